@@ -1,0 +1,660 @@
+//! The resolved catalogue: what every other room reads.
+//!
+//! Positions are stable within one revision only: a `Record` holds its values in the order of
+//! [`Object::fields`]. Identity across revisions is the [`Key`].
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Who brought an element: `relata` (standard objects), `workspace` (its administrators), or a
+/// plugin's id (`publisher.name`).
+pub type Owner = String;
+
+/// Owner of the standard objects.
+pub const OWNER_PLATFORM: &str = "relata";
+/// Owner of what administrators make.
+pub const OWNER_WORKSPACE: &str = "workspace";
+
+/// Identity of an element: its owner and the key that the owner gave it, as `owner/key`.
+/// Never changes; a rename changes the name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Key(String);
+
+impl Key {
+    /// The identity of `local` in the hands of `owner`.
+    #[must_use]
+    pub fn new(owner: &str, local: &str) -> Self {
+        Self(format!("{owner}/{local}"))
+    }
+
+    /// `owner/key`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The owner's part.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.0.split_once('/').map_or("", |(owner, _)| owner)
+    }
+
+    /// The part that the owner gave.
+    #[must_use]
+    pub fn local(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(_, local)| local)
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Texts by language tag (`en`, `zh-CN`).
+pub type Labels = IndexMap<String, String>;
+
+/// Everything that exists in a workspace at one revision.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Catalogue {
+    /// Counts changes, from 0 (empty).
+    pub revision: u64,
+    /// In the order in which they came.
+    pub objects: Vec<Arc<Object>>,
+    /// In the order in which they came.
+    pub pipelines: Vec<Arc<Pipeline>>,
+}
+
+impl Catalogue {
+    /// The object with this singular name, and its position.
+    #[must_use]
+    pub fn object_named(&self, singular: &str) -> Option<(ObjectIndex, &Arc<Object>)> {
+        let position = self
+            .objects
+            .iter()
+            .position(|object| object.singular == singular)?;
+        Some((ObjectIndex(position), &self.objects[position]))
+    }
+
+    /// The object with this key, and its position.
+    #[must_use]
+    pub fn object_keyed(&self, key: &Key) -> Option<(ObjectIndex, &Arc<Object>)> {
+        let position = self.objects.iter().position(|object| object.key == *key)?;
+        Some((ObjectIndex(position), &self.objects[position]))
+    }
+
+    /// The object at a position of this revision.
+    #[must_use]
+    pub fn object(&self, index: ObjectIndex) -> &Arc<Object> {
+        &self.objects[index.0]
+    }
+
+    /// The pipeline with this key.
+    #[must_use]
+    pub fn pipeline(&self, key: &Key) -> Option<&Arc<Pipeline>> {
+        self.pipelines.iter().find(|pipeline| pipeline.key == *key)
+    }
+
+    /// Pipelines of one stage field, in order.
+    pub fn pipelines_of<'a>(
+        &'a self,
+        object: &'a Key,
+        field: &'a Key,
+    ) -> impl Iterator<Item = &'a Arc<Pipeline>> {
+        self.pipelines
+            .iter()
+            .filter(move |pipeline| pipeline.object == *object && pipeline.field == *field)
+    }
+
+    /// Relations of other objects (or the same) that point at `target` and have an inverse there:
+    /// the to-many fields of `target`, in catalogue order.
+    pub fn inverses_of<'a>(
+        &'a self,
+        target: &'a Key,
+    ) -> impl Iterator<Item = (ObjectIndex, FieldIndex, &'a Inverse)> {
+        self.objects
+            .iter()
+            .enumerate()
+            .flat_map(move |(object_position, object)| {
+                object
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .filter_map(move |(field_position, field)| match &field.kind {
+                        Kind::Relation(relation) if relation.target == *target => {
+                            relation.inverse.as_ref().map(|inverse| {
+                                (
+                                    ObjectIndex(object_position),
+                                    FieldIndex(field_position),
+                                    inverse,
+                                )
+                            })
+                        }
+                        _ => None,
+                    })
+            })
+    }
+
+    /// All relation fields that point at `target`, with or without an inverse.
+    pub fn referrers_of<'a>(
+        &'a self,
+        target: &'a Key,
+    ) -> impl Iterator<Item = (ObjectIndex, FieldIndex, &'a Relation)> {
+        self.objects
+            .iter()
+            .enumerate()
+            .flat_map(move |(object_position, object)| {
+                object
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .filter_map(move |(field_position, field)| match &field.kind {
+                        Kind::Relation(relation) if relation.target == *target => Some((
+                            ObjectIndex(object_position),
+                            FieldIndex(field_position),
+                            relation,
+                        )),
+                        _ => None,
+                    })
+            })
+    }
+}
+
+/// Position of an object in [`Catalogue::objects`], valid for one revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectIndex(pub usize);
+
+/// Position of a field in [`Object::fields`], valid for one revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldIndex(pub usize);
+
+/// A kind of record: a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Object {
+    /// Identity.
+    pub key: Key,
+    /// Name of one, and of its GraphQL query: `company`. The GraphQL type is `Company`.
+    pub singular: String,
+    /// Name of many: `companies`.
+    pub plural: String,
+    /// What people call one.
+    #[serde(default)]
+    pub labels: Labels,
+    /// What people call many.
+    #[serde(default)]
+    pub plural_labels: Labels,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Labels,
+    /// The field that names a record to people; its text is `label`.
+    pub label_field: Option<Key>,
+    /// Physical table, fixed at creation.
+    pub table: String,
+    /// In the order in which they are shown.
+    pub fields: Vec<Field>,
+    /// Unique keys over one or more fields. A trashed record is outside them, and so is one in
+    /// which any of the fields is empty.
+    #[serde(default)]
+    pub uniques: Vec<Unique>,
+}
+
+impl Object {
+    /// The owner of the object.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.key.owner()
+    }
+
+    /// Name of the GraphQL type: the singular with a capital.
+    #[must_use]
+    pub fn type_name(&self) -> String {
+        capitalised(&self.singular)
+    }
+
+    /// The field with this name, and its position.
+    #[must_use]
+    pub fn field_named(&self, name: &str) -> Option<(FieldIndex, &Field)> {
+        let position = self.fields.iter().position(|field| field.name == name)?;
+        Some((FieldIndex(position), &self.fields[position]))
+    }
+
+    /// The field with this key, and its position.
+    #[must_use]
+    pub fn field_keyed(&self, key: &Key) -> Option<(FieldIndex, &Field)> {
+        let position = self.fields.iter().position(|field| field.key == *key)?;
+        Some((FieldIndex(position), &self.fields[position]))
+    }
+
+    /// The field at a position of this revision.
+    #[must_use]
+    pub fn field(&self, index: FieldIndex) -> &Field {
+        &self.fields[index.0]
+    }
+}
+
+/// The name with its first letter in upper case: names of types are made so.
+#[must_use]
+pub fn capitalised(name: &str) -> String {
+    let mut characters = name.chars();
+    characters
+        .next()
+        .map(|first| first.to_ascii_uppercase().to_string() + characters.as_str())
+        .unwrap_or_default()
+}
+
+/// A property of an object: one or more columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Field {
+    /// Identity, unique in the workspace together with its object. Its owner may be another than
+    /// the object's.
+    pub key: Key,
+    /// Name in GraphQL: `closeDate`, or `membership_points` on another owner's object.
+    pub name: String,
+    /// What people call it.
+    #[serde(default)]
+    pub labels: Labels,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Labels,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether a record without it is refused.
+    #[serde(default)]
+    pub required: bool,
+    /// What a new record gets that says nothing: the JSON form that a client would send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<serde_json::Value>,
+    /// First part of the physical column names, fixed at creation. See [`Field::columns`].
+    pub column: String,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Kind {
+    /// One line of text.
+    Text {
+        /// Most characters, at most 4,000.
+        #[serde(default = "text_max_default")]
+        max: u32,
+    },
+    /// Text of several lines.
+    LongText {
+        /// Most characters, at most 1,000,000.
+        #[serde(default = "long_text_max_default")]
+        max: u32,
+    },
+    /// Whole number within ±(2^53 − 1).
+    Integer {
+        /// Least value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<i64>,
+        /// Greatest value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<i64>,
+    },
+    /// Decimal number, at most 18 digits together.
+    Decimal {
+        /// Digits after the point, 0 to 9.
+        #[serde(default = "decimal_scale_default")]
+        scale: u32,
+        /// Least value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<Decimal>,
+        /// Greatest value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<Decimal>,
+    },
+    /// Amount and currency.
+    Money {
+        /// Digits after the point, 0 to 9.
+        #[serde(default = "money_scale_default")]
+        scale: u32,
+        /// Currency of an amount that names none (ISO 4217).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        currency: Option<String>,
+    },
+    /// Yes or no.
+    Boolean,
+    /// Calendar day.
+    Date,
+    /// Instant, in microseconds.
+    DateTime,
+    /// One of several options.
+    Select {
+        /// In the order in which they are shown.
+        options: Vec<SelectOption>,
+    },
+    /// Any of several options.
+    MultiSelect {
+        /// In the order in which they are shown.
+        options: Vec<SelectOption>,
+    },
+    /// One e-mail address.
+    Email,
+    /// One phone number.
+    Phone,
+    /// One absolute http or https address.
+    Url,
+    /// Anything that JSON can say.
+    Json {
+        /// JSON Schema (2020-12) that values satisfy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<serde_json::Value>,
+    },
+    /// A person's name.
+    FullName,
+    /// E-mail addresses.
+    Emails,
+    /// Phone numbers.
+    Phones,
+    /// Postal address.
+    Address,
+    /// Points at one record.
+    Relation(Relation),
+    /// Number that the platform gives, once, at creation.
+    Autonumber {
+        /// Put before the digits.
+        #[serde(default)]
+        prefix: String,
+        /// Digits are filled with zeros to this length, 1 to 15.
+        #[serde(default = "autonumber_digits_default")]
+        digits: u32,
+        /// The first number given.
+        #[serde(default = "autonumber_start_default")]
+        start: i64,
+        /// No number is left out, at the price of one writer at a time.
+        #[serde(default)]
+        gapless: bool,
+    },
+    /// Where the record stands in one of the field's pipelines.
+    Stage,
+}
+
+fn text_max_default() -> u32 {
+    255
+}
+fn long_text_max_default() -> u32 {
+    100_000
+}
+fn decimal_scale_default() -> u32 {
+    4
+}
+fn money_scale_default() -> u32 {
+    2
+}
+fn autonumber_digits_default() -> u32 {
+    5
+}
+fn autonumber_start_default() -> i64 {
+    1
+}
+
+impl Kind {
+    /// The kind's name in blueprints and in the control plane.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::LongText { .. } => "longText",
+            Self::Integer { .. } => "integer",
+            Self::Decimal { .. } => "decimal",
+            Self::Money { .. } => "money",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::DateTime => "dateTime",
+            Self::Select { .. } => "select",
+            Self::MultiSelect { .. } => "multiSelect",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Url => "url",
+            Self::Json { .. } => "json",
+            Self::FullName => "fullName",
+            Self::Emails => "emails",
+            Self::Phones => "phones",
+            Self::Address => "address",
+            Self::Relation(_) => "relation",
+            Self::Autonumber { .. } => "autonumber",
+            Self::Stage => "stage",
+        }
+    }
+}
+
+/// One option of a select.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SelectOption {
+    /// Stable, `UPPER_SNAKE`: what is stored and what GraphQL shows.
+    pub value: String,
+    /// What people read.
+    #[serde(default)]
+    pub labels: Labels,
+}
+
+/// A relation to one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Relation {
+    /// The object that it points at.
+    pub target: Key,
+    /// The to-many field that the target gets, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse: Option<Inverse>,
+    /// What becomes of this record when the target is deleted.
+    #[serde(default)]
+    pub on_delete: OnDelete,
+}
+
+/// The to-many side of a relation: a field of the target that lists those who point at it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inverse {
+    /// Name on the target: `people`.
+    pub name: String,
+    /// What people call it.
+    #[serde(default)]
+    pub labels: Labels,
+}
+
+/// What becomes of a record when the one that it points at is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OnDelete {
+    /// The deletion is refused with `REFERENCED`.
+    Restrict,
+    /// The relation becomes empty.
+    #[default]
+    SetNull,
+    /// This record goes to the trash (or is destroyed) as well.
+    Cascade,
+}
+
+/// A unique key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unique {
+    /// Fields, in order; at least one.
+    pub fields: Vec<Key>,
+    /// Physical index, fixed at creation.
+    pub index: String,
+}
+
+/// An ordered list of stages for one stage field of one object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pipeline {
+    /// Identity.
+    pub key: Key,
+    /// Name in the API, unique among the pipelines of its field.
+    pub name: String,
+    /// What people call it.
+    #[serde(default)]
+    pub labels: Labels,
+    /// The object.
+    pub object: Key,
+    /// Its stage field.
+    pub field: Key,
+    /// In order; at least one. The first is where a new record starts.
+    pub stages: Vec<Stage>,
+}
+
+impl Pipeline {
+    /// The stage with this key.
+    #[must_use]
+    pub fn stage(&self, key: &str) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.key == key)
+    }
+}
+
+/// One stage of a pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stage {
+    /// Identity in its pipeline.
+    pub key: String,
+    /// Name in the API: what `to` takes. Unique in its pipeline.
+    pub name: String,
+    /// What people call it.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Whether it is an end.
+    #[serde(rename = "type", default)]
+    pub stage_type: StageType,
+    /// Probability of winning, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Decimal>,
+    /// Gate: fields that must be filled to enter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Key>,
+    /// Gate: names of stages from which it may be entered; empty means from any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+}
+
+/// Whether a stage is an end, and which.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StageType {
+    /// Work goes on.
+    #[default]
+    Open,
+    /// A good end.
+    Won,
+    /// A bad end.
+    Lost,
+}
+
+/// One physical column of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Name in the table.
+    pub name: String,
+    /// What it holds.
+    pub column_type: ColumnType,
+}
+
+/// What a physical column holds. How it is spelled in SQL is the store's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Text, compared by code point.
+    Text,
+    /// Folded key of the text column before it (see [`crate::folded`]).
+    Folded,
+    /// 64-bit integer.
+    Integer,
+    /// Decimal at this scale: NUMERIC, or a scaled 64-bit integer on SQLite.
+    Decimal(u32),
+    /// Boolean.
+    Boolean,
+    /// Calendar day.
+    Date,
+    /// Instant in microseconds.
+    DateTime,
+    /// JSON text.
+    Json,
+    /// List of texts.
+    TextList,
+    /// UUID with a foreign key to the relation's target.
+    Reference,
+}
+
+impl Field {
+    /// The physical columns, in order. The store and the read compiler both count on this order.
+    #[must_use]
+    pub fn columns(&self) -> Vec<Column> {
+        use ColumnType as Type;
+        let parts: &[(&str, ColumnType)] = match &self.kind {
+            Kind::Text { .. } | Kind::Email | Kind::Url => {
+                &[("", Type::Text), ("folded", Type::Folded)]
+            }
+            Kind::LongText { .. } => &[("", Type::Text), ("folded", Type::Folded)],
+            Kind::Select { .. } => &[("", Type::Text)],
+            Kind::Integer { .. } | Kind::Autonumber { .. } => &[("", Type::Integer)],
+            Kind::Decimal { scale, .. } => return vec![self.column_of("", Type::Decimal(*scale))],
+            Kind::Money { scale, .. } => {
+                return vec![
+                    self.column_of("amount", Type::Decimal(*scale)),
+                    self.column_of("currency", Type::Text),
+                ];
+            }
+            Kind::Boolean => &[("", Type::Boolean)],
+            Kind::Date => &[("", Type::Date)],
+            Kind::DateTime => &[("", Type::DateTime)],
+            Kind::MultiSelect { .. } => &[("", Type::TextList)],
+            Kind::Json { .. } => &[("", Type::Json)],
+            Kind::Phone => &[("e164", Type::Text), ("typed", Type::Text)],
+            Kind::FullName => &[
+                ("full", Type::Text),
+                ("folded", Type::Folded),
+                ("given", Type::Text),
+                ("family", Type::Text),
+                ("order", Type::Text),
+            ],
+            Kind::Emails => &[
+                ("primary", Type::Text),
+                ("folded", Type::Folded),
+                ("additional", Type::TextList),
+            ],
+            Kind::Phones => &[
+                ("e164", Type::Text),
+                ("typed", Type::Text),
+                ("additional", Type::Json),
+            ],
+            Kind::Address => &[
+                ("street", Type::Text),
+                ("city", Type::Text),
+                ("city_folded", Type::Folded),
+                ("region", Type::Text),
+                ("postal_code", Type::Text),
+                ("country", Type::Text),
+            ],
+            Kind::Relation(_) => &[("id", Type::Reference)],
+            Kind::Stage => &[
+                ("pipeline", Type::Text),
+                ("stage", Type::Text),
+                ("entered_at", Type::DateTime),
+            ],
+        };
+        parts
+            .iter()
+            .map(|(suffix, column_type)| self.column_of(suffix, *column_type))
+            .collect()
+    }
+
+    fn column_of(&self, suffix: &str, column_type: ColumnType) -> Column {
+        let name = if suffix.is_empty() {
+            self.column.clone()
+        } else {
+            format!("{}__{suffix}", self.column)
+        };
+        Column { name, column_type }
+    }
+}

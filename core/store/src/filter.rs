@@ -1,0 +1,204 @@
+//! What is asked of records, free of GraphQL and of SQL: conditions, order, operands.
+
+use relata_catalog::{FieldIndex, ObjectIndex, Value};
+use uuid::Uuid;
+
+/// A value that a condition compares with. Never part of the SQL text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    /// Known when the read is compiled.
+    Value(Value),
+    /// Several values, known when the read is compiled (for `in`, `hasAny` …).
+    List(Vec<Value>),
+    /// The value at this position of [`crate::read::Parameters`], given at each execution.
+    /// A parameter in the place of a list is a [`Parameter::List`](crate::read::Parameter::List).
+    Parameter(usize),
+}
+
+/// A condition on records of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// All hold. Empty: always true.
+    And(Vec<Filter>),
+    /// At least one holds. Empty: never true.
+    Or(Vec<Filter>),
+    /// It does not hold. Conditions are two-valued: a comparison with an empty field is false,
+    /// and its negation true.
+    Not(Box<Filter>),
+    /// Compares one column.
+    Compare {
+        /// What is compared.
+        column: ColumnRef,
+        /// How.
+        operator: Operator,
+        /// With what.
+        operand: Operand,
+    },
+    /// Whether a column (for a composite: its first column) is empty.
+    IsNull {
+        /// What is looked at.
+        column: ColumnRef,
+        /// True for "is empty", false for "is filled".
+        is_null: bool,
+    },
+    /// The record that a relation points at exists outside the trash and satisfies the condition.
+    ToOne {
+        /// A relation field of this object.
+        field: FieldIndex,
+        /// On the target.
+        filter: Box<Filter>,
+    },
+    /// Records (outside the trash) that point at this one.
+    ToMany {
+        /// The object that points.
+        object: ObjectIndex,
+        /// Its relation field.
+        field: FieldIndex,
+        /// How many of them.
+        quantifier: Quantifier,
+        /// Which of them.
+        filter: Box<Filter>,
+    },
+}
+
+/// How many related records must satisfy a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantifier {
+    /// At least one.
+    Some,
+    /// Not one.
+    None,
+    /// All (true when there are none).
+    Every,
+}
+
+/// A column of a record's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ColumnRef {
+    /// Column `part` of [`Field::columns`](relata_catalog::Field::columns).
+    Field {
+        /// The field.
+        field: FieldIndex,
+        /// Position in its columns.
+        part: usize,
+    },
+    /// A column that every record has.
+    System(SystemColumn),
+}
+
+/// Columns that every record has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SystemColumn {
+    /// `id`
+    Id,
+    /// `_version`
+    Version,
+    /// `_created_at`
+    CreatedAt,
+    /// `_updated_at`
+    UpdatedAt,
+    /// `_deleted_at`
+    DeletedAt,
+    /// `_created_by`, an actor as `user:<uuid>`, `token:<uuid>`, `plugin:<id>` or `system`
+    CreatedBy,
+    /// `_updated_by`, likewise
+    UpdatedBy,
+    /// `_owner`, a user's id
+    Owner,
+}
+
+/// How a column is compared. Text operators marked *folded* compare the folded key that stands in
+/// the column after the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// Equal.
+    Eq,
+    /// Not equal; an empty column is not equal to anything (two-valued).
+    Ne,
+    /// Equal to one of a list.
+    In,
+    /// Equal to none of a list.
+    NotIn,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+    /// Contains the text, exactly.
+    Contains,
+    /// Starts with the text, exactly.
+    StartsWith,
+    /// Ends with the text, exactly.
+    EndsWith,
+    /// SQL `LIKE` with `%` and `_`, and `\` as escape, exactly.
+    Like,
+    /// Equal, folded. The operand is folded by the compiler, not by the caller; so are the next.
+    IEq,
+    /// Contains, folded.
+    IContains,
+    /// Starts with, folded.
+    IStartsWith,
+    /// Ends with, folded.
+    IEndsWith,
+    /// `LIKE`, folded.
+    ILike,
+    /// The list contains the value.
+    Has,
+    /// The list contains at least one of the values.
+    HasAny,
+    /// The list contains all of the values.
+    HasAll,
+}
+
+/// One term of an order. The id is always the last term, ascending.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderTerm {
+    /// Relations to follow first (each to one), outermost first.
+    pub through: Vec<FieldIndex>,
+    /// The column; text is ordered by its folded key.
+    pub column: ColumnRef,
+    /// Which way.
+    pub direction: Direction,
+    /// Where records without a value go.
+    pub nulls: Nulls,
+}
+
+/// Which way to order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Smallest first.
+    Ascending,
+    /// Greatest first.
+    Descending,
+}
+
+/// Where records without a value go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Nulls {
+    /// Before all others.
+    First,
+    /// After all others.
+    Last,
+}
+
+/// Which records count as there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Deleted {
+    /// Those outside the trash.
+    #[default]
+    Exclude,
+    /// All.
+    Include,
+    /// Those in the trash.
+    Only,
+}
+
+/// The id of a record, as an operand.
+impl From<Uuid> for Operand {
+    fn from(id: Uuid) -> Self {
+        Self::Value(Value::Reference(id))
+    }
+}
