@@ -1,1 +1,5 @@
-//! relata-graphql
+//! GraphQL: the records endpoint, compiled, and the control plane, resolved.
+
+pub mod protocol;
+
+pub use protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
