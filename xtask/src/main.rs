@@ -1,1 +1,47 @@
-fn main() {}
+//! The project's task runner: `cargo xtask <task>`.
+//!
+//! Everything that a person or CI runs is a task here, so that both run the same. Small
+//! dependencies only: it is compiled before anything else.
+
+mod bench;
+mod demo;
+mod guests;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+cargo xtask <task>
+
+  setup            installs what the machine lacks: the WebAssembly target, PostgreSQL's programs
+  demo [ARGS…]     builds everything and serves a lifelike sample company; ARGS go to `relata demo`
+  guests           builds the bundled plugins into target/guests
+  test [FILTER…]   format, clippy, tidy, guests, all tests on both databases, smoke run of the demo;
+                   with a FILTER only the tests that match it
+  tidy             only the checks of the house's rules
+  bench [ARGS…]    measures the server beside a hand-written floor; `bench --help` lists ARGS";
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    match task.as_str() {
+        "setup" => setup::run(),
+        "demo" => demo::run(&rest),
+        "guests" => guests::run(guests::Profile::Debug).map(|_| ()),
+        "test" => test::run(&rest),
+        "tidy" => tidy::run(),
+        "bench" => bench::run(&rest),
+        "" | "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        unknown => {
+            eprintln!("there is no task `{unknown}`\n\n{USAGE}");
+            std::process::exit(2);
+        }
+    }
+}

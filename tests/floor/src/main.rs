@@ -1,0 +1,2 @@
+//! floor
+fn main() {}

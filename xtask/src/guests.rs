@@ -1,0 +1,64 @@
+//! Builds the bundled plugins: each into one file under `target/guests`.
+//!
+//! They are built by the same command that a stranger uses, `relata plugin build`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    process::{self, cargo, root, target_folder},
+    setup,
+};
+
+/// How the `relata` program is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to build: for tests.
+    Debug,
+    /// Quick to run: for the demo and for benchmarks.
+    Release,
+}
+
+/// Builds `relata` and the bundled plugins, and gives the path of the former.
+pub(crate) fn run(profile: Profile) -> Result<PathBuf> {
+    setup::webassembly_target()?;
+    let relata = relata(profile)?;
+    let guests = target_folder().join("guests");
+    std::fs::create_dir_all(&guests)?;
+    for plugin in bundled()? {
+        let name = plugin
+            .file_name()
+            .context("a plugin's folder has a name")?
+            .to_string_lossy()
+            .into_owned();
+        let file = guests.join(format!("{name}.relata"));
+        let mut build = process::command(&relata.to_string_lossy(), &["plugin", "build"]);
+        build.arg(&plugin).arg("--output").arg(&file);
+        process::run(build)?;
+    }
+    Ok(relata)
+}
+
+/// Builds the `relata` program and gives its path.
+pub(crate) fn relata(profile: Profile) -> Result<PathBuf> {
+    let (arguments, folder): (&[&str], _) = match profile {
+        Profile::Debug => (&["build", "--package", "relata-server"], "debug"),
+        Profile::Release => (
+            &["build", "--release", "--package", "relata-server"],
+            "release",
+        ),
+    };
+    process::run(cargo(arguments))?;
+    Ok(target_folder().join(folder).join("relata"))
+}
+
+/// Folders of the plugins that ship with Relata.
+fn bundled() -> Result<Vec<PathBuf>> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root().join("plugins"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    folders.retain(|folder| folder.join("plugin.toml").exists());
+    folders.sort();
+    Ok(folders)
+}
