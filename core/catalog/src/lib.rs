@@ -7,10 +7,35 @@
 //! Invariant: a `Catalogue` that exists is valid. Names are unique where they must be, every
 //! reference points at something, physical names are fixed and at most 63 bytes.
 
+mod blueprint;
+mod coerce;
+mod diff;
+mod export;
+mod fold;
 mod issue;
 mod model;
+mod plan;
+mod resolve;
+mod schema;
+mod standard;
 mod value;
 
+pub use blueprint::{
+    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition,
+    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition,
+    RecordsDefinition, RelationDefinition, StageDefinition, options_of,
+};
+pub use coerce::{
+    CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_instant,
+    parse_instant, to_json, validate,
+};
+pub use diff::diff;
+pub use export::export;
+pub use fold::folded;
 pub use issue::{Issue, Issues, PathSegment};
 pub use model::*;
+pub use plan::{Change, Plan, StageColumns, Step};
+pub use resolve::{TakenNames, plugin_prefix, resolve, resolve_within};
+pub use schema::JsonSchema;
+pub use standard::STANDARD;
 pub use value::*;

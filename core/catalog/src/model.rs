@@ -9,6 +9,8 @@ use indexmap::IndexMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::JsonSchema;
+
 /// Who brought an element: `relata` (standard objects), `workspace` (its administrators), or a
 /// plugin's id (`publisher.name`).
 pub type Owner = String;
@@ -237,6 +239,17 @@ impl Object {
     pub fn field(&self, index: FieldIndex) -> &Field {
         &self.fields[index.0]
     }
+
+    /// The physical columns of a unique key, in order: of each field the one that
+    /// [`Field::unique_column`] names.
+    #[must_use]
+    pub fn unique_columns(&self, unique: &Unique) -> Vec<String> {
+        unique
+            .fields
+            .iter()
+            .filter_map(|key| self.field_keyed(key)?.1.unique_column())
+            .collect()
+    }
 }
 
 /// The name with its first letter in upper case: names of types are made so.
@@ -348,7 +361,7 @@ pub enum Kind {
     Json {
         /// JSON Schema (2020-12) that values satisfy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        schema: Option<serde_json::Value>,
+        schema: Option<JsonSchema>,
     },
     /// A person's name.
     FullName,
@@ -647,6 +660,33 @@ impl Field {
             .iter()
             .map(|(suffix, column_type)| self.column_of(suffix, *column_type))
             .collect()
+    }
+
+    /// The physical column that a unique key compares, or `None` where the kind is unfit for one.
+    /// Text compares exactly, addresses and names by their folded form, phones by E.164.
+    #[must_use]
+    pub fn unique_column(&self) -> Option<String> {
+        let part = match &self.kind {
+            Kind::Text { .. }
+            | Kind::Url
+            | Kind::Select { .. }
+            | Kind::Integer { .. }
+            | Kind::Decimal { .. }
+            | Kind::Boolean
+            | Kind::Date
+            | Kind::DateTime
+            | Kind::Autonumber { .. } => "",
+            Kind::Email | Kind::Emails | Kind::FullName => "folded",
+            Kind::Phone | Kind::Phones => "e164",
+            Kind::Relation(_) => "id",
+            Kind::LongText { .. }
+            | Kind::Money { .. }
+            | Kind::MultiSelect { .. }
+            | Kind::Json { .. }
+            | Kind::Address
+            | Kind::Stage => return None,
+        };
+        Some(self.column_of(part, ColumnType::Text).name)
     }
 
     fn column_of(&self, suffix: &str, column_type: ColumnType) -> Column {

@@ -1,0 +1,262 @@
+//! The blueprint document: what an owner says that there shall be.
+//!
+//! Read from YAML or JSON with [`Blueprint::parse`] (all that is wrong with its form at once, each
+//! with its path), written by [`Blueprint::to_json`] and [`Blueprint::to_yaml`]. Names in it are
+//! as the author wrote them: whether they mean anything is [`resolve`](crate::resolve)'s question.
+
+mod limits;
+mod read;
+mod text;
+mod write;
+
+pub use limits::Limits;
+
+use serde_json::{Map, Value as Json};
+
+use crate::{Kind, Labels, OnDelete, SelectOption, StageType};
+
+/// The version that a document names in its header, `relata: 1`.
+pub const BLUEPRINT_VERSION: u64 = 1;
+
+/// JSON Schema (2020-12) of a blueprint document, for editors.
+pub const BLUEPRINT_SCHEMA: &str = include_str!("../../blueprints/blueprint.schema.json");
+
+/// One owner's part of a catalogue, as a document.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Blueprint {
+    /// Own objects, and additions to others'. One list, so that paths into the document hold.
+    pub objects: Vec<ObjectEntry>,
+    /// Own pipelines, on own objects or on others'.
+    pub pipelines: Vec<PipelineDefinition>,
+    /// Configuration records. [`resolve`](crate::resolve) looks only at their objects and fields:
+    /// whoever applies the blueprint upserts them in the same transaction.
+    pub records: Vec<RecordsDefinition>,
+}
+
+impl Blueprint {
+    /// The own object with this key.
+    #[must_use]
+    pub fn object(&self, key: &str) -> Option<&ObjectDefinition> {
+        self.objects.iter().find_map(|entry| match entry {
+            ObjectEntry::Define(definition) if definition.key == key => Some(definition),
+            _ => None,
+        })
+    }
+
+    /// The own object with this key, to be edited.
+    pub fn object_mut(&mut self, key: &str) -> Option<&mut ObjectDefinition> {
+        self.objects.iter_mut().find_map(|entry| match entry {
+            ObjectEntry::Define(definition) if definition.key == key => Some(definition),
+            _ => None,
+        })
+    }
+
+    /// The addition to another owner's object (`owner/key`), made if it is not there.
+    pub fn extension_mut(&mut self, object: &str) -> &mut ObjectExtension {
+        let position = self.objects.iter().position(
+            |entry| matches!(entry, ObjectEntry::Extend(extension) if extension.extends == object),
+        );
+        let position = position.unwrap_or_else(|| {
+            self.objects.push(ObjectEntry::Extend(ObjectExtension {
+                extends: object.to_owned(),
+                fields: Vec::new(),
+                unique: Vec::new(),
+            }));
+            self.objects.len() - 1
+        });
+        match &mut self.objects[position] {
+            ObjectEntry::Extend(extension) => extension,
+            ObjectEntry::Define(_) => unreachable!("the position was found by this variant"),
+        }
+    }
+
+    /// The own pipeline with this key, to be edited.
+    pub fn pipeline_mut(&mut self, key: &str) -> Option<&mut PipelineDefinition> {
+        self.pipelines
+            .iter_mut()
+            .find(|pipeline| pipeline.key == key)
+    }
+}
+
+/// An item of `objects`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ObjectEntry {
+    /// An object of one's own.
+    Define(ObjectDefinition),
+    /// An addition to somebody else's.
+    Extend(ObjectExtension),
+}
+
+impl ObjectEntry {
+    /// The fields that it defines.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldDefinition] {
+        match self {
+            Self::Define(definition) => &definition.fields,
+            Self::Extend(extension) => &extension.fields,
+        }
+    }
+
+    /// The fields that it defines, to be edited.
+    pub fn fields_mut(&mut self) -> &mut Vec<FieldDefinition> {
+        match self {
+            Self::Define(definition) => &mut definition.fields,
+            Self::Extend(extension) => &mut extension.fields,
+        }
+    }
+
+    /// The unique keys over several fields that it defines.
+    #[must_use]
+    pub fn unique(&self) -> &[Vec<String>] {
+        match self {
+            Self::Define(definition) => &definition.unique,
+            Self::Extend(extension) => &extension.unique,
+        }
+    }
+}
+
+/// An object of one's own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectDefinition {
+    /// Never changes.
+    pub key: String,
+    /// Singular name; the key if not given.
+    pub name: Option<String>,
+    /// Plural name.
+    pub plural: String,
+    /// What people call one.
+    pub labels: Labels,
+    /// What people call many.
+    pub plural_labels: Labels,
+    /// What it is for.
+    pub description: Labels,
+    /// Key of the field that names a record to people.
+    pub label: Option<String>,
+    /// In the order in which they are shown.
+    pub fields: Vec<FieldDefinition>,
+    /// Unique keys over several fields, each a list of field keys.
+    pub unique: Vec<Vec<String>>,
+}
+
+/// An addition to somebody else's object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectExtension {
+    /// `company` (one's own first, then the platform's) or `owner/company`.
+    pub extends: String,
+    /// Fields that it gets.
+    pub fields: Vec<FieldDefinition>,
+    /// Unique keys over several fields, at least one of them one's own.
+    pub unique: Vec<Vec<String>>,
+}
+
+/// A field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldDefinition {
+    /// Never changes.
+    pub key: String,
+    /// Name; the key if not given. A plugin's field on another owner's object gets the plugin's
+    /// prefix without being told.
+    pub name: Option<String>,
+    /// What people call it.
+    pub labels: Labels,
+    /// What it is for.
+    pub description: Labels,
+    /// What it holds.
+    pub kind: KindDefinition,
+    /// Whether a record without it is refused.
+    pub required: bool,
+    /// Whether no two records may have the same value.
+    pub unique: bool,
+    /// What a new record gets that says nothing.
+    pub default: Option<Json>,
+}
+
+/// What a field holds, where relations still name their target as the author wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KindDefinition {
+    /// A relation to one record.
+    Relation(RelationDefinition),
+    /// Every other kind; never [`Kind::Relation`].
+    Plain(Kind),
+}
+
+/// A relation to one record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RelationDefinition {
+    /// `company` (one's own first, then the platform's) or `owner/company`.
+    pub to: String,
+    /// The to-many field that the target gets.
+    pub inverse: Option<InverseDefinition>,
+    /// What becomes of this record when the target is deleted.
+    pub on_delete: OnDelete,
+}
+
+/// The to-many side of a relation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InverseDefinition {
+    /// Its name on the target. A plugin's inverse on another owner's object gets the plugin's
+    /// prefix without being told.
+    pub name: String,
+    /// What people call it.
+    pub labels: Labels,
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PipelineDefinition {
+    /// Never changes.
+    pub key: String,
+    /// Name; the key if not given.
+    pub name: Option<String>,
+    /// What people call it.
+    pub labels: Labels,
+    /// The object, as in [`ObjectExtension::extends`].
+    pub object: String,
+    /// Key of its stage field.
+    pub field: String,
+    /// In order.
+    pub stages: Vec<StageDefinition>,
+}
+
+/// A stage.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StageDefinition {
+    /// Never changes.
+    pub key: String,
+    /// Name; the key if not given.
+    pub name: Option<String>,
+    /// What people call it.
+    pub labels: Labels,
+    /// Whether it is an end.
+    pub stage_type: StageType,
+    /// Probability of winning, 0 to 1.
+    pub probability: Option<rust_decimal::Decimal>,
+    /// Keys of fields that must be filled to enter.
+    pub requires: Vec<String>,
+    /// Keys of stages from which it may be entered; empty means from any.
+    pub from: Vec<String>,
+}
+
+/// Configuration records of one object: each row is inserted, or updates the record that has the
+/// same value in the field `by`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordsDefinition {
+    /// The object, as in [`ObjectExtension::extends`].
+    pub object: String,
+    /// Key of a unique field.
+    pub by: String,
+    /// Field *key* → value, as a client would send it.
+    pub rows: Vec<Map<String, Json>>,
+}
+
+/// A select's options as values alone, where labels don't matter.
+#[must_use]
+pub fn options_of(values: &[&str]) -> Vec<SelectOption> {
+    values
+        .iter()
+        .map(|value| SelectOption {
+            value: (*value).to_owned(),
+            labels: Labels::new(),
+        })
+        .collect()
+}
