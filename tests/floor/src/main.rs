@@ -1,2 +1,129 @@
-//! floor
-fn main() {}
+//! The floor: what the same answers cost when somebody writes them by hand for one schema.
+//!
+//! Bare axum with rusqlite or tokio-postgres on the tables of a Relata workspace, rows written to
+//! JSON in Rust. No authentication, no permissions, no GraphQL, no planner, no limits: the server
+//! is measured against this, and may not be much slower.
+//!
+//! Not here: anything that a benchmark does not ask for.
+
+mod json;
+mod postgres;
+mod sqlite;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use anyhow::{Context, Result, bail};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use uuid::Uuid;
+
+/// An answer, boxed: two databases behind one router.
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + Send + 'a>>;
+
+/// The questions of the benchmark.
+trait Floor: Send + Sync {
+    /// One company by its id, ten fields.
+    fn one(&self, id: Uuid) -> Answer<'_>;
+    /// Fifty companies by name, ten fields.
+    fn list(&self) -> Answer<'_>;
+    /// Fifty companies by name, ten fields, each with ten persons, five fields.
+    fn nested(&self) -> Answer<'_>;
+    /// A new company, with its history and outbox.
+    fn create(&self, company: NewCompany) -> Answer<'_>;
+}
+
+/// What a client sends to make a company.
+#[derive(Debug)]
+struct NewCompany {
+    name: String,
+    website: String,
+    employees: i64,
+}
+
+impl NewCompany {
+    fn parse(body: &[u8]) -> Result<Self> {
+        let json: serde_json::Value = serde_json::from_slice(body)?;
+        let text = |name: &str| {
+            json[name]
+                .as_str()
+                .map(str::to_owned)
+                .context("a text is missing")
+        };
+        Ok(Self {
+            name: text("name")?,
+            website: text("website")?,
+            employees: json["employees"].as_i64().context("employees is missing")?,
+        })
+    }
+
+    /// Close enough to the server's folding for what the benchmark sends.
+    fn name_folded(&self) -> String {
+        self.name.to_lowercase()
+    }
+
+    /// The history's list of what changed.
+    fn history(&self) -> String {
+        serde_json::json!([
+            {"field": "relata/name", "old": null, "new": self.name},
+            {"field": "relata/website", "old": null, "new": self.website},
+            {"field": "relata/employees", "old": null, "new": self.employees},
+        ])
+        .to_string()
+    }
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(url), Some(listen)) = (arguments.next(), arguments.next()) else {
+        bail!("usage: relata-floor DATABASE-URL ADDRESS");
+    };
+    let floor: Arc<dyn Floor> = if let Some(rest) = url.strip_prefix("sqlite://") {
+        let path = rest.split_once('?').map_or(rest, |(path, _)| path);
+        Arc::new(sqlite::Sqlite::open(path)?)
+    } else {
+        Arc::new(postgres::Postgres::connect(&url).await?)
+    };
+    let routes = Router::new()
+        .route("/one/{id}", get(one))
+        .route("/list", get(list))
+        .route("/nested", get(nested))
+        .route("/create", post(create))
+        .with_state(floor);
+    let listener = tokio::net::TcpListener::bind(&listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, routes).await?;
+    Ok(())
+}
+
+async fn one(State(floor): State<Arc<dyn Floor>>, Path(id): Path<Uuid>) -> Response {
+    answer(floor.one(id).await)
+}
+
+async fn list(State(floor): State<Arc<dyn Floor>>) -> Response {
+    answer(floor.list().await)
+}
+
+async fn nested(State(floor): State<Arc<dyn Floor>>) -> Response {
+    answer(floor.nested().await)
+}
+
+async fn create(State(floor): State<Arc<dyn Floor>>, body: Bytes) -> Response {
+    match NewCompany::parse(&body) {
+        Ok(company) => answer(floor.create(company).await),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
+}
+
+fn answer(result: Result<Vec<u8>>) -> Response {
+    match result {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}")).into_response(),
+    }
+}

@@ -1,0 +1,285 @@
+//! The floor on PostgreSQL: a few connections, pipelined, statements prepared once, rows in binary.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::{Context, Result};
+use rust_decimal::Decimal;
+use tokio::sync::Mutex;
+use tokio_postgres::{
+    Client, NoTls, Row, Statement,
+    types::{FromSql, Type},
+};
+use uuid::Uuid;
+
+use crate::{
+    Answer, Floor, NewCompany,
+    json::{COMPANY, Company, PERSON, Person, now},
+};
+
+/// As many as the server under test has.
+const CONNECTIONS: usize = 8;
+
+pub(crate) struct Postgres {
+    readers: Vec<Reader>,
+    writers: Vec<Mutex<Writer>>,
+    next: AtomicUsize,
+}
+
+struct Reader {
+    client: Client,
+    one: Statement,
+    list: Statement,
+    children: Statement,
+}
+
+struct Writer {
+    client: Client,
+    company: Statement,
+    history: Statement,
+    outbox: Statement,
+}
+
+impl Postgres {
+    pub(crate) async fn connect(url: &str) -> Result<Self> {
+        let mut readers = Vec::with_capacity(CONNECTIONS);
+        let mut writers = Vec::with_capacity(CONNECTIONS);
+        for _ in 0..CONNECTIONS {
+            readers.push(Reader::connect(url).await?);
+            writers.push(Mutex::new(Writer::connect(url).await?));
+        }
+        Ok(Self {
+            readers,
+            writers,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    fn turn(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS
+    }
+}
+
+async fn client(url: &str) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// An instant as the wire has it: microseconds since 2000.
+struct Micros(i64);
+
+impl<'a> FromSql<'a> for Micros {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        const FROM_1970_TO_2000: i64 = 946_684_800_000_000;
+        Ok(Self(
+            i64::from_be_bytes(raw.try_into()?) + FROM_1970_TO_2000,
+        ))
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::TIMESTAMPTZ
+    }
+}
+
+impl Reader {
+    async fn connect(url: &str) -> Result<Self> {
+        let client = client(url).await?;
+        let one = client
+            .prepare(&format!(
+                "SELECT {COMPANY} FROM rec_company c WHERE c.id = $1"
+            ))
+            .await?;
+        let list = client
+            .prepare(&format!(
+                "SELECT {COMPANY} FROM rec_company c WHERE c._deleted_at IS NULL ORDER BY c.name__folded, c.id LIMIT 50"
+            ))
+            .await?;
+        let children = client
+            .prepare(&format!(
+                "SELECT k.id, p.* FROM unnest($1::uuid[]) AS k(id) CROSS JOIN LATERAL (SELECT {PERSON} FROM rec_person p \
+                 WHERE p.company__id = k.id AND p._deleted_at IS NULL ORDER BY p.id LIMIT 10) AS p"
+            ))
+            .await?;
+        Ok(Self {
+            client,
+            one,
+            list,
+            children,
+        })
+    }
+}
+
+impl Writer {
+    async fn connect(url: &str) -> Result<Self> {
+        let client = client(url).await?;
+        let company = client
+            .prepare(
+                "INSERT INTO rec_company (id, _version, _created_at, _updated_at, _created_by, _updated_by, \
+                 name, name__folded, website, website__folded, employees) \
+                 VALUES ($1, 1, now(), now(), 'system', 'system', $2, $3, $4, $4, $5)",
+            )
+            .await?;
+        let history = client
+            .prepare(
+                "INSERT INTO relata_history (object, record, version, at, actor, change, fields) \
+                 VALUES ('relata/company', $1, 1, $2, 'system', 'CREATE', $3)",
+            )
+            .await?;
+        let outbox = client
+            .prepare(
+                "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
+                 VALUES (0, 'relata/company', $1, 1, 'CREATE', 'system', $2, $3)",
+            )
+            .await?;
+        Ok(Self {
+            client,
+            company,
+            history,
+            outbox,
+        })
+    }
+}
+
+fn company(row: &Row) -> Result<Company<'_>> {
+    Ok(Company {
+        id: row.try_get(0)?,
+        version: row.try_get(1)?,
+        created_at: row.try_get::<_, Micros>(2)?.0,
+        updated_at: row.try_get::<_, Micros>(3)?.0,
+        name: row.try_get(4)?,
+        website: row.try_get(5)?,
+        industry: row.try_get(6)?,
+        employees: row.try_get(7)?,
+        revenue: row.try_get::<_, Option<Decimal>>(8)?,
+        currency: row.try_get(9)?,
+        city: row.try_get(10)?,
+        country: row.try_get(11)?,
+    })
+}
+
+fn person(row: &Row) -> Result<Person<'_>> {
+    Ok(Person {
+        id: row.try_get(1)?,
+        created_at: row.try_get::<_, Micros>(2)?.0,
+        full_name: row.try_get(3)?,
+        job_title: row.try_get(4)?,
+        email: row.try_get(5)?,
+    })
+}
+
+impl Floor for Postgres {
+    fn one(&self, id: Uuid) -> Answer<'_> {
+        Box::pin(async move {
+            let reader = &self.readers[self.turn()];
+            let mut out = Vec::with_capacity(512);
+            match reader.client.query_opt(&reader.one, &[&id]).await? {
+                Some(row) => {
+                    company(&row)?.write(&mut out);
+                    out.push(b'}');
+                }
+                None => out.extend_from_slice(b"null"),
+            }
+            Ok(out)
+        })
+    }
+
+    fn list(&self) -> Answer<'_> {
+        Box::pin(async move {
+            let reader = &self.readers[self.turn()];
+            let rows = reader.client.query(&reader.list, &[]).await?;
+            let mut out = Vec::with_capacity(16 * 1024);
+            out.push(b'[');
+            for (index, row) in rows.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                company(row)?.write(&mut out);
+                out.push(b'}');
+            }
+            out.push(b']');
+            Ok(out)
+        })
+    }
+
+    fn nested(&self) -> Answer<'_> {
+        Box::pin(async move {
+            let reader = &self.readers[self.turn()];
+            let rows = reader.client.query(&reader.list, &[]).await?;
+            let ids: Vec<Uuid> = rows
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, _>>()?;
+            let children = reader.client.query(&reader.children, &[&ids]).await?;
+            let mut by_parent: HashMap<Uuid, Vec<&Row>> = HashMap::with_capacity(ids.len());
+            for child in &children {
+                by_parent.entry(child.try_get(0)?).or_default().push(child);
+            }
+            let mut out = Vec::with_capacity(128 * 1024);
+            out.push(b'[');
+            for (index, row) in rows.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                let company = company(row)?;
+                company.write(&mut out);
+                out.extend_from_slice(b",\"people\":[");
+                for (index, row) in by_parent.get(&company.id).into_iter().flatten().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    person(row)?.write(&mut out);
+                }
+                out.extend_from_slice(b"]}");
+            }
+            out.push(b']');
+            Ok(out)
+        })
+    }
+
+    fn create(&self, company: NewCompany) -> Answer<'_> {
+        Box::pin(async move {
+            let mut writer = self.writers[self.turn()].lock().await;
+            let Writer {
+                client,
+                company: insert,
+                history,
+                outbox,
+            } = &mut *writer;
+            let id = Uuid::now_v7();
+            let at = now();
+            let changed = company.history();
+            let folded = company.name_folded();
+            let transaction = client
+                .build_transaction()
+                .isolation_level(tokio_postgres::IsolationLevel::Serializable)
+                .start()
+                .await?;
+            transaction
+                .execute(
+                    &*insert,
+                    &[
+                        &id,
+                        &company.name,
+                        &folded,
+                        &company.website,
+                        &company.employees,
+                    ],
+                )
+                .await
+                .context("company")?;
+            transaction
+                .execute(&*history, &[&id, &at, &changed])
+                .await
+                .context("history")?;
+            transaction
+                .execute(&*outbox, &[&id, &at, &changed])
+                .await
+                .context("outbox")?;
+            transaction.commit().await?;
+            Ok(format!("{{\"id\":\"{id}\"}}").into_bytes())
+        })
+    }
+}

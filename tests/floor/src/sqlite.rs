@@ -1,0 +1,199 @@
+//! The floor on SQLite: a read-only connection for each worker thread, used without a hop to
+//! another thread, and one writer.
+
+use std::{cell::RefCell, path::PathBuf, sync::Mutex};
+
+use anyhow::Result;
+use rusqlite::{Connection, OpenFlags, Row, params};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use crate::{
+    Answer, Floor, NewCompany,
+    json::{COMPANY, Company, PERSON, Person, now},
+};
+
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    one: String,
+    list: String,
+    children: String,
+}
+
+thread_local! {
+    static READER: RefCell<Option<Connection>> = const { RefCell::new(None) };
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &str) -> Result<Self> {
+        let writer = Connection::open(path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        writer.pragma_update(None, "synchronous", "FULL")?;
+        writer.pragma_update(None, "foreign_keys", true)?;
+        writer.busy_timeout(std::time::Duration::from_secs(10))?;
+        Ok(Self {
+            path: path.into(),
+            writer: Mutex::new(writer),
+            one: format!("SELECT {COMPANY} FROM rec_company c WHERE c.id = ?1"),
+            list: format!(
+                "SELECT {COMPANY} FROM rec_company c WHERE c._deleted_at IS NULL ORDER BY c.name__folded, c.id LIMIT 50"
+            ),
+            children: format!(
+                "SELECT {PERSON} FROM rec_person p WHERE p.company__id = ?1 AND p._deleted_at IS NULL ORDER BY p.id LIMIT 10"
+            ),
+        })
+    }
+
+    fn read(&self, work: impl FnOnce(&Connection, &mut Vec<u8>) -> Result<()>) -> Result<Vec<u8>> {
+        READER.with_borrow_mut(|reader| {
+            if reader.is_none() {
+                let connection = Connection::open_with_flags(
+                    &self.path,
+                    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+                )?;
+                connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+                *reader = Some(connection);
+            }
+            let connection = reader.as_ref().expect("it was just opened");
+            let mut out = Vec::with_capacity(4096);
+            work(connection, &mut out)?;
+            Ok(out)
+        })
+    }
+
+    fn companies(
+        &self,
+        connection: &Connection,
+        out: &mut Vec<u8>,
+        with_people: bool,
+    ) -> Result<()> {
+        let mut statement = connection.prepare_cached(&self.list)?;
+        let mut people = with_people
+            .then(|| connection.prepare_cached(&self.children))
+            .transpose()?;
+        let mut rows = statement.query([])?;
+        out.push(b'[');
+        let mut is_first = true;
+        while let Some(row) = rows.next()? {
+            if !std::mem::take(&mut is_first) {
+                out.push(b',');
+            }
+            let company = company(row)?;
+            company.write(out);
+            if let Some(people) = &mut people {
+                out.extend_from_slice(b",\"people\":[");
+                let mut rows = people.query([company.id.as_bytes().as_slice()])?;
+                let mut is_first = true;
+                while let Some(row) = rows.next()? {
+                    if !std::mem::take(&mut is_first) {
+                        out.push(b',');
+                    }
+                    person(row)?.write(out);
+                }
+                out.push(b']');
+            }
+            out.push(b'}');
+        }
+        out.push(b']');
+        Ok(())
+    }
+}
+
+fn company<'a>(row: &'a Row<'_>) -> Result<Company<'a>> {
+    Ok(Company {
+        id: Uuid::from_slice(row.get_ref(0)?.as_blob()?)?,
+        version: row.get(1)?,
+        created_at: row.get(2)?,
+        updated_at: row.get(3)?,
+        name: row.get_ref(4)?.as_str_or_null()?,
+        website: row.get_ref(5)?.as_str_or_null()?,
+        industry: row.get_ref(6)?.as_str_or_null()?,
+        employees: row.get(7)?,
+        revenue: row
+            .get::<_, Option<i64>>(8)?
+            .map(|scaled| Decimal::new(scaled, 2)),
+        currency: row.get_ref(9)?.as_str_or_null()?,
+        city: row.get_ref(10)?.as_str_or_null()?,
+        country: row.get_ref(11)?.as_str_or_null()?,
+    })
+}
+
+fn person<'a>(row: &'a Row<'_>) -> Result<Person<'a>> {
+    Ok(Person {
+        id: Uuid::from_slice(row.get_ref(0)?.as_blob()?)?,
+        created_at: row.get(1)?,
+        full_name: row.get_ref(2)?.as_str_or_null()?,
+        job_title: row.get_ref(3)?.as_str_or_null()?,
+        email: row.get_ref(4)?.as_str_or_null()?,
+    })
+}
+
+impl Floor for Sqlite {
+    fn one(&self, id: Uuid) -> Answer<'_> {
+        Box::pin(async move {
+            self.read(|connection, out| {
+                let mut statement = connection.prepare_cached(&self.one)?;
+                let mut rows = statement.query([id.as_bytes().as_slice()])?;
+                match rows.next()? {
+                    Some(row) => {
+                        company(row)?.write(out);
+                        out.push(b'}');
+                    }
+                    None => out.extend_from_slice(b"null"),
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn list(&self) -> Answer<'_> {
+        Box::pin(async move { self.read(|connection, out| self.companies(connection, out, false)) })
+    }
+
+    fn nested(&self) -> Answer<'_> {
+        Box::pin(async move { self.read(|connection, out| self.companies(connection, out, true)) })
+    }
+
+    fn create(&self, company: NewCompany) -> Answer<'_> {
+        // A commit waits for the disk: off the workers, like every hand-written server does it.
+        Box::pin(async move {
+            tokio::task::block_in_place(|| {
+                let mut writer = self.writer.lock().expect("nobody panics while writing");
+                let id = Uuid::now_v7();
+                let now = now();
+                let transaction =
+                    writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO rec_company (id, _version, _created_at, _updated_at, _created_by, _updated_by, \
+                         name, name__folded, website, website__folded, employees) \
+                         VALUES (?1, 1, ?2, ?2, 'system', 'system', ?3, ?4, ?5, ?5, ?6)",
+                    )?
+                    .execute(params![
+                        id.as_bytes().as_slice(),
+                        now,
+                        company.name,
+                        company.name_folded(),
+                        company.website,
+                        company.employees
+                    ])?;
+                let history = company.history();
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO relata_history (object, record, version, at, actor, change, fields) \
+                         VALUES ('relata/company', ?1, 1, ?2, 'system', 'CREATE', ?3)",
+                    )?
+                    .execute(params![id.as_bytes().as_slice(), now, history])?;
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
+                         VALUES (0, 'relata/company', ?1, 1, 'CREATE', 'system', ?2, ?3)",
+                    )?
+                    .execute(params![id.as_bytes().as_slice(), now, history])?;
+                transaction.commit()?;
+                Ok(format!("{{\"id\":\"{id}\"}}").into_bytes())
+            })
+        })
+    }
+}
