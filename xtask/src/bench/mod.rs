@@ -1,0 +1,251 @@
+//! Measures the server beside a hand-written floor, on the same database, in the same run.
+//!
+//! The floor (`tests/floor`) answers the same questions from the same tables with no GraphQL, no
+//! permissions and no planner. The load comes from `wrk`. What is printed is a Markdown table:
+//! requests per second, latencies, CPU per request of the answering process, and the ratio.
+
+mod hook;
+mod load;
+mod machine;
+mod sides;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use relata_test_cluster::{Cluster, Durability, create_database};
+
+use self::{
+    load::{Figures, Load},
+    sides::{Floor, Relata},
+};
+use crate::{guests, process, setup};
+
+const USAGE: &str = "\
+cargo xtask bench [--records N] [--seconds N] [--connections N] [--only sqlite|postgres]
+
+  --records N       persons in the database (default 100000; companies are a tenth)
+  --seconds N       length of each measurement (default 8)
+  --connections N   connections of the load (default 16)
+  --only DATABASE   one database alone";
+
+/// What a run is told.
+struct Options {
+    records: u32,
+    seconds: u32,
+    connections: u32,
+    only: Option<String>,
+}
+
+/// A question of the benchmark, as each side is asked.
+struct Question {
+    name: &'static str,
+    /// GraphQL, with `$id` where it asks for one company.
+    query: &'static str,
+    /// The floor's route, where the floor answers it.
+    floor: &'static str,
+    /// Where in the server's answer stands what the floor answers.
+    pointer: &'static str,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    ById,
+    Same,
+    Create,
+}
+
+const COMPANY_FIELDS: &str = "id version createdAt updatedAt name website industry employees annualRevenue{amount currency} address{city country}";
+const PERSON_FIELDS: &str = "id createdAt name{full} jobTitle emails{primary}";
+
+const QUESTIONS: &[Question] = &[
+    Question {
+        name: "get by id, 10 fields",
+        query: "query($id: ID!){company(id: $id){COMPANY}}",
+        floor: "/one/",
+        pointer: "/data/company",
+        kind: Kind::ById,
+    },
+    Question {
+        name: "list 50 × 10",
+        query: "{companies(first: 50, orderBy: [{name: ASC}]){nodes{COMPANY}}}",
+        floor: "/list",
+        pointer: "/data/companies/nodes",
+        kind: Kind::Same,
+    },
+    Question {
+        name: "list 50 × 10, each with 10 × 5",
+        query: "{companies(first: 50, orderBy: [{name: ASC}]){nodes{COMPANY people(first: 10){nodes{PERSON}}}}}",
+        floor: "/nested",
+        pointer: "/data/companies/nodes",
+        kind: Kind::Same,
+    },
+    Question {
+        name: "create",
+        query: "mutation($data: CompanyCreate!){createCompany(data: $data){id}}",
+        floor: "/create",
+        pointer: "/data/createCompany",
+        kind: Kind::Create,
+    },
+];
+
+impl Question {
+    fn graphql(&self) -> String {
+        self.query
+            .replace("COMPANY", COMPANY_FIELDS)
+            .replace("PERSON", PERSON_FIELDS)
+            .replace(
+                // The word also stands in the name of the input type.
+                &format!("{COMPANY_FIELDS}Create"),
+                "CompanyCreate",
+            )
+    }
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let Some(options) = parse(arguments)? else {
+        println!("{USAGE}");
+        return Ok(());
+    };
+    if !process::is_there("wrk", &["-v"]) && !load::is_installed() {
+        setup::apt_install("wrk")?;
+    }
+    let relata = guests::run(guests::Profile::Release)?;
+    process::run(process::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "relata-floor",
+    ]))?;
+    let floor = process::target_folder()
+        .join("release")
+        .join("relata-floor");
+
+    println!("{}\n", machine::describe()?);
+    println!("{}", Figures::HEADER);
+    let mut notes = Vec::new();
+    for database in ["sqlite", "postgres"] {
+        if options.only.as_deref().is_some_and(|only| only != database) {
+            continue;
+        }
+        let folder = tempfile::Builder::new().prefix("relata-bench-").tempdir()?;
+        let cluster = (database == "postgres")
+            .then(|| Cluster::start(Durability::Synced))
+            .transpose()?;
+        let url = match &cluster {
+            Some(cluster) => create_database(cluster.url(), "relata_bench")?,
+            None => format!(
+                "sqlite://{}?mode=rwc",
+                folder.path().join("relata.db").display()
+            ),
+        };
+        let server = Relata::prepare(&relata, &url, folder.path(), options.records)?;
+        notes.push(format!(
+            "{database}: start to first answered query with plugins compiled: {}",
+            milliseconds(server.first_answer)
+        ));
+        let server = server.serve()?;
+        let floor = Floor::serve(&floor, &url)?;
+        for question in QUESTIONS {
+            compare(database, question, &server, &floor, &options)?;
+        }
+        notes.extend(hook::measure(database, &server, &options)?);
+        notes.push(format!(
+            "{database}: peak memory of the server {} MiB, of the floor {} MiB",
+            server.peak_mib()?,
+            floor.peak_mib()?
+        ));
+    }
+    println!();
+    for note in notes {
+        println!("- {note}");
+    }
+    Ok(())
+}
+
+/// Asks both sides the same question, floor first, and prints both rows.
+fn compare(
+    database: &str,
+    question: &Question,
+    server: &Relata<sides::Serving>,
+    floor: &Floor,
+    options: &Options,
+) -> Result<()> {
+    if question.kind != Kind::Create {
+        same_answer(question, server, floor)?;
+    }
+    let load = Load {
+        connections: options.connections,
+        seconds: options.seconds,
+        ids: server.ids_file(),
+    };
+    let bottom = load.run(&floor.script(question), floor.url(), floor.process_id())?;
+    let ours = load.run(&server.script(question), server.url(), server.process_id())?;
+    println!("{}", bottom.row(database, question.name, "floor", None));
+    println!(
+        "{}",
+        ours.row(database, question.name, "relata", Some(&bottom))
+    );
+    Ok(())
+}
+
+/// A benchmark of two different answers says nothing.
+fn same_answer(question: &Question, server: &Relata<sides::Serving>, floor: &Floor) -> Result<()> {
+    let id = server.first_id();
+    let ours = server.ask(&question.graphql(), &serde_json::json!({"id": id}))?;
+    let mut ours = ours
+        .pointer(question.pointer)
+        .with_context(|| format!("the server answered {ours}"))?
+        .clone();
+    // A connection of children is an object with nodes; the floor writes the list itself.
+    if let Some(companies) = ours.as_array_mut() {
+        for company in companies {
+            if let Some(nodes) = company.pointer("/people/nodes").cloned() {
+                company["people"] = nodes;
+            }
+        }
+    }
+    let route = if question.kind == Kind::ById {
+        format!("{}{id}", question.floor)
+    } else {
+        question.floor.to_owned()
+    };
+    let bottom = floor.get(&route)?;
+    if ours != bottom {
+        bail!(
+            "{}: the sides answer differently:\n{ours}\n{bottom}",
+            question.name
+        );
+    }
+    Ok(())
+}
+
+fn parse(arguments: &[String]) -> Result<Option<Options>> {
+    let mut options = Options {
+        records: 100_000,
+        seconds: 8,
+        connections: 16,
+        only: None,
+    };
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--help" {
+            return Ok(None);
+        }
+        let value = rest
+            .next()
+            .with_context(|| format!("{argument} needs a value\n\n{USAGE}"))?;
+        match argument.as_str() {
+            "--records" => options.records = value.parse()?,
+            "--seconds" => options.seconds = value.parse()?,
+            "--connections" => options.connections = value.parse()?,
+            "--only" => options.only = Some(value.clone()),
+            unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}

@@ -1,0 +1,322 @@
+//! The two sides of the comparison: the server and the floor, each a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::{Kind, Question, load::PROLOGUE, machine};
+use crate::process;
+
+/// Companies from which the load chooses.
+const IDS: usize = 500;
+
+/// The server: prepared, then serving.
+pub(super) struct Relata<State> {
+    program: PathBuf,
+    database_url: String,
+    folder: PathBuf,
+    token: String,
+    /// From start to the first answered query, plugins compiled.
+    pub(super) first_answer: Duration,
+    state: State,
+}
+
+pub(super) struct Prepared;
+
+pub(super) struct Serving {
+    process: Process,
+    ids: Vec<String>,
+}
+
+impl Relata<Prepared> {
+    /// Fills a fresh workspace, and measures a start.
+    pub(super) fn prepare(
+        program: &Path,
+        database_url: &str,
+        folder: &Path,
+        records: u32,
+    ) -> Result<Self> {
+        let mut relata = Self {
+            program: program.to_owned(),
+            database_url: database_url.to_owned(),
+            folder: folder.to_owned(),
+            token: String::new(),
+            first_answer: Duration::ZERO,
+            state: Prepared,
+        };
+        let plugins = process::target_folder().join("guests");
+        let plugins = plugins.to_string_lossy();
+        relata.run(&[
+            "sample",
+            "--records",
+            &records.to_string(),
+            "--plugins",
+            &plugins,
+        ])?;
+        relata.run(&[
+            "user",
+            "create",
+            "--email",
+            "bench@example.com",
+            "--name",
+            "Bench",
+            "--admin",
+        ])?;
+        let printed = relata.run(&["token", "create", "--user", "bench@example.com", "--json"])?;
+        let answer: Value = serde_json::from_str(&printed)?;
+        relata.token = answer["token"].as_str().context("a token")?.to_owned();
+
+        let start = Instant::now();
+        let process = relata.start()?;
+        relata.ask_at(&process.url, "{companies(first: 1){nodes{id}}}", &json!({}))?;
+        relata.first_answer = start.elapsed();
+        Ok(relata)
+    }
+
+    pub(super) fn serve(self) -> Result<Relata<Serving>> {
+        let process = self.start()?;
+        let answer = self.ask_at(
+            &process.url,
+            "query($n: Int!){companies(first: $n){nodes{id}}}",
+            &json!({"n": IDS}),
+        )?;
+        let ids: Vec<String> = answer["data"]["companies"]["nodes"]
+            .as_array()
+            .with_context(|| format!("companies were expected: {answer}"))?
+            .iter()
+            .filter_map(|node| node["id"].as_str().map(str::to_owned))
+            .collect();
+        std::fs::write(self.folder.join("ids"), ids.join("\n"))?;
+        Ok(Relata {
+            program: self.program,
+            database_url: self.database_url,
+            folder: self.folder,
+            token: self.token,
+            first_answer: self.first_answer,
+            state: Serving { process, ids },
+        })
+    }
+}
+
+impl<State> Relata<State> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("RELATA_DATABASE_URL", &self.database_url)
+            .env("RELATA_CACHE_DIR", self.folder.join("cache"))
+            .env("RELATA_DATA_DIR", self.folder.join("data"))
+            .env("RELATA_ADMIN_PASSWORD", "correct horse battery staple")
+            .env("RELATA_LOG", "warn");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<String> {
+        process::output(self.command(arguments))
+    }
+
+    fn start(&self) -> Result<Process> {
+        Process::start(self.command(&["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    fn ask_at(&self, url: &str, query: &str, variables: &Value) -> Result<Value> {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let printed = process::output(process::command(
+            "curl",
+            &[
+                "-sS",
+                "-H",
+                &format!("Authorization: Bearer {}", self.token),
+                "-H",
+                "Content-Type: application/json",
+                "--data-binary",
+                &body,
+                &format!("{url}/graphql"),
+            ],
+        ))?;
+        let answer: Value =
+            serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))?;
+        if answer.get("errors").is_some() {
+            bail!("{query}: {answer}");
+        }
+        Ok(answer)
+    }
+
+    /// The path of a file with ids.
+    pub(super) fn ids_file(&self) -> PathBuf {
+        self.folder.join("ids")
+    }
+
+    /// A script that sends this GraphQL with these variables, a Lua expression of `id` and `number`.
+    pub(super) fn graphql_script(&self, query: &str, variables: &str) -> String {
+        format!(
+            r#"{PROLOGUE}
+local headers = {{ ["Content-Type"] = "application/json", ["Accept"] = "application/graphql-response+json", ["Authorization"] = "Bearer {token}" }}
+request = function()
+  count = count + 1
+  local id = ids[math.random(#ids)]
+  local number = run .. "-" .. count
+  return wrk.format("POST", "/graphql", headers, '{{"query":{query},"variables":' .. {variables} .. '}}')
+end"#,
+            token = self.token,
+            query = json!(query)
+                .to_string()
+                .replace('\\', "\\\\")
+                .replace('\'', "\\'"),
+        )
+    }
+}
+
+impl Relata<Serving> {
+    pub(super) fn url(&self) -> &str {
+        &self.state.process.url
+    }
+
+    pub(super) fn process_id(&self) -> u32 {
+        self.state.process.child.id()
+    }
+
+    pub(super) fn peak_mib(&self) -> Result<u64> {
+        machine::peak_mib(self.process_id())
+    }
+
+    pub(super) fn first_id(&self) -> &str {
+        &self.state.ids[0]
+    }
+
+    pub(super) fn ask(&self, query: &str, variables: &Value) -> Result<Value> {
+        self.ask_at(self.url(), query, variables)
+    }
+
+    /// A request to the control plane.
+    pub(super) fn configure(&self, query: &str, variables: &Value) -> Result<Value> {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let printed = process::output(process::command(
+            "curl",
+            &[
+                "-sS",
+                "-H",
+                &format!("Authorization: Bearer {}", self.token),
+                "-H",
+                "Content-Type: application/json",
+                "--data-binary",
+                &body,
+                &format!("{}/metadata", self.url()),
+            ],
+        ))?;
+        let answer: Value = serde_json::from_str(&printed)?;
+        if answer.get("errors").is_some() {
+            bail!("{query}: {answer}");
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn script(&self, question: &Question) -> String {
+        let variables = match question.kind {
+            Kind::ById => r#"'{"id":"' .. id .. '"}'"#,
+            Kind::Same => "'{}'",
+            Kind::Create => {
+                r#"'{"data":{"name":"Bench ' .. number .. '","website":"https://example.com/' .. number .. '","employees":12}}'"#
+            }
+        };
+        self.graphql_script(&question.graphql(), variables)
+    }
+}
+
+/// The floor, serving.
+pub(super) struct Floor {
+    process: Process,
+}
+
+impl Floor {
+    pub(super) fn serve(program: &Path, database_url: &str) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args([database_url, "127.0.0.1:0"]);
+        Ok(Self {
+            process: Process::start(command)?,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.process.url
+    }
+
+    pub(super) fn process_id(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    pub(super) fn peak_mib(&self) -> Result<u64> {
+        machine::peak_mib(self.process_id())
+    }
+
+    pub(super) fn get(&self, route: &str) -> Result<Value> {
+        let printed = process::output(process::command(
+            "curl",
+            &["-sS", &format!("{}{route}", self.url())],
+        ))?;
+        serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))
+    }
+
+    pub(super) fn script(&self, question: &Question) -> String {
+        let route = question.floor;
+        let request = match question.kind {
+            Kind::ById => {
+                format!(r#"return wrk.format("GET", "{route}" .. ids[math.random(#ids)])"#)
+            }
+            Kind::Same => format!(r#"return wrk.format("GET", "{route}")"#),
+            Kind::Create => format!(
+                r#"count = count + 1
+  local number = run .. "-" .. count
+  return wrk.format("POST", "{route}", headers, '{{"name":"Bench ' .. number .. '","website":"https://example.com/' .. number .. '","employees":12}}')"#
+            ),
+        };
+        format!(
+            r#"{PROLOGUE}
+local headers = {{ ["Content-Type"] = "application/json" }}
+request = function()
+  {request}
+end"#
+        )
+    }
+}
+
+/// A process that says where it listens. Dropping it ends the process.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    fn start(mut command: Command) -> Result<Self> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let Some(url) = line.strip_prefix("listening on ") else {
+            let _ = child.kill();
+            bail!("{command:?} said {line:?}");
+        };
+        Ok(Self {
+            child,
+            url: url.trim().to_owned(),
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
