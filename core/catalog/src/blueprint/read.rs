@@ -1,16 +1,22 @@
-//! From JSON to the document's types.
+//! From JSON to the document's types: the form alone. All that is wrong with it, each with its path.
+
 use serde_json::Value as Json;
 
 use super::{
-    Blueprint, FieldDefinition, Limits, ObjectDefinition, PipelineDefinition, StageDefinition,
+    BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition, Limits,
+    ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
+    RelationDefinition, StageDefinition,
 };
-use crate::{Issue, Issues};
+use crate::names::{did_you_mean, nearest};
+use crate::reading::{MapReader, limit, wrong_type};
+use crate::{Issue, Issues, JsonSchema, Kind, OnDelete, SelectOption, StageType};
 
 impl Blueprint {
     /// Reads a YAML or JSON text.
     ///
     /// # Errors
-    /// All that is wrong with its form.
+    /// All that is wrong with its form; whether it means something is
+    /// [`resolve`](crate::resolve)'s question.
     pub fn parse(text: &str) -> Result<Self, Issues> {
         Self::parse_within(text, &Limits::default())
     }
@@ -36,8 +42,22 @@ impl Blueprint {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json_within(document: &Json, limits: &Limits) -> Result<Self, Issues> {
-        let _ = (document, limits);
-        Err(Issue::new("NOT_READY", "being written").into())
+        let mut reader = MapReader::new(document, "a blueprint: a mapping with \"relata: 1\"")?;
+        header(&mut reader);
+        let objects = each(&mut reader, "objects", limits, object_entry);
+        let pipelines = each(&mut reader, "pipelines", limits, pipeline);
+        let records = each(&mut reader, "records", limits, records);
+        let rows: usize = records.iter().map(|part| part.rows.len()).sum();
+        if rows > limits.rows_max {
+            reader
+                .issues
+                .push(limit("rows", limits.rows_max, rows).at("records"));
+        }
+        reader.finish().into_result(Self {
+            objects,
+            pipelines,
+            records,
+        })
     }
 }
 
@@ -47,8 +67,7 @@ impl ObjectDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        let _ = document;
-        Err(Issue::new("NOT_READY", "being written").into())
+        object(document, &Limits::default())
     }
 }
 
@@ -58,8 +77,7 @@ impl FieldDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        let _ = document;
-        Err(Issue::new("NOT_READY", "being written").into())
+        field(document, &Limits::default())
     }
 }
 
@@ -69,8 +87,7 @@ impl PipelineDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        let _ = document;
-        Err(Issue::new("NOT_READY", "being written").into())
+        pipeline(document, &Limits::default())
     }
 }
 
@@ -80,7 +97,369 @@ impl StageDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        let _ = document;
-        Err(Issue::new("NOT_READY", "being written").into())
+        stage(document, &Limits::default())
     }
+}
+
+fn header(reader: &mut MapReader<'_>) {
+    match reader.take("relata") {
+        Some(version) if version.as_u64() == Some(BLUEPRINT_VERSION) => {}
+        Some(version) => reader.issues.push(
+            Issue::new(
+                "UNKNOWN_VERSION",
+                format!(
+                    "this server reads blueprints of version {BLUEPRINT_VERSION}: expected \
+                     \"relata: {BLUEPRINT_VERSION}\", got {version}"
+                ),
+            )
+            .at("relata"),
+        ),
+        None => reader.issues.push(
+            Issue::new(
+                "MISSING",
+                format!("the header \"relata: {BLUEPRINT_VERSION}\" is missing"),
+            )
+            .at("relata"),
+        ),
+    }
+}
+
+/// Reads each item of a list; those that are wrong are left out and their issues kept.
+fn each<T>(
+    reader: &mut MapReader<'_>,
+    name: &'static str,
+    limits: &Limits,
+    read: fn(&Json, &Limits) -> Result<T, Issues>,
+) -> Vec<T> {
+    let items = reader.list(name);
+    let mut issues = Issues::default();
+    let mut all = Vec::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        match read(item, limits) {
+            Ok(value) => all.push(value),
+            Err(part) => issues.extend_at(position, part),
+        }
+    }
+    reader.issues.extend_at(name, issues);
+    all
+}
+
+fn object_entry(document: &Json, limits: &Limits) -> Result<ObjectEntry, Issues> {
+    let is_extension = document
+        .as_object()
+        .is_some_and(|map| map.contains_key("extends"));
+    if is_extension {
+        extension(document, limits).map(ObjectEntry::Extend)
+    } else {
+        object(document, limits).map(ObjectEntry::Define)
+    }
+}
+
+fn object(document: &Json, limits: &Limits) -> Result<ObjectDefinition, Issues> {
+    let mut reader = MapReader::new(document, "an object: a mapping with key, plural, fields")?;
+    let definition = ObjectDefinition {
+        key: reader.required_text("key"),
+        name: reader.text("name"),
+        plural: reader.required_text("plural"),
+        labels: reader.labels("labels", limits, limits.label_max),
+        plural_labels: reader.labels("pluralLabels", limits, limits.label_max),
+        description: reader.labels("description", limits, limits.label_max * 10),
+        label: reader.text("label"),
+        fields: each(&mut reader, "fields", limits, field),
+        unique: unique_keys(&mut reader),
+    };
+    reader.finish().into_result(definition)
+}
+
+fn extension(document: &Json, limits: &Limits) -> Result<ObjectExtension, Issues> {
+    let mut reader = MapReader::new(document, "an extension: a mapping with extends, fields")?;
+    let definition = ObjectExtension {
+        extends: reader.required_text("extends"),
+        fields: each(&mut reader, "fields", limits, field),
+        unique: unique_keys(&mut reader),
+    };
+    reader.finish().into_result(definition)
+}
+
+/// A list of lists of field keys.
+fn unique_keys(reader: &mut MapReader<'_>) -> Vec<Vec<String>> {
+    let items = reader.list("unique");
+    let mut issues = Issues::default();
+    let mut keys = Vec::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        let Json::Array(fields) = item else {
+            issues.extend_at(
+                position,
+                wrong_type("a list of field keys, such as [symbol, index]", item),
+            );
+            continue;
+        };
+        let mut key = Vec::with_capacity(fields.len());
+        for (place, field) in fields.iter().enumerate() {
+            match field {
+                Json::String(field) => key.push(field.clone()),
+                other => {
+                    let mut part = Issues::default();
+                    part.extend_at(place, wrong_type("a field's key", other));
+                    issues.extend_at(position, part);
+                }
+            }
+        }
+        keys.push(key);
+    }
+    reader.issues.extend_at("unique", issues);
+    keys
+}
+
+fn field(document: &Json, limits: &Limits) -> Result<FieldDefinition, Issues> {
+    let mut reader = MapReader::new(document, "a field: a mapping with key and kind")?;
+    let key = reader.required_text("key");
+    let name = reader.text("name");
+    let labels = reader.labels("labels", limits, limits.label_max);
+    let description = reader.labels("description", limits, limits.label_max * 10);
+    let required = reader.flag("required");
+    let unique = reader.flag("unique");
+    let default = reader.take("default").cloned();
+    let kind_name = reader.required_text("kind");
+    let kind = kind(&kind_name, &mut reader, limits);
+    match kind {
+        Some(kind) => reader.finish().into_result(FieldDefinition {
+            key,
+            name,
+            labels,
+            description,
+            kind,
+            required,
+            unique,
+            default,
+        }),
+        // Which other members are known depends on the kind: they are not looked at without it.
+        None => Err(reader.issues),
+    }
+}
+
+/// Names of all kinds, as in [`Kind::name`].
+const KIND_NAMES: [&str; 21] = [
+    "text",
+    "longText",
+    "integer",
+    "decimal",
+    "money",
+    "boolean",
+    "date",
+    "dateTime",
+    "select",
+    "multiSelect",
+    "email",
+    "phone",
+    "url",
+    "json",
+    "fullName",
+    "emails",
+    "phones",
+    "address",
+    "relation",
+    "autonumber",
+    "stage",
+];
+
+fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindDefinition> {
+    let kind = match name {
+        "text" => Kind::Text {
+            max: reader.whole("max").unwrap_or(255),
+        },
+        "longText" => Kind::LongText {
+            max: reader.whole("max").unwrap_or(100_000),
+        },
+        "integer" => Kind::Integer {
+            min: reader.whole("min"),
+            max: reader.whole("max"),
+        },
+        "decimal" => Kind::Decimal {
+            scale: reader.whole("scale").unwrap_or(4),
+            min: decimal(reader, "min"),
+            max: decimal(reader, "max"),
+        },
+        "money" => Kind::Money {
+            scale: reader.whole("scale").unwrap_or(2),
+            currency: reader.text("currency"),
+        },
+        "boolean" => Kind::Boolean,
+        "date" => Kind::Date,
+        "dateTime" => Kind::DateTime,
+        "select" => Kind::Select {
+            options: options(reader, limits),
+        },
+        "multiSelect" => Kind::MultiSelect {
+            options: options(reader, limits),
+        },
+        "email" => Kind::Email,
+        "phone" => Kind::Phone,
+        "url" => Kind::Url,
+        "json" => Kind::Json {
+            schema: reader.take("schema").cloned().map(JsonSchema::new),
+        },
+        "fullName" => Kind::FullName,
+        "emails" => Kind::Emails,
+        "phones" => Kind::Phones,
+        "address" => Kind::Address,
+        "autonumber" => Kind::Autonumber {
+            prefix: reader.text("prefix").unwrap_or_default(),
+            digits: reader.whole("digits").unwrap_or(5),
+            start: reader.whole("start").unwrap_or(1),
+            gapless: reader.flag("gapless"),
+        },
+        "stage" => Kind::Stage,
+        "relation" => return Some(KindDefinition::Relation(relation(reader, limits))),
+        "" => return None,
+        unknown => {
+            let meant = nearest(unknown, KIND_NAMES);
+            let message = match meant {
+                Some(_) => format!("\"{unknown}\" is no kind of field.{}", did_you_mean(meant)),
+                None => format!(
+                    "\"{unknown}\" is no kind of field; there are {}",
+                    KIND_NAMES.join(", ")
+                ),
+            };
+            let mut issue = Issue::new("UNKNOWN_KIND", message).at("kind");
+            if let Some(meant) = meant {
+                issue = issue.with("suggestion", meant);
+            }
+            reader.issues.push(issue);
+            return None;
+        }
+    };
+    Some(KindDefinition::Plain(kind))
+}
+
+fn relation(reader: &mut MapReader<'_>, limits: &Limits) -> RelationDefinition {
+    let to = reader.required_text("to");
+    let inverse = reader.take("inverse").and_then(|document| {
+        inverse(document, limits)
+            .map_err(|part| reader.issues.extend_at("inverse", part))
+            .ok()
+    });
+    let on_delete = reader
+        .one_of(
+            "onDelete",
+            &[
+                ("RESTRICT", OnDelete::Restrict),
+                ("SET_NULL", OnDelete::SetNull),
+                ("CASCADE", OnDelete::Cascade),
+            ],
+        )
+        .unwrap_or_default();
+    RelationDefinition {
+        to,
+        inverse,
+        on_delete,
+    }
+}
+
+/// `{name, labels}`, or the name alone.
+fn inverse(document: &Json, limits: &Limits) -> Result<InverseDefinition, Issues> {
+    if let Json::String(name) = document {
+        return Ok(InverseDefinition {
+            name: name.clone(),
+            labels: crate::Labels::new(),
+        });
+    }
+    let mut reader = MapReader::new(document, "an inverse: its name, or a mapping with name")?;
+    let definition = InverseDefinition {
+        name: reader.required_text("name"),
+        labels: reader.labels("labels", limits, limits.label_max),
+    };
+    reader.finish().into_result(definition)
+}
+
+/// Options as mappings with value and labels, or as values alone.
+fn options(reader: &mut MapReader<'_>, limits: &Limits) -> Vec<SelectOption> {
+    if !reader.has("options") {
+        let _ = reader.list("options");
+        reader.missing("options");
+        return Vec::new();
+    }
+    each(reader, "options", limits, |document, limits| {
+        if let Json::String(value) = document {
+            return Ok(SelectOption {
+                value: value.clone(),
+                labels: crate::Labels::new(),
+            });
+        }
+        let mut reader = MapReader::new(document, "an option: a mapping with value and labels")?;
+        let option = SelectOption {
+            value: reader.required_text("value"),
+            labels: reader.labels("labels", limits, limits.label_max),
+        };
+        reader.finish().into_result(option)
+    })
+}
+
+fn decimal(reader: &mut MapReader<'_>, name: &'static str) -> Option<rust_decimal::Decimal> {
+    let value = reader.take(name)?;
+    match crate::coerce::exact_decimal(value) {
+        Ok(number) => Some(number),
+        Err(part) => {
+            reader.issues.extend_at(name, part);
+            None
+        }
+    }
+}
+
+fn pipeline(document: &Json, limits: &Limits) -> Result<PipelineDefinition, Issues> {
+    let mut reader = MapReader::new(
+        document,
+        "a pipeline: a mapping with key, object, field, stages",
+    )?;
+    let definition = PipelineDefinition {
+        key: reader.required_text("key"),
+        name: reader.text("name"),
+        labels: reader.labels("labels", limits, limits.label_max),
+        object: reader.required_text("object"),
+        field: reader.required_text("field"),
+        stages: each(&mut reader, "stages", limits, stage),
+    };
+    reader.finish().into_result(definition)
+}
+
+fn stage(document: &Json, limits: &Limits) -> Result<StageDefinition, Issues> {
+    let mut reader = MapReader::new(document, "a stage: a mapping with key")?;
+    let definition = StageDefinition {
+        key: reader.required_text("key"),
+        name: reader.text("name"),
+        labels: reader.labels("labels", limits, limits.label_max),
+        stage_type: reader
+            .one_of(
+                "type",
+                &[
+                    ("OPEN", StageType::Open),
+                    ("WON", StageType::Won),
+                    ("LOST", StageType::Lost),
+                ],
+            )
+            .unwrap_or_default(),
+        probability: decimal(&mut reader, "probability"),
+        requires: reader.texts("requires"),
+        from: reader.texts("from"),
+    };
+    reader.finish().into_result(definition)
+}
+
+fn records(document: &Json, _: &Limits) -> Result<RecordsDefinition, Issues> {
+    let mut reader = MapReader::new(document, "records: a mapping with object, by, rows")?;
+    let object = reader.required_text("object");
+    let by = reader.required_text("by");
+    let items = reader.list("rows");
+    let mut issues = Issues::default();
+    let mut rows = Vec::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        match item {
+            Json::Object(row) => rows.push(row.clone()),
+            other => issues.extend_at(position, wrong_type("a mapping of field keys", other)),
+        }
+    }
+    reader.issues.extend_at("rows", issues);
+    reader
+        .finish()
+        .into_result(RecordsDefinition { object, by, rows })
 }

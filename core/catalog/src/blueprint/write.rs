@@ -1,39 +1,312 @@
-//! From the document's types to JSON and YAML.
-use serde_json::Value as Json;
+//! From the document's types to JSON and YAML. What has its default is left out, so that an export
+//! reads as a person would have written it.
 
-use super::{Blueprint, FieldDefinition, ObjectDefinition, PipelineDefinition};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    BLUEPRINT_VERSION, Blueprint, FieldDefinition, KindDefinition, ObjectDefinition, ObjectEntry,
+    ObjectExtension, PipelineDefinition, RecordsDefinition, RelationDefinition, StageDefinition,
+};
+use crate::{Kind, Labels, OnDelete, SelectOption, StageType};
 
 impl Blueprint {
-    /// The document as JSON; what has its default is left out.
+    /// The document as JSON.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        Json::Null
+        let mut map = Map::new();
+        map.insert("relata".to_owned(), json!(BLUEPRINT_VERSION));
+        put_list(
+            &mut map,
+            "objects",
+            self.objects.iter().map(|entry| match entry {
+                ObjectEntry::Define(definition) => definition.to_json(),
+                ObjectEntry::Extend(extension) => extension.to_json(),
+            }),
+        );
+        put_list(
+            &mut map,
+            "pipelines",
+            self.pipelines.iter().map(PipelineDefinition::to_json),
+        );
+        put_list(
+            &mut map,
+            "records",
+            self.records.iter().map(RecordsDefinition::to_json),
+        );
+        Json::Object(map)
     }
 
     /// The document as YAML.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        String::new()
+        serde_norway::to_string(&plain_numbers(self.to_json()))
+            .expect("JSON values have no keys or tags that YAML could not write")
     }
 }
+
 impl ObjectDefinition {
     /// The item of `objects` as JSON.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        Json::Null
+        let mut map = Map::new();
+        map.insert("key".to_owned(), json!(self.key));
+        put(&mut map, "name", self.name.as_ref());
+        map.insert("plural".to_owned(), json!(self.plural));
+        put_labels(&mut map, "labels", &self.labels);
+        put_labels(&mut map, "pluralLabels", &self.plural_labels);
+        put_labels(&mut map, "description", &self.description);
+        put(&mut map, "label", self.label.as_ref());
+        put_list(
+            &mut map,
+            "fields",
+            self.fields.iter().map(FieldDefinition::to_json),
+        );
+        put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
+        Json::Object(map)
     }
 }
+
+impl ObjectExtension {
+    /// The item of `objects` as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("extends".to_owned(), json!(self.extends));
+        put_list(
+            &mut map,
+            "fields",
+            self.fields.iter().map(FieldDefinition::to_json),
+        );
+        put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
+        Json::Object(map)
+    }
+}
+
 impl FieldDefinition {
     /// The item of `fields` as JSON.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        Json::Null
+        let mut map = Map::new();
+        map.insert("key".to_owned(), json!(self.key));
+        put(&mut map, "name", self.name.as_ref());
+        match &self.kind {
+            KindDefinition::Relation(relation) => put_relation(&mut map, relation),
+            KindDefinition::Plain(kind) => put_kind(&mut map, kind),
+        }
+        put_flag(&mut map, "required", self.required);
+        put_flag(&mut map, "unique", self.unique);
+        put(&mut map, "default", self.default.as_ref());
+        put_labels(&mut map, "labels", &self.labels);
+        put_labels(&mut map, "description", &self.description);
+        Json::Object(map)
     }
 }
+
 impl PipelineDefinition {
     /// The item of `pipelines` as JSON.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        Json::Null
+        let mut map = Map::new();
+        map.insert("key".to_owned(), json!(self.key));
+        put(&mut map, "name", self.name.as_ref());
+        map.insert("object".to_owned(), json!(self.object));
+        map.insert("field".to_owned(), json!(self.field));
+        put_labels(&mut map, "labels", &self.labels);
+        put_list(
+            &mut map,
+            "stages",
+            self.stages.iter().map(StageDefinition::to_json),
+        );
+        Json::Object(map)
     }
+}
+
+impl StageDefinition {
+    /// The item of `stages` as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("key".to_owned(), json!(self.key));
+        put(&mut map, "name", self.name.as_ref());
+        put_labels(&mut map, "labels", &self.labels);
+        match self.stage_type {
+            StageType::Open => {}
+            StageType::Won => put(&mut map, "type", Some("WON")),
+            StageType::Lost => put(&mut map, "type", Some("LOST")),
+        }
+        put(
+            &mut map,
+            "probability",
+            self.probability.map(|probability| probability.to_string()),
+        );
+        put_list(
+            &mut map,
+            "requires",
+            self.requires.iter().map(|key| json!(key)),
+        );
+        put_list(&mut map, "from", self.from.iter().map(|key| json!(key)));
+        Json::Object(map)
+    }
+}
+
+impl RecordsDefinition {
+    /// The item of `records` as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        json!({ "object": self.object, "by": self.by, "rows": self.rows })
+    }
+}
+
+/// The members of a kind, flattened into its field. Also what a change of a kind is told by.
+pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
+    map.insert("kind".to_owned(), json!(kind.name()));
+    match kind {
+        Kind::Text { max } | Kind::LongText { max } => put(map, "max", Some(*max)),
+        Kind::Integer { min, max } => {
+            put(map, "min", *min);
+            put(map, "max", *max);
+        }
+        Kind::Decimal { scale, min, max } => {
+            put(map, "scale", Some(*scale));
+            put(map, "min", min.map(|number| number.to_string()));
+            put(map, "max", max.map(|number| number.to_string()));
+        }
+        Kind::Money { scale, currency } => {
+            put(map, "scale", Some(*scale));
+            put(map, "currency", currency.as_ref());
+        }
+        Kind::Select { options } | Kind::MultiSelect { options } => {
+            put_list(map, "options", options.iter().map(option_json));
+        }
+        Kind::Json { schema } => put(
+            map,
+            "schema",
+            schema.as_ref().map(|schema| schema.document().clone()),
+        ),
+        Kind::Autonumber {
+            prefix,
+            digits,
+            start,
+            gapless,
+        } => {
+            put(
+                map,
+                "prefix",
+                Some(prefix).filter(|prefix| !prefix.is_empty()),
+            );
+            put(map, "digits", Some(*digits));
+            put(map, "start", Some(*start));
+            put_flag(map, "gapless", *gapless);
+        }
+        Kind::Relation(relation) => put_relation(
+            map,
+            &RelationDefinition {
+                to: relation.target.to_string(),
+                inverse: relation
+                    .inverse
+                    .as_ref()
+                    .map(|inverse| super::InverseDefinition {
+                        name: inverse.name.clone(),
+                        labels: inverse.labels.clone(),
+                    }),
+                on_delete: relation.on_delete,
+            },
+        ),
+        Kind::Boolean
+        | Kind::Date
+        | Kind::DateTime
+        | Kind::Email
+        | Kind::Phone
+        | Kind::Url
+        | Kind::FullName
+        | Kind::Emails
+        | Kind::Phones
+        | Kind::Address
+        | Kind::Stage => {}
+    }
+}
+
+fn put_relation(map: &mut Map<String, Json>, relation: &RelationDefinition) {
+    map.insert("kind".to_owned(), json!("relation"));
+    map.insert("to".to_owned(), json!(relation.to));
+    if let Some(inverse) = &relation.inverse {
+        let mut inverse_map = Map::new();
+        inverse_map.insert("name".to_owned(), json!(inverse.name));
+        put_labels(&mut inverse_map, "labels", &inverse.labels);
+        map.insert("inverse".to_owned(), Json::Object(inverse_map));
+    }
+    match relation.on_delete {
+        OnDelete::SetNull => {}
+        OnDelete::Restrict => put(map, "onDelete", Some("RESTRICT")),
+        OnDelete::Cascade => put(map, "onDelete", Some("CASCADE")),
+    }
+}
+
+fn option_json(option: &SelectOption) -> Json {
+    let mut map = Map::new();
+    map.insert("value".to_owned(), json!(option.value));
+    put_labels(&mut map, "labels", &option.labels);
+    Json::Object(map)
+}
+
+fn put(map: &mut Map<String, Json>, name: &str, value: Option<impl serde::Serialize>) {
+    if let Some(value) = value {
+        map.insert(name.to_owned(), json!(value));
+    }
+}
+
+fn put_flag(map: &mut Map<String, Json>, name: &str, flag: bool) {
+    if flag {
+        map.insert(name.to_owned(), Json::Bool(true));
+    }
+}
+
+fn put_labels(map: &mut Map<String, Json>, name: &str, labels: &Labels) {
+    if !labels.is_empty() {
+        map.insert(name.to_owned(), json!(labels));
+    }
+}
+
+fn put_list(map: &mut Map<String, Json>, name: &str, items: impl Iterator<Item = Json>) {
+    let items: Vec<Json> = items.collect();
+    if !items.is_empty() {
+        map.insert(name.to_owned(), Json::Array(items));
+    }
+}
+
+/// Numbers with all their digits serialise as a private map of serde_json outside of it: those
+/// that a double holds become one, and those that it can't hold become texts, which is how the
+/// API writes exact numbers anyway.
+fn plain_numbers(value: Json) -> serde_norway::Value {
+    use serde_norway::Value as Yaml;
+    match value {
+        Json::Null => Yaml::Null,
+        Json::Bool(flag) => Yaml::Bool(flag),
+        Json::Number(number) => {
+            if let Some(whole) = number.as_i64() {
+                Yaml::Number(whole.into())
+            } else if let Some(whole) = number.as_u64() {
+                Yaml::Number(whole.into())
+            } else {
+                match number.as_f64() {
+                    Some(float) if same_digits(&number.to_string(), float) => {
+                        Yaml::Number(float.into())
+                    }
+                    _ => Yaml::String(number.to_string()),
+                }
+            }
+        }
+        Json::String(text) => Yaml::String(text),
+        Json::Array(items) => Yaml::Sequence(items.into_iter().map(plain_numbers).collect()),
+        Json::Object(members) => Yaml::Mapping(
+            members
+                .into_iter()
+                .map(|(name, member)| (Yaml::String(name), plain_numbers(member)))
+                .collect(),
+        ),
+    }
+}
+
+fn same_digits(text: &str, float: f64) -> bool {
+    text.parse::<f64>().is_ok_and(|parsed| parsed == float) && text.len() <= 16
 }

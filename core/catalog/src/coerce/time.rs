@@ -1,0 +1,184 @@
+//! Days and instants. Strict: what is not ISO 8601 in the one form that the API names is refused
+//! with the form, rather than guessed at.
+
+use jiff::Timestamp;
+use jiff::civil::{self, Date};
+use jiff::tz::{Offset, TimeZone};
+use serde_json::Value as Json;
+
+use crate::reading::wrong_type;
+use crate::{Issue, Issues};
+
+/// Years that both databases, JavaScript and ISO 8601's four digits agree on.
+const YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
+
+pub(super) fn date(input: &Json) -> Result<Date, Issues> {
+    let Json::String(text) = input else {
+        return Err(wrong_type("a day such as \"2026-11-22\"", input));
+    };
+    parse_date(text.trim()).ok_or_else(|| {
+        Issue::new(
+            "BAD_DATE",
+            "expected a day as YYYY-MM-DD that exists, in the years 0001 to 9999",
+        )
+        .into()
+    })
+}
+
+pub(super) fn parse_date(text: &str) -> Option<Date> {
+    let bytes = text.as_bytes();
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = bytes else {
+        return None;
+    };
+    let year = i16::try_from(digits(&[*y1, *y2, *y3, *y4])?).ok()?;
+    let month = i8::try_from(digits(&[*m1, *m2])?).ok()?;
+    let day = i8::try_from(digits(&[*d1, *d2])?).ok()?;
+    let date = Date::new(year, month, day).ok()?;
+    YEARS.contains(&year).then_some(date)
+}
+
+pub(super) fn instant(input: &Json, zone: Option<&TimeZone>) -> Result<i64, Issues> {
+    const FORM: &str = "a date-time such as \"2026-11-22T08:00:00Z\"";
+    let Json::String(text) = input else {
+        return Err(wrong_type(FORM, input));
+    };
+    let Some(parsed) = Written::parse(text.trim()) else {
+        return Err(Issue::new(
+            "BAD_DATE_TIME",
+            format!("expected {FORM} that exists, in the years 0001 to 9999"),
+        )
+        .into());
+    };
+    match (parsed.offset, zone) {
+        (None, None) => Err(Issue::new(
+            "NO_OFFSET",
+            "expected a date-time with its offset from UTC, such as \"2026-11-22T08:00:00Z\" \
+             or \"2026-11-22T09:00:00+01:00\"",
+        )
+        .into()),
+        _ => parsed.micros(zone).ok_or_else(|| {
+            Issue::new(
+                "OUT_OF_RANGE",
+                "expected a date-time in the years 0001 to 9999 of UTC",
+            )
+            .into()
+        }),
+    }
+}
+
+/// Microseconds of an RFC 3339 date-time with an offset, in the years 0001 to 9999 of UTC. Digits
+/// behind the microsecond are cut. `None` if it isn't one.
+#[must_use]
+pub fn parse_instant(text: &str) -> Option<i64> {
+    let written = Written::parse(text)?;
+    written.offset?;
+    written.micros(None)
+}
+
+/// RFC 3339 in UTC with at most 6 digits of a second: `2026-11-22T08:00:00Z`,
+/// `2026-11-22T08:00:00.25Z`. What lies outside of the calendar is moved to its edge.
+#[must_use]
+pub fn format_instant(micros: i64) -> String {
+    let timestamp = Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    });
+    let time = Offset::UTC.to_datetime(timestamp);
+    let mut text = format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        time.year(),
+        time.month(),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    );
+    let fraction = time.subsec_nanosecond() / 1_000;
+    if fraction != 0 {
+        text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+    }
+    text.push('Z');
+    text
+}
+
+/// Whether the instant is one that [`parse_instant`] could have read.
+pub(super) fn is_instant(micros: i64) -> bool {
+    Timestamp::from_microsecond(micros)
+        .is_ok_and(|timestamp| YEARS.contains(&Offset::UTC.to_datetime(timestamp).year()))
+}
+
+/// A date-time as it was written.
+struct Written {
+    local: civil::DateTime,
+    offset: Option<Offset>,
+}
+
+impl Written {
+    /// `YYYY-MM-DDTHH:MM:SS[.fraction][Z|±HH:MM]`; a blank may stand for the `T`.
+    fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if !text.is_ascii() || bytes.len() < 19 || bytes.len() > 40 {
+            return None;
+        }
+        let date = parse_date(&text[..10])?;
+        let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, b':', s1, s2] = &bytes[10..19] else {
+            return None;
+        };
+        let hour = i8::try_from(digits(&[*h1, *h2])?).ok()?;
+        let minute = i8::try_from(digits(&[*m1, *m2])?).ok()?;
+        // A leap second is the second before it, as everywhere that counts without them.
+        let second = i8::try_from(digits(&[*s1, *s2])?).ok()?;
+        let second = if second == 60 { 59 } else { second };
+        let mut rest = &text[19..];
+        let mut nanos = 0_i32;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            let length = fraction.bytes().take_while(u8::is_ascii_digit).count();
+            if length == 0 {
+                return None;
+            }
+            let kept = &fraction[..length.min(6)];
+            nanos = i32::try_from(digits(kept.as_bytes())?).ok()?
+                * 10_i32.pow(9 - u32::try_from(kept.len()).ok()?);
+            rest = &fraction[length..];
+        }
+        let offset = match rest.as_bytes() {
+            [] => None,
+            [b'Z' | b'z'] => Some(Offset::UTC),
+            [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+                let hours = digits(&[*h1, *h2])?;
+                let minutes = digits(&[*m1, *m2])?;
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                let seconds = i32::try_from(hours * 3_600 + minutes * 60).ok()?;
+                let signed = if *sign == b'-' { -seconds } else { seconds };
+                Some(Offset::from_seconds(signed).ok()?)
+            }
+            _ => return None,
+        };
+        let time = civil::Time::new(hour, minute, second, nanos).ok()?;
+        Some(Self {
+            local: date.to_datetime(time),
+            offset,
+        })
+    }
+
+    fn micros(&self, zone: Option<&TimeZone>) -> Option<i64> {
+        let timestamp = match (self.offset, zone) {
+            (Some(offset), _) => offset.to_timestamp(self.local).ok()?,
+            // Where clocks are set: the reading that most people mean (jiff's "compatible").
+            (None, Some(zone)) => self.local.to_zoned(zone.clone()).ok()?.timestamp(),
+            (None, None) => return None,
+        };
+        let micros = timestamp.as_microsecond();
+        is_instant(micros).then_some(micros)
+    }
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0_u32, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u32::from(byte - b'0'))
+    })
+}
