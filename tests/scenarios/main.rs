@@ -1,4 +1,11 @@
-//! What people do with Relata, told as tests.
+//! What people do with Relata, told as tests: each file is one of their jobs, each scenario runs
+//! on SQLite and on PostgreSQL.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bad_input;
+mod catalogue;
+mod durability;
+mod import;
+mod operation;
+mod plugins;
 mod records;

@@ -45,11 +45,18 @@ impl Folder {
         let folder = tempfile::Builder::new().prefix("relata-test-").tempdir()?;
         let database_url = match kind {
             DatabaseKind::Sqlite => {
-                format!("sqlite://{}?mode=rwc", folder.path().join("relata.db").display())
+                format!(
+                    "sqlite://{}?mode=rwc",
+                    folder.path().join("relata.db").display()
+                )
             }
             DatabaseKind::Postgres => relata_test_cluster::fresh_database()?,
         };
-        Ok(Self { folder, database_url, kind })
+        Ok(Self {
+            folder,
+            database_url,
+            kind,
+        })
     }
 
     /// The folder's path.
@@ -117,10 +124,13 @@ impl Answer {
     ///
     /// # Panics
     /// When there are errors: the scenario expected none.
-    #[must_use]
     #[track_caller]
     pub fn data(self) -> Value {
-        assert!(self.body.get("errors").is_none(), "unexpected errors: {:#}", self.body);
+        assert!(
+            self.body.get("errors").is_none(),
+            "unexpected errors: {:#}",
+            self.body
+        );
         self.body["data"].clone()
     }
 
@@ -139,7 +149,9 @@ impl Answer {
     /// The first error's message.
     #[must_use]
     pub fn message(&self) -> &str {
-        self.body["errors"][0]["message"].as_str().unwrap_or_default()
+        self.body["errors"][0]["message"]
+            .as_str()
+            .unwrap_or_default()
     }
 
     /// The first error's issues, each as `path: code`.
@@ -155,11 +167,19 @@ impl Answer {
                             .as_array()
                             .map(|path| {
                                 path.iter()
-                                    .map(|segment| segment.as_str().map_or_else(|| segment.to_string(), str::to_owned))
+                                    .map(|segment| {
+                                        segment
+                                            .as_str()
+                                            .map_or_else(|| segment.to_string(), str::to_owned)
+                                    })
                                     .collect()
                             })
                             .unwrap_or_default();
-                        format!("{}: {}", path.join("."), issue["code"].as_str().unwrap_or("?"))
+                        format!(
+                            "{}: {}",
+                            path.join("."),
+                            issue["code"].as_str().unwrap_or("?")
+                        )
                     })
                     .collect()
             })
@@ -184,8 +204,16 @@ impl Server {
     pub async fn start_on(folder: Folder) -> Result<Self> {
         let token = administrator_token(&folder).await?;
         let (process, url) = launch(&folder).await?;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
-        Ok(Self { folder, url, token, process, client })
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(120))
+            .build()?;
+        Ok(Self {
+            folder,
+            url,
+            token,
+            process,
+            client,
+        })
     }
 
     /// Ends the process at once, as a power cut would, and gives back the workspace.
@@ -203,7 +231,10 @@ impl Server {
     /// When the process does not end.
     pub async fn terminate(mut self) -> Result<(Folder, std::process::ExitStatus)> {
         let id = self.process.id().context("the process runs")?;
-        Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        Command::new("kill")
+            .args(["-TERM", &id.to_string()])
+            .status()
+            .await?;
         let status = tokio::time::timeout(WAIT_TIMEOUT, self.process.wait()).await??;
         Ok((self.folder, status))
     }
@@ -249,11 +280,19 @@ impl Server {
             .await
             .expect("the server answers");
         let status = response.status().as_u16();
-        let request_id =
-            response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let request_id = response
+            .headers()
+            .get("x-request-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned);
         let text = response.text().await.expect("the answer arrives whole");
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON ({status}): {text}"));
-        Answer { status, body, request_id }
+        let body =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON ({status}): {text}"));
+        Answer {
+            status,
+            body,
+            request_id,
+        }
     }
 
     /// A bare HTTP client, for what is not GraphQL.
@@ -283,7 +322,10 @@ impl Server {
             if condition(&data) {
                 return data;
             }
-            assert!(start.elapsed() < WAIT_TIMEOUT, "still not so after {WAIT_TIMEOUT:?}: {data:#}");
+            assert!(
+                start.elapsed() < WAIT_TIMEOUT,
+                "still not so after {WAIT_TIMEOUT:?}: {data:#}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -308,27 +350,59 @@ pub async fn run_relata(mut command: Command) -> Result<String> {
 
 async fn administrator_token(folder: &Folder) -> Result<String> {
     const EMAIL: &str = "admin@example.com";
-    let mut create = folder.relata(&["user", "create", "--email", EMAIL, "--name", "Ada Admin", "--admin"]);
+    let mut create = folder.relata(&[
+        "user",
+        "create",
+        "--email",
+        EMAIL,
+        "--name",
+        "Ada Admin",
+        "--admin",
+    ]);
     create.env("RELATA_ADMIN_PASSWORD", "correct horse battery staple");
     // A workspace that was served before has its administrator.
     let _ = run_relata(create).await;
-    let printed = run_relata(folder.relata(&["token", "create", "--user", EMAIL, "--json"])).await?;
-    let answer: Value = serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))?;
-    answer["token"].as_str().map(str::to_owned).with_context(|| format!("no token in {printed}"))
+    let printed =
+        run_relata(folder.relata(&["token", "create", "--user", EMAIL, "--json"])).await?;
+    let answer: Value =
+        serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))?;
+    answer["token"]
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("no token in {printed}"))
 }
 
 async fn launch(folder: &Folder) -> Result<(Child, String)> {
-    let log = std::fs::File::options().create(true).append(true).open(folder.path().join("server.log"))?;
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("server.log"))?;
     let mut process = folder
-        .relata(&["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+        .relata(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-listen",
+            "127.0.0.1:0",
+        ])
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
-        .with_context(|| format!("could not run {}: build it first (`cargo xtask test` does)", program().display()))?;
+        .with_context(|| {
+            format!(
+                "could not run {}: build it first (`cargo xtask test` does)",
+                program().display()
+            )
+        })?;
     let stdout = process.stdout.take().context("stdout is piped")?;
     let mut lines = BufReader::new(stdout).lines();
-    let line = tokio::time::timeout(START_TIMEOUT, lines.next_line()).await.context("the server does not start")??;
-    let Some(url) = line.as_deref().and_then(|line| line.strip_prefix("listening on ")) else {
+    let line = tokio::time::timeout(START_TIMEOUT, lines.next_line())
+        .await
+        .context("the server does not start")??;
+    let Some(url) = line
+        .as_deref()
+        .and_then(|line| line.strip_prefix("listening on "))
+    else {
         let log = std::fs::read_to_string(folder.path().join("server.log")).unwrap_or_default();
         bail!("the server said {line:?} and logged:\n{log}");
     };
@@ -347,5 +421,8 @@ pub fn program() -> PathBuf {
 /// Where cargo put what it built: two folders up from the test program, in `deps`.
 fn target_folder() -> PathBuf {
     let own = std::env::current_exe().expect("a test runs from a file");
-    own.ancestors().nth(3).expect("tests are in target/<profile>/deps").to_owned()
+    own.ancestors()
+        .nth(3)
+        .expect("tests are in target/<profile>/deps")
+        .to_owned()
 }

@@ -1,0 +1,360 @@
+//! An integrator writes a plugin, an administrator installs it, and it holds.
+
+use std::{path::PathBuf, sync::Arc};
+
+use relata_tests::{Server, program, run_relata, scenario};
+use serde_json::{Value, json};
+
+/// The bundled plugin, as `cargo xtask guests` left it.
+fn membership() -> String {
+    let mut folder: PathBuf = program();
+    folder.pop();
+    folder.pop();
+    folder
+        .join("guests")
+        .join("membership.relata")
+        .to_string_lossy()
+        .into_owned()
+}
+
+async fn install_membership(server: &Server) {
+    server
+        .relata(&["plugin", "install", &membership(), "--grant-all"])
+        .await
+        .unwrap();
+}
+
+async fn member(server: &Server, name: &str) -> String {
+    let created = server
+        .graphql(
+            "mutation($n: String!) { createPerson(data: {name: {full: $n}}) { id } }",
+            json!({"n": name}),
+        )
+        .await
+        .data();
+    let created = server
+        .graphql(
+            "mutation($p: ID!) { createMember(data: {person: {connect: {id: $p}}}) { id number tier { code } points } }",
+            json!({"p": created["createPerson"]["id"]}),
+        )
+        .await
+        .data();
+    assert!(
+        created["createMember"]["number"]
+            .as_str()
+            .unwrap()
+            .starts_with("M-"),
+        "{created:#}"
+    );
+    assert_eq!(created["createMember"]["points"], 0);
+    created["createMember"]["id"].as_str().unwrap().to_owned()
+}
+
+async fn earn(server: &Server, member: &str, points: i64) {
+    server
+        .graphql(
+            "mutation($m: ID!, $p: SafeInt!) { createPointsEntry(data: {member: {connect: {id: $m}}, kind: EARN, points: $p, reason: \"Purchase\"}) { id } }",
+            json!({"m": member, "p": points}),
+        )
+        .await
+        .data();
+}
+
+async fn balance(server: &Server, member: &str) -> (i64, i64) {
+    let read = server
+        .graphql(
+            "query($m: ID!) { member(id: $m) { points entries(first: 500) { nodes { points } } } }",
+            json!({"m": member}),
+        )
+        .await
+        .data();
+    let entries = read["member"]["entries"]["nodes"].as_array().unwrap();
+    (
+        read["member"]["points"].as_i64().unwrap(),
+        entries
+            .iter()
+            .map(|entry| entry["points"].as_i64().unwrap())
+            .sum(),
+    )
+}
+
+scenario!(
+    members_earn_and_burn_and_rise,
+    |server: Server| async move {
+        install_membership(&server).await;
+        let member = member(&server, "林雨桐").await;
+        let read = server
+            .graphql(
+                "query($m: ID!) { member(id: $m) { tier { code rank } } }",
+                json!({"m": member}),
+            )
+            .await
+            .data();
+        let first = read["member"]["tier"]["code"].clone();
+        let tiers = server
+            .data("{ membershipTiers(orderBy: [{minPoints: ASC}]) { nodes { code minPoints } } }")
+            .await;
+        let tiers = tiers["membershipTiers"]["nodes"]
+            .as_array()
+            .unwrap()
+            .clone();
+        assert!(tiers.len() >= 3, "tiers are configuration: {tiers:#?}");
+        assert_eq!(first, tiers[0]["code"]);
+
+        let needed = tiers[1]["minPoints"].as_i64().unwrap();
+        earn(&server, &member, needed).await;
+        let read = server
+            .graphql(
+                "query($m: ID!) { member(id: $m) { points tier { code } } }",
+                json!({"m": member}),
+            )
+            .await
+            .data();
+        assert_eq!(
+            read["member"],
+            json!({"points": needed, "tier": {"code": tiers[1]["code"]}})
+        );
+
+        let redeemed = server
+        .graphql(
+            "mutation($m: ID!) { membership_redeem(member: $m, points: 40, reason: \"Tote bag\") { balance } }",
+            json!({"m": member}),
+        )
+        .await
+        .data();
+        assert_eq!(redeemed["membership_redeem"]["balance"], needed - 40);
+
+        let refused = server
+        .graphql(
+            "mutation($m: ID!, $p: Int!) { membership_redeem(member: $m, points: $p, reason: \"A car\") { balance } }",
+            json!({"m": member, "p": needed}),
+        )
+        .await;
+        assert_eq!(refused.code(), "PLUGIN_REJECTED");
+        assert!(
+            refused.message().contains("membership"),
+            "{}",
+            refused.message()
+        );
+        assert_eq!(balance(&server, &member).await, (needed - 40, needed - 40));
+
+        let written = server
+            .graphql(
+                "mutation($m: ID!) { updateMember(id: $m, data: {points: 1000000}) { points } }",
+                json!({"m": member}),
+            )
+            .await;
+        assert_eq!(
+            written.code(),
+            "PLUGIN_REJECTED",
+            "the balance is the plugin's: {:#}",
+            written.body
+        );
+
+        let statement = server
+        .graphql("query($m: ID!) { membership_statement(member: $m) { balance entries { points } } }", json!({"m": member}))
+        .await
+        .data();
+        assert_eq!(statement["membership_statement"]["balance"], needed - 40);
+        assert_eq!(
+            statement["membership_statement"]["entries"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+    }
+);
+
+scenario!(
+    the_last_points_go_to_one_of_many,
+    |server: Server| async move {
+        install_membership(&server).await;
+        let member = member(&server, "Zsófia Kőszegi").await;
+        earn(&server, &member, 100).await;
+        let server = Arc::new(server);
+        let redemptions: Vec<_> = (0..16)
+        .map(|_| {
+            let (server, member) = (Arc::clone(&server), member.clone());
+            tokio::spawn(async move {
+                server
+                    .graphql(
+                        "mutation($m: ID!) { membership_redeem(member: $m, points: 30, reason: \"Voucher\") { balance } }",
+                        json!({"m": member}),
+                    )
+                    .await
+            })
+        })
+        .collect();
+        let mut done = 0;
+        for redemption in redemptions {
+            let answer = redemption.await.unwrap();
+            if answer.body.get("errors").is_none() {
+                done += 1;
+            } else {
+                assert_eq!(answer.code(), "PLUGIN_REJECTED", "{:#}", answer.body);
+            }
+        }
+        assert_eq!(done, 3, "100 points are three redemptions of 30");
+        assert_eq!(balance(&server, &member).await, (10, 10));
+    }
+);
+
+scenario!(
+    an_after_hook_is_delivered_also_after_a_kill,
+    |server: Server| async move {
+        install_membership(&server).await;
+        let member = member(&server, "Ngozi Okafor").await;
+        let tiers = server
+            .data("{ membershipTiers(orderBy: [{minPoints: ASC}]) { nodes { minPoints } } }")
+            .await;
+        let needed = tiers["membershipTiers"]["nodes"][1]["minPoints"]
+            .as_i64()
+            .unwrap();
+        earn(&server, &member, needed).await;
+        // At once: the event is committed with the write, the hook comes when it comes.
+        let folder = server.kill().await.unwrap();
+        let server = Server::start_on(folder).await.unwrap();
+        let data = server
+            .wait_until("{ tasks { totalCount nodes { title } } }", |data| {
+                data["tasks"]["totalCount"] == 1
+            })
+            .await;
+        assert!(
+            !data["tasks"]["nodes"][0]["title"]
+                .as_str()
+                .unwrap()
+                .is_empty()
+        );
+        // Delivered at least once, acted on once.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(
+            server.data("{ tasks { totalCount } }").await["tasks"]["totalCount"],
+            1
+        );
+    }
+);
+
+scenario!(
+    a_stranger_writes_a_plugin_and_it_leaves_nothing_behind,
+    |server: Server| async move {
+        let folder = server.folder.path().to_owned();
+        run_relata(server.folder.relata(&["plugin", "new", "spending-limit"]))
+            .await
+            .unwrap();
+        let plugin = folder.join("spending-limit");
+        let mut build = server.folder.relata(&["plugin", "build", "spending-limit"]);
+        // What a stranger has is cargo; the dependencies come from where this build has them.
+        build.env(
+            "CARGO_TARGET_DIR",
+            program()
+                .parent()
+                .unwrap()
+                .parent()
+                .unwrap()
+                .join("stranger"),
+        );
+        run_relata(build).await.unwrap();
+        let file = std::fs::read_dir(&plugin)
+            .unwrap()
+            .chain(std::fs::read_dir(&folder).unwrap())
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "relata")
+            })
+            .expect("build leaves a file NAME.relata");
+
+        let before = schema(&server).await;
+        server
+            .relata(&["plugin", "install", &file.to_string_lossy(), "--grant-all"])
+            .await
+            .unwrap();
+        let listed: Value =
+            serde_json::from_str(&server.relata(&["plugin", "list", "--json"]).await.unwrap())
+                .unwrap();
+        let id = listed[0]["id"].as_str().unwrap().to_owned();
+
+        let rejected = server
+        .graphql(
+            "mutation { createDeal(data: {name: \"Too much\", amount: {amount: \"99999999.00\", currency: \"EUR\"}}) { id } }",
+            json!({}),
+        )
+        .await;
+        assert_eq!(rejected.code(), "PLUGIN_REJECTED", "{:#}", rejected.body);
+        assert!(
+            rejected.issues()[0].contains("amount"),
+            "{:?}",
+            rejected.issues()
+        );
+        server.data(r#"mutation { createDeal(data: {name: "Fine", amount: {amount: "10.00", currency: "EUR"}}) { id } }"#).await;
+
+        server.relata(&["plugin", "disable", &id]).await.unwrap();
+        server
+        .data(r#"mutation { createDeal(data: {name: "Nobody looks", amount: {amount: "99999999.00", currency: "EUR"}}) { id } }"#)
+        .await;
+        server
+            .relata(&["plugin", "uninstall", &id, "--data", "drop"])
+            .await
+            .unwrap();
+        assert_eq!(schema(&server).await, before);
+    }
+);
+
+scenario!(
+    uninstalled_with_drop_the_schema_is_as_before,
+    |server: Server| async move {
+        let before = schema(&server).await;
+        install_membership(&server).await;
+        assert_ne!(schema(&server).await, before);
+        member(&server, "Leonie Köhler").await;
+        server
+            .relata(&["plugin", "uninstall", "relata.membership", "--data", "drop"])
+            .await
+            .unwrap();
+        assert_eq!(schema(&server).await, before);
+        install_membership(&server).await;
+        assert_eq!(
+            server.data("{ members { totalCount } }").await["members"]["totalCount"],
+            0
+        );
+    }
+);
+
+scenario!(
+    what_is_no_plugin_is_not_installed,
+    |server: Server| async move {
+        let folder = server.folder.path().to_owned();
+        for (name, bytes) in [
+            ("empty", Vec::new()),
+            ("garbage", b"not a zip at all".to_vec()),
+            (
+                "truncated",
+                std::fs::read(membership()).unwrap()[..2000].to_vec(),
+            ),
+        ] {
+            let file = folder.join(format!("{name}.relata"));
+            std::fs::write(&file, bytes).unwrap();
+            let failure = server
+                .relata(&["plugin", "install", &file.to_string_lossy(), "--grant-all"])
+                .await;
+            assert!(failure.is_err(), "{name} was installed");
+        }
+        // Nothing granted: what the component imports is refused by name.
+        let ungranted = server
+            .relata(&["plugin", "install", &membership()])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(ungranted.contains("records"), "{ungranted}");
+        let listed: Value =
+            serde_json::from_str(&server.relata(&["plugin", "list", "--json"]).await.unwrap())
+                .unwrap();
+        assert_eq!(listed, json!([]));
+    }
+);
+
+async fn schema(server: &Server) -> String {
+    server.relata(&["schema"]).await.unwrap()
+}
