@@ -138,7 +138,7 @@ const TABLES: &[&str] = &[
     )",
     "CREATE INDEX relata_outbox_order ON relata_outbox (xact, sequence)",
     "CREATE INDEX relata_outbox_at ON relata_outbox (at)",
-    // How far each consumer has come.
+    // How far each consumer has come, and which process serves it until when.
     "CREATE TABLE relata_delivery (
         consumer {text} PRIMARY KEY,
         xact BIGINT NOT NULL,
@@ -146,7 +146,8 @@ const TABLES: &[&str] = &[
         attempts BIGINT NOT NULL,
         retry_at BIGINT,
         last_error {text},
-        updated_at BIGINT NOT NULL
+        holder {text},
+        held_until BIGINT NOT NULL
     )",
     // What a consumer gave up.
     "CREATE TABLE relata_dead_letter (

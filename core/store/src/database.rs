@@ -1,0 +1,445 @@
+//! The database of one workspace, and who may change it when.
+//!
+//! - `SQLite`: one writer connection, used in turns (`BEGIN IMMEDIATE`), WAL, `synchronous=FULL`:
+//!   what was acknowledged survives `kill -9` and a power cut. The process that may change the
+//!   workspace holds a lock on a file beside the database, so that a second one is told so
+//!   instead of working behind the first one's back.
+//! - `PostgreSQL`: a pool, shared by several processes. Every write transaction is SERIALIZABLE.
+//!
+//! Invariant: nothing writes but a [`Transaction`] (and migrations).
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use relata_migrations::Migrator;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, DatabaseConnection, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+use sea_orm_migration::MigratorTrait as _;
+
+use crate::error::StoreError;
+use crate::observe::Observed;
+use crate::transaction::Transaction;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// A file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// What the workspace is opened for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read and to change. On `SQLite` one process at a time.
+    #[default]
+    Change,
+    /// To look only (`relata check`, `relata schema`): beside a running server.
+    Look,
+}
+
+/// How the database is opened. All times and sizes are limits with sensible defaults.
+#[derive(Debug, Clone)]
+pub struct DatabaseOptions {
+    /// `sqlite://relata.db?mode=rwc` or `postgres://…`.
+    pub url: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// Connections for compiled reads.
+    pub readers: usize,
+    /// `PostgreSQL`: connections for write transactions.
+    pub writers: u32,
+    /// A statement that takes this long is named in a warning.
+    pub slow_statement: Duration,
+    /// Longest wait for a turn to write (`SQLite`) or for a connection (`PostgreSQL`).
+    pub turn_wait_max: Duration,
+    /// Longest wait for a lock of another transaction.
+    pub lock_wait_max: Duration,
+    /// Longest run of one statement (`PostgreSQL`).
+    pub statement_time_max: Duration,
+}
+
+impl DatabaseOptions {
+    /// The defaults for this database.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            purpose: Purpose::Change,
+            readers: 4,
+            writers: 16,
+            slow_statement: Duration::from_millis(200),
+            turn_wait_max: Duration::from_secs(30),
+            lock_wait_max: Duration::from_secs(10),
+            statement_time_max: Duration::from_secs(60),
+        }
+    }
+}
+
+/// In which way a transaction takes its turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// Beside others. On `PostgreSQL` it may fail with [`StoreError::Retryable`].
+    #[default]
+    First,
+    /// With nobody else writing: after repeated conflicts, and for changes of the catalogue.
+    /// Waits for those who write, and its snapshot is taken after they have ended. Holds for all
+    /// processes on the database.
+    Alone,
+}
+
+/// The database of one workspace. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    backend: Backend,
+    options: DatabaseOptions,
+    /// `SQLite`: exactly one connection. Absent when opened for looking only.
+    writer: Option<DatabaseConnection>,
+    /// Platform tables outside of transactions. `SQLite`: a small read-only pool; `PostgreSQL`:
+    /// the writers' pool.
+    platform: DatabaseConnection,
+    /// Held while the process may change the workspace.
+    _held: Option<Held>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Database")
+            .field("backend", &self.shared.backend)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Opens the database; makes a `SQLite` file that is not there if the URL says so. Tables are
+    /// not touched: see [`Database::migrate`].
+    ///
+    /// # Errors
+    /// [`StoreError::Options`] for a URL that cannot be used, [`StoreError::Held`] when another
+    /// process may change the workspace, [`StoreError::Unavailable`] when it cannot be reached.
+    pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let shared = match backend_of(&options.url)? {
+            Backend::Sqlite => open_sqlite(options).await?,
+            Backend::Postgres => open_postgres(options).await?,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.shared.backend
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn options(&self) -> &DatabaseOptions {
+        &self.shared.options
+    }
+
+    /// Applies the platform's migrations, and says which. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// What the database says; then nothing has been applied.
+    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        let transaction = self
+            .writer()?
+            .begin_with_options(TransactionOptions {
+                // Later starters wait for the lock below, and then must see what the first did.
+                isolation_level: (self.backend() == Backend::Postgres)
+                    .then_some(IsolationLevel::ReadCommitted),
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                access_mode: None,
+            })
+            .await?;
+        if self.backend() == Backend::Postgres {
+            transaction
+                .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                .await?;
+        }
+        let pending = pending_in(&transaction).await?;
+        if !pending.is_empty() {
+            Migrator::up(&transaction, None).await?;
+        }
+        crate::log::outbox::adopt(&transaction, self.backend()).await?;
+        transaction.commit().await?;
+        Ok(pending)
+    }
+
+    /// Migrations that this program has and the database has not.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when the database has some that this program has not.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        pending_in(&self.shared.platform).await
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Timeout`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.platform()
+            .execute_unprepared("SELECT 1")
+            .await
+            .map_err(StoreError::from)?;
+        Ok(())
+    }
+
+    /// Begins a write transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Timeout`] when the turn does not come within the limit.
+    #[tracing::instrument(level = "debug", skip(self))]
+    pub async fn begin(&self, turn: Turn) -> Result<Transaction, StoreError> {
+        let writer = self.writer()?;
+        let inner = match self.backend() {
+            Backend::Sqlite => {
+                writer
+                    .begin_with_options(TransactionOptions {
+                        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                        ..TransactionOptions::default()
+                    })
+                    .await?
+            }
+            Backend::Postgres => writer.begin().await?,
+        };
+        let transaction = Transaction::new(inner, self.clone());
+        if self.backend() == Backend::Postgres {
+            transaction.take_turn(turn).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Closes all connections; those in use are waited for.
+    pub async fn close(&self) {
+        // What cannot be closed properly is closed by the end of the process.
+        if let Some(writer) = &self.shared.writer {
+            let _ = writer.close_by_ref().await;
+        }
+        let _ = self.shared.platform.close_by_ref().await;
+    }
+
+    /// Reads of platform tables outside of transactions.
+    pub(crate) fn platform(&self) -> Observed<'_, DatabaseConnection> {
+        Observed {
+            connection: &self.shared.platform,
+            slow: self.shared.options.slow_statement,
+            running: None,
+        }
+    }
+
+    fn writer(&self) -> Result<&DatabaseConnection, StoreError> {
+        self.shared.writer.as_ref().ok_or(StoreError::ReadOnly)
+    }
+}
+
+/// Key of the advisory lock under which migrations run: any constant that nobody else uses.
+const MIGRATION_LOCK: i64 = 0x7265_6c61_7461_0001;
+
+async fn pending_in(connection: &impl sea_orm::ConnectionTrait) -> Result<Vec<String>, StoreError> {
+    match Migrator::get_pending_migrations_read_only(connection).await {
+        Ok(pending) => Ok(pending
+            .into_iter()
+            .map(|migration| migration.name().to_owned())
+            .collect()),
+        // The only thing that the migrator itself complains of: names that it does not know.
+        Err(sea_orm::DbErr::Custom(found)) => Err(StoreError::Newer {
+            found,
+            known: format!("{} migrations", Migrator::migrations().len()),
+        }),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn backend_of(url: &str) -> Result<Backend, StoreError> {
+    if url.starts_with("sqlite:") {
+        Ok(Backend::Sqlite)
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(Backend::Postgres)
+    } else {
+        Err(StoreError::Options(format!(
+            "the database URL begins with neither sqlite:// nor postgres://: {}",
+            url.split("://").next().unwrap_or_default()
+        )))
+    }
+}
+
+async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
+    let path = sqlite_path(&options.url)?;
+    let held = match options.purpose {
+        Purpose::Change => Some(Held::take(&path)?),
+        Purpose::Look => None,
+    };
+    let writer = match options.purpose {
+        Purpose::Change => Some(connect_sqlite(options, Access::Write).await?),
+        Purpose::Look => None,
+    };
+    let platform = connect_sqlite(options, Access::Read).await?;
+    Ok(Shared {
+        backend: Backend::Sqlite,
+        options: options.clone(),
+        writer,
+        platform,
+        _held: held,
+    })
+}
+
+/// The file that a `sqlite:` URL names.
+pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(|error| {
+        StoreError::Options(format!("the database URL cannot be read: {error}"))
+    })?;
+    let path = options.get_filename().to_path_buf();
+    // Readers and the writer are several connections: a database in memory would be several too.
+    if path.as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(StoreError::Options(
+            "a database in memory cannot be served: name a file, as in sqlite://relata.db?mode=rwc"
+                .to_owned(),
+        ));
+    }
+    Ok(path)
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+async fn connect_sqlite(
+    options: &DatabaseOptions,
+    access: Access,
+) -> Result<DatabaseConnection, StoreError> {
+    /// Reads of platform tables are few and short.
+    const PLATFORM_READERS: u32 = 2;
+    let busy = options.lock_wait_max;
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(match access {
+            Access::Write => 1,
+            Access::Read => PLATFORM_READERS,
+        })
+        .acquire_timeout(options.turn_wait_max)
+        // A local file: there is nothing to test, and nothing to gain from opening it again.
+        .test_before_acquire(false)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = sqlite.busy_timeout(busy).foreign_keys(true);
+            match access {
+                Access::Read => sqlite
+                    .read_only(true)
+                    .create_if_missing(false)
+                    .pragma("query_only", "ON"),
+                Access::Write => sqlite
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    // On macOS, where a plain fsync may stop in the drive's cache.
+                    .pragma("fullfsync", "ON")
+                    .pragma("checkpoint_fullfsync", "ON")
+                    .optimize_on_close(true, 400),
+            }
+        });
+    sea_orm::Database::connect(connect)
+        .await
+        .map_err(unavailable)
+}
+
+async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> {
+    let lock = options.lock_wait_max.as_millis().to_string();
+    let statement = options.statement_time_max.as_millis().to_string();
+    PgConnectOptions::from_str(&options.url).map_err(|error| {
+        StoreError::Options(format!("the database URL cannot be read: {error}"))
+    })?;
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(options.writers.max(2))
+        .acquire_timeout(options.turn_wait_max)
+        .test_before_acquire_if_idle_for(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_postgres_opts(move |postgres| {
+            postgres.application_name("relata").options([
+                ("lock_timeout", lock.as_str()),
+                ("statement_timeout", statement.as_str()),
+                // A process that hangs inside a transaction must not hold up all others.
+                ("idle_in_transaction_session_timeout", statement.as_str()),
+            ])
+        });
+    let pool = sea_orm::Database::connect(connect)
+        .await
+        .map_err(unavailable)?;
+    Ok(Shared {
+        backend: Backend::Postgres,
+        options: options.clone(),
+        writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
+        platform: pool,
+        _held: None,
+    })
+}
+
+/// Whatever stands in the way of opening the database, it cannot be reached.
+fn unavailable(error: sea_orm::DbErr) -> StoreError {
+    match StoreError::from(error) {
+        StoreError::Database(source) | StoreError::Timeout(source) => {
+            StoreError::Unavailable(source)
+        }
+        other => other,
+    }
+}
+
+/// The right to change a `SQLite` workspace: a lock on the file `<database>.lock`, which the
+/// operating system releases however the process ends.
+struct Held {
+    _file: File,
+}
+
+impl Held {
+    fn take(database: &Path) -> Result<Self, StoreError> {
+        let mut name = database.as_os_str().to_owned();
+        name.push(".lock");
+        let io = |error: std::io::Error| StoreError::Unavailable(Box::new(error));
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&name)
+            .map_err(io)?;
+        if file.try_lock().is_err() {
+            let mut holder = String::new();
+            // Who holds it is a courtesy: without it, the message says less.
+            let _ = file.read_to_string(&mut holder);
+            return Err(StoreError::Held {
+                database: database.display().to_string(),
+                holder: match holder.trim().parse::<u32>() {
+                    Ok(process) => format!(" (process {process})"),
+                    Err(_) => String::new(),
+                },
+            });
+        }
+        file.set_len(0).map_err(io)?;
+        file.rewind().map_err(io)?;
+        write!(file, "{}", std::process::id()).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}

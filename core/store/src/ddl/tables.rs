@@ -1,0 +1,354 @@
+//! The texts of data definition.
+//!
+//! `SQLite` takes foreign keys only inside CREATE TABLE and ADD COLUMN, and may name a table there
+//! that comes later; `PostgreSQL` takes them afterwards, as constraints with names of their own.
+
+use relata_catalog::{Catalogue, Column, ColumnType, Field, Kind, Object};
+
+use super::{column_names, physical_name, target_table};
+use crate::cells::quoted;
+use crate::database::Backend;
+use crate::error::StoreError;
+use crate::numbers::series;
+use crate::transaction::Transaction;
+
+/// A label of this many characters fits an index entry of `PostgreSQL` (2,704 bytes) even where
+/// each takes four bytes.
+const INDEXED_LABEL_MAX: u32 = 600;
+
+impl Transaction {
+    pub(super) async fn create_table(
+        &self,
+        object: &Object,
+        catalogue: &Catalogue,
+    ) -> Result<(), StoreError> {
+        let backend = self.backend();
+        let mut columns = system_columns(backend);
+        for field in &object.fields {
+            columns.extend(
+                field
+                    .columns()
+                    .iter()
+                    .map(|column| column_text(backend, field, column, catalogue)),
+            );
+        }
+        self.execute_text(&format!(
+            "CREATE TABLE {} ({}){}",
+            quoted(&object.table),
+            columns.join(", "),
+            // A mistake of the program is an error, not a text in a column of integers.
+            if backend == Backend::Sqlite {
+                " STRICT"
+            } else {
+                ""
+            },
+        ))
+        .await?;
+        self.create_index(&object.table, &["_created_at", "id"])
+            .await?;
+        for field in &object.fields {
+            self.index_field(&object.table, field).await?;
+            if let Kind::Autonumber {
+                start,
+                gapless: false,
+                ..
+            } = field.kind
+            {
+                self.make_sequence(&series(object, field), start).await?;
+            }
+        }
+        if let Some(column) = label_column(object) {
+            self.create_index(&object.table, &[&column, "id"]).await?;
+        }
+        for unique in &object.uniques {
+            self.add_unique(&object.table, &unique.index, &object.unique_columns(unique))
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn add_columns(
+        &self,
+        table: &str,
+        field: &Field,
+        catalogue: &Catalogue,
+    ) -> Result<(), StoreError> {
+        for column in field.columns() {
+            self.execute_text(&format!(
+                "ALTER TABLE {} ADD COLUMN {}",
+                quoted(table),
+                column_text(self.backend(), field, &column, catalogue)
+            ))
+            .await?;
+        }
+        self.index_field(table, field).await?;
+        self.add_foreign_key(table, field, catalogue).await
+    }
+
+    /// `PostgreSQL`: the foreign keys of a new table.
+    pub(super) async fn add_foreign_keys(
+        &self,
+        object: &Object,
+        catalogue: &Catalogue,
+    ) -> Result<(), StoreError> {
+        for field in &object.fields {
+            self.add_foreign_key(&object.table, field, catalogue)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn add_foreign_key(
+        &self,
+        table: &str,
+        field: &Field,
+        catalogue: &Catalogue,
+    ) -> Result<(), StoreError> {
+        let (Backend::Postgres, Some(target)) = (self.backend(), target_table(catalogue, field))
+        else {
+            return Ok(());
+        };
+        let column = &field.columns()[0].name;
+        self.execute_text(&format!(
+            "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) {}",
+            quoted(table),
+            quoted(&foreign_key_name(table, column)),
+            quoted(column),
+            references(target)
+        ))
+        .await
+    }
+
+    /// The indexes that a field always has: relations are walked backwards, stages are counted.
+    async fn index_field(&self, table: &str, field: &Field) -> Result<(), StoreError> {
+        let columns = column_names(field);
+        match field.kind {
+            // With the id behind it, the children of one record come in their order.
+            Kind::Relation(_) => self.create_index(table, &[&columns[0], "id"]).await,
+            Kind::Stage => self.create_index(table, &[&columns[0], &columns[1]]).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn create_index(&self, table: &str, columns: &[&str]) -> Result<(), StoreError> {
+        let listed: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        self.execute_text(&format!(
+            "CREATE INDEX {} ON {} ({})",
+            quoted(&physical_name("ix", &[&[table], columns].concat())),
+            quoted(table),
+            listed.join(", ")
+        ))
+        .await
+    }
+
+    pub(super) async fn add_unique(
+        &self,
+        table: &str,
+        index: &str,
+        columns: &[String],
+    ) -> Result<(), StoreError> {
+        let listed: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        let made = self
+            .execute_text(&format!(
+                "CREATE UNIQUE INDEX {} ON {} ({}) WHERE \"_deleted_at\" IS NULL",
+                quoted(index),
+                quoted(table),
+                listed.join(", ")
+            ))
+            .await;
+        match made {
+            // SQLite names the columns, and there is no index yet to find by them.
+            Err(StoreError::Unique { .. }) => Err(StoreError::Unique {
+                index: index.to_owned(),
+            }),
+            other => other,
+        }
+    }
+
+    pub(super) async fn drop_index(&self, index: &str) -> Result<(), StoreError> {
+        self.execute_text(&format!("DROP INDEX IF EXISTS {}", quoted(index)))
+            .await
+    }
+
+    /// Removes the constraints by which a parked column could stand in the way of others.
+    pub(super) async fn release_columns(
+        &self,
+        table: &str,
+        field: &Field,
+    ) -> Result<(), StoreError> {
+        if !matches!(field.kind, Kind::Relation(_)) {
+            return Ok(());
+        }
+        match self.backend() {
+            // A foreign key goes only with its column there. It empties the column when its
+            // target is destroyed, which blocks nobody; its index makes that quick.
+            Backend::Sqlite => Ok(()),
+            Backend::Postgres => {
+                let column = &field.columns()[0].name;
+                self.execute_text(&format!(
+                    "ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}",
+                    quoted(table),
+                    quoted(&foreign_key_name(table, column))
+                ))
+                .await
+            }
+        }
+    }
+
+    pub(super) async fn drop_columns(
+        &self,
+        table: &str,
+        columns: &[String],
+    ) -> Result<(), StoreError> {
+        if self.backend() == Backend::Sqlite {
+            // PostgreSQL drops indexes with their columns, SQLite refuses to drop the column.
+            for index in self.indexes_over(table, columns).await? {
+                self.drop_index(&index).await?;
+            }
+        }
+        for column in columns {
+            self.execute_text(&format!(
+                "ALTER TABLE {} DROP COLUMN {}",
+                quoted(table),
+                quoted(column)
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn drop_table(&self, table: &str) -> Result<(), StoreError> {
+        if self.backend() == Backend::Postgres {
+            // CASCADE: foreign keys of others that point here go, their columns stay.
+            return self
+                .execute_text(&format!("DROP TABLE {} CASCADE", quoted(table)))
+                .await;
+        }
+        // A column that points at a missing table would make every INSERT beside it fail. What
+        // still points here is parked itself, and without its target it means nothing.
+        for (referrer, column) in self.referring_columns(table).await? {
+            self.drop_columns(&referrer, &[column]).await?;
+        }
+        self.execute_text(&format!("DROP TABLE {}", quoted(table)))
+            .await
+    }
+
+    /// `SQLite`: indexes of a table in which one of the columns stands.
+    async fn indexes_over(
+        &self,
+        table: &str,
+        columns: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let rows = self
+            .query_all(self.statement(
+                "SELECT DISTINCT l.name, i.name FROM pragma_index_list(?1) AS l, \
+                 pragma_index_info(l.name) AS i WHERE l.origin = 'c'",
+                vec![table.into()],
+            ))
+            .await?;
+        let mut indexes = Vec::new();
+        for row in rows {
+            let index: String = row.try_get_by_index(0)?;
+            let column: Option<String> = row.try_get_by_index(1)?;
+            if column.is_some_and(|column| columns.contains(&column)) && !indexes.contains(&index) {
+                indexes.push(index);
+            }
+        }
+        Ok(indexes)
+    }
+
+    /// `SQLite`: columns of other tables with a foreign key to this one.
+    async fn referring_columns(&self, table: &str) -> Result<Vec<(String, String)>, StoreError> {
+        self.query_all(self.statement(
+            "SELECT m.name, f.\"from\" FROM sqlite_master AS m, \
+             pragma_foreign_key_list(m.name) AS f \
+             WHERE m.type = 'table' AND m.name <> ?1 AND f.\"table\" = ?1",
+            vec![table.into()],
+        ))
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
+    }
+}
+
+fn foreign_key_name(table: &str, column: &str) -> String {
+    physical_name("fk", &[table, column])
+}
+
+/// The engine enforces `onDelete` itself, in the transaction, before the row goes; this is the
+/// net below it. Deferred, so that records that point at each other can be written in any order.
+fn references(target: &str) -> String {
+    format!(
+        "REFERENCES {} (\"id\") ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED",
+        quoted(target)
+    )
+}
+
+fn column_text(backend: Backend, field: &Field, column: &Column, catalogue: &Catalogue) -> String {
+    let declared = format!(
+        "{} {}",
+        quoted(&column.name),
+        type_text(backend, column.column_type)
+    );
+    match (backend, target_table(catalogue, field)) {
+        (Backend::Sqlite, Some(target)) => format!("{declared} {}", references(target)),
+        _ => declared,
+    }
+}
+
+fn type_text(backend: Backend, column_type: ColumnType) -> String {
+    let text = match (backend, column_type) {
+        (Backend::Postgres, ColumnType::Text | ColumnType::Folded) => "TEXT COLLATE \"C\"",
+        (Backend::Postgres, ColumnType::Integer) => "BIGINT",
+        (Backend::Postgres, ColumnType::Decimal(scale)) => return format!("NUMERIC(18, {scale})"),
+        (Backend::Postgres, ColumnType::Boolean) => "BOOLEAN",
+        (Backend::Postgres, ColumnType::Date) => "DATE",
+        (Backend::Postgres, ColumnType::DateTime) => "TIMESTAMPTZ",
+        (Backend::Postgres, ColumnType::Json) => "JSON",
+        (Backend::Postgres, ColumnType::TextList) => "TEXT[]",
+        (Backend::Postgres, ColumnType::Reference) => "UUID",
+        (
+            Backend::Sqlite,
+            ColumnType::Integer
+            | ColumnType::Decimal(_)
+            | ColumnType::Boolean
+            | ColumnType::DateTime,
+        ) => "INTEGER",
+        (Backend::Sqlite, ColumnType::Reference) => "BLOB",
+        (Backend::Sqlite, _) => "TEXT",
+    };
+    text.to_owned()
+}
+
+fn system_columns(backend: Backend) -> Vec<String> {
+    let id = type_text(backend, ColumnType::Reference);
+    let integer = type_text(backend, ColumnType::Integer);
+    let instant = type_text(backend, ColumnType::DateTime);
+    let text = type_text(backend, ColumnType::Text);
+    vec![
+        format!("\"id\" {id} PRIMARY KEY NOT NULL"),
+        format!("\"_version\" {integer} NOT NULL"),
+        format!("\"_created_at\" {instant} NOT NULL"),
+        format!("\"_updated_at\" {instant} NOT NULL"),
+        format!("\"_deleted_at\" {instant}"),
+        format!("\"_created_by\" {text} NOT NULL"),
+        format!("\"_updated_by\" {text} NOT NULL"),
+        format!("\"_owner\" {id}"),
+    ]
+}
+
+/// The folded column of the label field: people look records up, and sort them, by it.
+fn label_column(object: &Object) -> Option<String> {
+    let (_, field) = object.field_keyed(object.label_field.as_ref()?)?;
+    let indexed = match field.kind {
+        Kind::Text { max } => max <= INDEXED_LABEL_MAX,
+        Kind::FullName | Kind::Email => true,
+        _ => false,
+    };
+    field
+        .columns()
+        .into_iter()
+        .find(|column| indexed && column.column_type == ColumnType::Folded)
+        .map(|column| column.name)
+}

@@ -1,0 +1,328 @@
+//! Records in their tables: written whole rows at a time, read back as values.
+//!
+//! What a record *means* (defaults, rules, hooks, history) is `relata-app`'s business; here it is
+//! cells. Invariant: an update that does not find the version it expects changes nothing.
+
+mod find;
+mod references;
+
+pub use find::Find;
+
+use relata_catalog::{FieldIndex, Object, Value};
+use sea_orm::Statement;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SimpleExpr, Value as SqlValue};
+use uuid::Uuid;
+
+use crate::cells::{Row, instant_parameter, quoted, selected, written};
+use crate::database::Backend;
+use crate::error::StoreError;
+use crate::transaction::Transaction;
+
+/// One record, whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// 1 when created; each change adds one.
+    pub version: i64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub created_at: i64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub updated_at: i64,
+    /// When it went to the trash.
+    pub deleted_at: Option<i64>,
+    /// An actor as `user:<uuid>`, `token:<uuid>`, `plugin:<id>` or `system`.
+    pub created_by: String,
+    /// Likewise.
+    pub updated_by: String,
+    /// A user.
+    pub owner: Option<Uuid>,
+    /// By [`FieldIndex`].
+    pub values: Vec<Value>,
+}
+
+impl Record {
+    /// The value of a field.
+    #[must_use]
+    pub fn value(&self, field: FieldIndex) -> &Value {
+        &self.values[field.0]
+    }
+}
+
+/// Whether the record is kept from others until the end of the transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lock {
+    /// Read only.
+    #[default]
+    None,
+    /// About to be changed (`FOR UPDATE` on `PostgreSQL`).
+    Update,
+}
+
+/// The columns that every record has, in the order in which they are read and written.
+pub(crate) const SYSTEM_COLUMNS: [&str; 8] = [
+    "id",
+    "_version",
+    "_created_at",
+    "_updated_at",
+    "_deleted_at",
+    "_created_by",
+    "_updated_by",
+    "_owner",
+];
+
+impl Backend {
+    /// Most parameters of one statement.
+    pub(crate) fn parameters_max(self) -> usize {
+        match self {
+            Self::Sqlite => 32_766,
+            Self::Postgres => 65_535,
+        }
+    }
+}
+
+/// Rows of one INSERT: beyond some hundred, longer statements gain nothing and each length is
+/// another text to prepare.
+const INSERT_ROWS_MAX: usize = 250;
+
+impl Transaction {
+    /// Writes new records, several rows at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`], [`StoreError::Referenced`] (a relation points at nothing, on
+    /// `PostgreSQL` at the commit), [`StoreError::Value`].
+    pub async fn insert(&self, object: &Object, records: &[Record]) -> Result<(), StoreError> {
+        let columns: Vec<Alias> = column_names(object).into_iter().map(Alias::new).collect();
+        let rows_max = (self.backend().parameters_max() / columns.len()).clamp(1, INSERT_ROWS_MAX);
+        for chunk in records.chunks(rows_max) {
+            let mut insert = Query::insert();
+            insert
+                .into_table(Alias::new(&object.table))
+                .columns(columns.iter().cloned());
+            for record in chunk {
+                insert.values_panic(self.row_of(object, record)?);
+            }
+            self.execute(self.backend().sea().build(&insert)).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the changed fields and the system columns of a record that was read at the version
+    /// before `record.version`.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionConflict`] when it is not at that version any more, or not there;
+    /// [`StoreError::Unique`], [`StoreError::Value`].
+    pub async fn update(
+        &self,
+        object: &Object,
+        record: &Record,
+        changed: &[FieldIndex],
+    ) -> Result<(), StoreError> {
+        let backend = self.backend();
+        let mut update = Query::update();
+        update
+            .table(Alias::new(&object.table))
+            .value(Alias::new("_version"), record.version)
+            .value(
+                Alias::new("_updated_at"),
+                instant_parameter(backend, Some(record.updated_at)),
+            )
+            .value(
+                Alias::new("_deleted_at"),
+                instant_parameter(backend, record.deleted_at),
+            )
+            .value(Alias::new("_updated_by"), record.updated_by.as_str())
+            .value(Alias::new("_owner"), SqlValue::Uuid(record.owner))
+            .and_where(Expr::col(Alias::new("id")).eq(record.id))
+            .and_where(Expr::col(Alias::new("_version")).eq(record.version - 1));
+        for index in changed {
+            let field = object.field(*index);
+            let cells = written(backend, field, record.value(*index))?;
+            for (column, cell) in field.columns().into_iter().zip(cells) {
+                update.value(Alias::new(column.name), cell);
+            }
+        }
+        let done = self.execute(backend.sea().build(&update)).await?;
+        match done.rows_affected() {
+            0 => Err(StoreError::VersionConflict),
+            _ => Ok(()),
+        }
+    }
+
+    /// One record by its id, in the trash or not.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn get(
+        &self,
+        object: &Object,
+        id: Uuid,
+        lock: Lock,
+    ) -> Result<Option<Record>, StoreError> {
+        let statement = self.statement(
+            format!(
+                "SELECT {} FROM {} WHERE \"id\" = {}{}",
+                columns_selected(self.backend(), object),
+                quoted(&object.table),
+                self.backend().placeholder(1),
+                self.backend().lock_clause(lock),
+            ),
+            vec![id.into()],
+        );
+        Ok(self.records(object, statement).await?.pop())
+    }
+
+    /// Several records by their ids, in no order; ids that are not there are left out.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn get_many(
+        &self,
+        object: &Object,
+        ids: &[Uuid],
+        lock: Lock,
+    ) -> Result<Vec<Record>, StoreError> {
+        /// Few lengths of list, so that few statements are prepared.
+        const IDS_MAX: usize = 500;
+        let mut records = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(IDS_MAX) {
+            // Rows are locked in the order of their ids, so that two writers do not wait for each
+            // other in a circle.
+            let mut sorted = chunk.to_vec();
+            sorted.sort_unstable();
+            let placeholders: Vec<String> = (1..=sorted.len())
+                .map(|position| self.backend().placeholder(position))
+                .collect();
+            let statement = self.statement(
+                format!(
+                    "SELECT {} FROM {} WHERE \"id\" IN ({}) ORDER BY \"id\"{}",
+                    columns_selected(self.backend(), object),
+                    quoted(&object.table),
+                    placeholders.join(", "),
+                    self.backend().lock_clause(lock),
+                ),
+                sorted.into_iter().map(SqlValue::from).collect(),
+            );
+            records.extend(self.records(object, statement).await?);
+        }
+        Ok(records)
+    }
+
+    /// Removes a record for good. Relations that still point at it become empty.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn destroy(&self, object: &Object, id: Uuid) -> Result<(), StoreError> {
+        let statement = self.statement(
+            format!(
+                "DELETE FROM {} WHERE \"id\" = {}",
+                quoted(&object.table),
+                self.backend().placeholder(1)
+            ),
+            vec![id.into()],
+        );
+        match self.execute(statement).await?.rows_affected() {
+            0 => Err(StoreError::NotFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a statement whose rows are [`columns_selected`].
+    pub(crate) async fn records(
+        &self,
+        object: &Object,
+        statement: Statement,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.query_all(statement)
+            .await?
+            .iter()
+            .map(|row| self.record_of(object, &mut Row::new(row, self.backend())))
+            .collect()
+    }
+
+    fn record_of(&self, object: &Object, row: &mut Row<'_>) -> Result<Record, StoreError> {
+        let missing = |column: &str| StoreError::value(column, "empty in a record");
+        Ok(Record {
+            id: row.take()?,
+            version: row.take()?,
+            created_at: row.take_instant()?.ok_or_else(|| missing("_created_at"))?,
+            updated_at: row.take_instant()?.ok_or_else(|| missing("_updated_at"))?,
+            deleted_at: row.take_instant()?,
+            created_by: row.take()?,
+            updated_by: row.take()?,
+            owner: row.take()?,
+            values: object
+                .fields
+                .iter()
+                .map(|field| row.take_value(field))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn row_of(&self, object: &Object, record: &Record) -> Result<Vec<SimpleExpr>, StoreError> {
+        let backend = self.backend();
+        let mut cells: Vec<SimpleExpr> = vec![
+            record.id.into(),
+            record.version.into(),
+            Expr::val(instant_parameter(backend, Some(record.created_at))),
+            Expr::val(instant_parameter(backend, Some(record.updated_at))),
+            Expr::val(instant_parameter(backend, record.deleted_at)),
+            record.created_by.as_str().into(),
+            record.updated_by.as_str().into(),
+            Expr::val(SqlValue::Uuid(record.owner)),
+        ];
+        for (field, value) in object.fields.iter().zip(&record.values) {
+            cells.extend(written(backend, field, value)?);
+        }
+        Ok(cells)
+    }
+}
+
+impl Backend {
+    /// The placeholder at this position, from 1.
+    pub(crate) fn placeholder(self, position: usize) -> String {
+        match self {
+            Self::Sqlite => format!("?{position}"),
+            Self::Postgres => format!("${position}"),
+        }
+    }
+
+    fn lock_clause(self, lock: Lock) -> &'static str {
+        match (self, lock) {
+            (Self::Postgres, Lock::Update) => " FOR UPDATE",
+            _ => "",
+        }
+    }
+}
+
+/// Physical names of all columns of an object, system columns first.
+fn column_names(object: &Object) -> Vec<String> {
+    SYSTEM_COLUMNS
+        .iter()
+        .map(|column| (*column).to_owned())
+        .chain(
+            object
+                .fields
+                .iter()
+                .flat_map(|field| field.columns())
+                .map(|column| column.name),
+        )
+        .collect()
+}
+
+/// The select list of whole records.
+pub(crate) fn columns_selected(backend: Backend, object: &Object) -> String {
+    SYSTEM_COLUMNS
+        .iter()
+        .map(|column| quoted(column))
+        .chain(
+            object
+                .fields
+                .iter()
+                .flat_map(|field| field.columns())
+                .map(|column| selected(backend, &column)),
+        )
+        .collect::<Vec<_>>()
+        .join(", ")
+}
