@@ -1,10 +1,199 @@
-//! An owner's part of a catalogue as a blueprint.
+//! An owner's part of a catalogue as a blueprint: resolving it again changes nothing.
 
-use crate::{Blueprint, Catalogue};
+use crate::resolve::unique_owner;
+use crate::{
+    Blueprint, Catalogue, Field, FieldDefinition, InverseDefinition, Key, Kind, KindDefinition,
+    OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension, Pipeline,
+    PipelineDefinition, RelationDefinition, Stage, StageDefinition, Unique, plugin_prefix,
+};
 
-/// What `owner` brought, as a document that resolves to the same catalogue.
+/// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
+/// are records, not catalogue, and are not in it.
 #[must_use]
 pub fn export(catalogue: &Catalogue, owner: &str) -> Blueprint {
-    let _ = (catalogue, owner);
-    Blueprint::default()
+    let exporter = Exporter {
+        catalogue,
+        owner,
+        prefix: plugin_prefix(owner).map(|prefix| format!("{prefix}_")),
+    };
+    Blueprint {
+        objects: catalogue
+            .objects
+            .iter()
+            .filter_map(|object| exporter.entry(object))
+            .collect(),
+        pipelines: catalogue
+            .pipelines
+            .iter()
+            .filter(|pipeline| pipeline.key.owner() == owner)
+            .map(|pipeline| exporter.pipeline(pipeline))
+            .collect(),
+        records: Vec::new(),
+    }
+}
+
+struct Exporter<'a> {
+    catalogue: &'a Catalogue,
+    owner: &'a str,
+    prefix: Option<String>,
+}
+
+impl Exporter<'_> {
+    fn entry(&self, object: &Object) -> Option<ObjectEntry> {
+        let own_uniques: Vec<&Unique> = object
+            .uniques
+            .iter()
+            .filter(|unique| unique_owner(&object.key, unique) == self.owner)
+            .collect();
+        let fields: Vec<FieldDefinition> = object
+            .fields
+            .iter()
+            .filter(|field| field.key.owner() == self.owner)
+            .map(|field| self.field(object, field, &own_uniques))
+            .collect();
+        let unique: Vec<Vec<String>> = own_uniques
+            .iter()
+            .filter(|unique| !self.is_single_own(unique))
+            .map(|unique| {
+                unique
+                    .fields
+                    .iter()
+                    .map(|key| self.field_reference(&object.key, key))
+                    .collect()
+            })
+            .collect();
+        if object.owner() == self.owner {
+            Some(ObjectEntry::Define(ObjectDefinition {
+                key: object.key.local().to_owned(),
+                name: unless_key(&object.singular, &object.key),
+                plural: object.plural.clone(),
+                labels: object.labels.clone(),
+                plural_labels: object.plural_labels.clone(),
+                description: object.description.clone(),
+                label: object
+                    .label_field
+                    .as_ref()
+                    .map(|key| self.field_reference(&object.key, key)),
+                fields,
+                unique,
+            }))
+        } else if fields.is_empty() && unique.is_empty() {
+            None
+        } else {
+            Some(ObjectEntry::Extend(ObjectExtension {
+                extends: self.object_reference(&object.key),
+                fields,
+                unique,
+            }))
+        }
+    }
+
+    /// Whether a unique key is written as `unique: true` at its field.
+    fn is_single_own(&self, unique: &Unique) -> bool {
+        matches!(unique.fields.as_slice(), [only] if only.owner() == self.owner)
+    }
+
+    fn field(&self, object: &Object, field: &Field, own_uniques: &[&Unique]) -> FieldDefinition {
+        let bare = self.bare(&object.key, &field.name);
+        FieldDefinition {
+            key: field.key.local().to_owned(),
+            name: unless_key(bare, &field.key),
+            labels: field.labels.clone(),
+            description: field.description.clone(),
+            kind: match &field.kind {
+                Kind::Relation(relation) => KindDefinition::Relation(RelationDefinition {
+                    to: self.object_reference(&relation.target),
+                    inverse: relation.inverse.as_ref().map(|inverse| InverseDefinition {
+                        name: self.bare(&relation.target, &inverse.name).to_owned(),
+                        labels: inverse.labels.clone(),
+                    }),
+                    on_delete: relation.on_delete,
+                }),
+                kind => KindDefinition::Plain(kind.clone()),
+            },
+            required: field.required,
+            unique: own_uniques
+                .iter()
+                .any(|unique| self.is_single_own(unique) && unique.fields[0] == field.key),
+            default: field.default.clone(),
+        }
+    }
+
+    /// A name on an object without the prefix that resolving puts before it.
+    fn bare<'n>(&self, object: &Key, name: &'n str) -> &'n str {
+        match &self.prefix {
+            Some(prefix) if object.owner() != self.owner => {
+                name.strip_prefix(prefix.as_str()).unwrap_or(name)
+            }
+            _ => name,
+        }
+    }
+
+    fn object_reference(&self, key: &Key) -> String {
+        let is_hidden = || {
+            self.catalogue
+                .object_keyed(&Key::new(self.owner, key.local()))
+                .is_some()
+        };
+        if key.owner() == self.owner || (key.owner() == OWNER_PLATFORM && !is_hidden()) {
+            key.local().to_owned()
+        } else {
+            key.to_string()
+        }
+    }
+
+    fn field_reference(&self, object: &Key, key: &Key) -> String {
+        let is_hidden = || {
+            self.catalogue
+                .object_keyed(object)
+                .is_some_and(|(_, object)| {
+                    object
+                        .field_keyed(&Key::new(self.owner, key.local()))
+                        .is_some()
+                })
+        };
+        if key.owner() == self.owner || (key.owner() == object.owner() && !is_hidden()) {
+            key.local().to_owned()
+        } else {
+            key.to_string()
+        }
+    }
+
+    fn pipeline(&self, pipeline: &Pipeline) -> PipelineDefinition {
+        PipelineDefinition {
+            key: pipeline.key.local().to_owned(),
+            name: unless_key(&pipeline.name, &pipeline.key),
+            labels: pipeline.labels.clone(),
+            object: self.object_reference(&pipeline.object),
+            field: self.field_reference(&pipeline.object, &pipeline.field),
+            stages: pipeline
+                .stages
+                .iter()
+                .map(|stage| self.stage(pipeline, stage))
+                .collect(),
+        }
+    }
+
+    fn stage(&self, pipeline: &Pipeline, stage: &Stage) -> StageDefinition {
+        StageDefinition {
+            key: stage.key.clone(),
+            name: Some(&stage.name)
+                .filter(|name| **name != stage.key)
+                .cloned(),
+            labels: stage.labels.clone(),
+            stage_type: stage.stage_type,
+            probability: stage.probability,
+            requires: stage
+                .requires
+                .iter()
+                .map(|key| self.field_reference(&pipeline.object, key))
+                .collect(),
+            from: stage.from.clone(),
+        }
+    }
+}
+
+/// The name, where it is another than the key.
+fn unless_key(name: &str, key: &Key) -> Option<String> {
+    (name != key.local()).then(|| name.to_owned())
 }

@@ -547,7 +547,7 @@ pub struct Stage {
     /// Gate: fields that must be filled to enter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Key>,
-    /// Gate: names of stages from which it may be entered; empty means from any.
+    /// Gate: keys of stages from which it may be entered; empty means from any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from: Vec<String>,
 }

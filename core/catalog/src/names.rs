@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 /// Most bytes of a name or a key.
-pub const NAME_BYTES_MAX: usize = 60;
+pub(crate) const NAME_BYTES_MAX: usize = 60;
 
 /// Most bytes of a minted table or column base, before the suffix of a composite's part.
 const PHYSICAL_BYTES_MAX: usize = 48;

@@ -10,6 +10,7 @@ mod text;
 mod write;
 
 pub use limits::Limits;
+pub(crate) use write::put_kind;
 
 use serde_json::{Map, Value as Json};
 

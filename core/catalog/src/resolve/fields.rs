@@ -1,0 +1,238 @@
+//! The document's fields, made one by one: names, kinds, defaults, columns.
+
+use super::{OwnField, Resolver, kinds, under};
+use crate::names::{is_name, mint, snake};
+use crate::{
+    CoerceContext, Field, FieldDefinition, Inverse, Issue, Issues, Key, Kind, KindDefinition,
+    ObjectEntry, PathSegment, RESERVED_NAMES, Relation, coerce,
+};
+
+impl Resolver<'_> {
+    /// All fields of all entries, by object.
+    pub(super) fn make_fields(&mut self) {
+        for (entry, part) in self.blueprint.objects.iter().enumerate() {
+            let Some(object) = self.subjects[entry].clone() else {
+                continue;
+            };
+            for (position, definition) in part.fields().iter().enumerate() {
+                let place = under(under(Self::entry_path(entry), "fields"), position);
+                let field = self.make_field(&object, definition, &place);
+                if self.own_field(&object, &field.key).is_some() {
+                    let issue = Issue::new(
+                        "DUPLICATE_KEY",
+                        format!(
+                            "the key \"{}\" is taken by a field before it",
+                            definition.key
+                        ),
+                    );
+                    self.report(under(place, "key"), issue);
+                    continue;
+                }
+                self.fields
+                    .entry(object.clone())
+                    .or_default()
+                    .push(OwnField {
+                        field,
+                        entry,
+                        position,
+                    });
+            }
+        }
+        self.mint_columns();
+    }
+
+    fn make_field(
+        &mut self,
+        object: &Key,
+        definition: &FieldDefinition,
+        place: &[PathSegment],
+    ) -> Field {
+        self.check_key(&definition.key, under(place.to_vec(), "key"));
+        let name_segment = if definition.name.is_some() {
+            "name"
+        } else {
+            "key"
+        };
+        let written = definition.name.as_ref().unwrap_or(&definition.key);
+        let name = self.member_name(object, written, under(place.to_vec(), name_segment));
+        let key = Key::new(self.owner, &definition.key);
+        let kind = self.make_kind(object, &definition.kind, place);
+        let existing = self
+            .current
+            .object_keyed(object)
+            .and_then(|(_, existing)| existing.field_keyed(&key))
+            .map(|(_, field)| field);
+        if let Some(existing) = existing {
+            let issues = kinds::changed(&existing.kind, &kind);
+            self.report_all(place, issues);
+        }
+        let field = Field {
+            key,
+            name,
+            labels: definition.labels.clone(),
+            description: definition.description.clone(),
+            kind,
+            required: definition.required,
+            default: definition.default.clone(),
+            column: existing
+                .map(|field| field.column.clone())
+                .unwrap_or_default(),
+        };
+        let issues = default_issues(&field);
+        self.report_all(place, issues);
+        field
+    }
+
+    /// The name of a field or inverse that this owner puts on an object: with the plugin's prefix
+    /// on somebody else's.
+    pub(super) fn member_name(
+        &mut self,
+        object: &Key,
+        written: &str,
+        place: Vec<PathSegment>,
+    ) -> String {
+        let prefix = self
+            .prefix
+            .as_ref()
+            .filter(|_| object.owner() != self.owner)
+            .map(|prefix| format!("{prefix}_"));
+        let bare = match &prefix {
+            Some(prefix) => written.strip_prefix(prefix.as_str()).unwrap_or(written),
+            None => written,
+        };
+        if !bare.is_empty() && !is_name(bare) {
+            let issue = name_invalid(bare);
+            self.report(place, issue);
+        } else if prefix.is_none() && RESERVED_NAMES.contains(&bare) {
+            let issue = Issue::new(
+                "NAME_RESERVED",
+                format!("\"{bare}\" is a name that the schema keeps for itself: choose another"),
+            );
+            self.report(place, issue);
+        }
+        format!("{}{bare}", prefix.unwrap_or_default())
+    }
+
+    fn make_kind(
+        &mut self,
+        object: &Key,
+        definition: &KindDefinition,
+        place: &[PathSegment],
+    ) -> Kind {
+        match definition {
+            KindDefinition::Plain(kind) => {
+                let issues = kinds::parameters(kind, self.limits);
+                self.report_all(place, issues);
+                kind.clone()
+            }
+            KindDefinition::Relation(relation) => {
+                let target = self
+                    .object_or_report(&relation.to, under(place.to_vec(), "to"))
+                    // A target that does not exist is reported; its own object stands in for it.
+                    .unwrap_or_else(|| object.clone());
+                let inverse = relation.inverse.as_ref().map(|inverse| Inverse {
+                    name: self.member_name(
+                        &target,
+                        &inverse.name,
+                        under(under(place.to_vec(), "inverse"), "name"),
+                    ),
+                    labels: inverse.labels.clone(),
+                });
+                Kind::Relation(Relation {
+                    target,
+                    inverse,
+                    on_delete: relation.on_delete,
+                })
+            }
+        }
+    }
+
+    /// Columns of new fields on objects that are there. (A new object's table, and with it its
+    /// columns, is minted when the object is placed.)
+    fn mint_columns(&mut self) {
+        for (object, fields) in &mut self.fields {
+            let Some((_, existing)) = self.current.object_keyed(object) else {
+                continue;
+            };
+            let taken = self
+                .taken_columns
+                .entry(existing.table.clone())
+                .or_default();
+            for own in fields {
+                if own.field.column.is_empty() {
+                    own.field.column = mint(&snake(&own.field.name), taken);
+                }
+            }
+        }
+    }
+
+    /// Whether the entry is this owner's object.
+    pub(super) fn is_definition(entry: &ObjectEntry) -> bool {
+        matches!(entry, ObjectEntry::Define(_))
+    }
+}
+
+pub(super) fn name_invalid(name: &str) -> Issue {
+    Issue::new(
+        "NAME_INVALID",
+        format!(
+            "\"{name}\" is no name: expected a small letter, then letters and digits, at most 60{}",
+            suggestion(name)
+        ),
+    )
+}
+
+/// ` (such as "closeDate")`: what the name would be, if it is only spelled another way.
+fn suggestion(name: &str) -> String {
+    if name.len() > 60 {
+        return String::new();
+    }
+    let mut suggested = String::new();
+    let mut is_word_start = false;
+    for character in name.chars() {
+        if !character.is_ascii_alphanumeric() {
+            is_word_start = !suggested.is_empty();
+        } else if suggested.is_empty() {
+            suggested.push(character.to_ascii_lowercase());
+        } else if is_word_start {
+            suggested.push(character.to_ascii_uppercase());
+            is_word_start = false;
+        } else {
+            suggested.push(character);
+        }
+    }
+    if is_name(&suggested) {
+        format!(" (such as \"{suggested}\")")
+    } else {
+        String::new()
+    }
+}
+
+/// Whether the default is a value that a client could send.
+fn default_issues(field: &Field) -> Issues {
+    let mut issues = Issues::default();
+    let Some(default) = &field.default else {
+        return issues;
+    };
+    let refused = match &field.kind {
+        Kind::Autonumber { .. } => Some("an autonumber gives its own values"),
+        Kind::Stage => Some("a stage begins with the first stage of its pipeline"),
+        Kind::Relation(_) => Some("a relation has no default"),
+        _ => None,
+    };
+    if let Some(reason) = refused {
+        issues.push(
+            Issue::new("DEFAULT_INVALID", format!("{reason}: remove the default")).at("default"),
+        );
+        return issues;
+    }
+    if let Err(part) = coerce(field, default, &CoerceContext::default()) {
+        for mut issue in part.0 {
+            issue.message = format!("the default does not fit the field: {}", issue.message);
+            let cause = std::mem::replace(&mut issue.code, "DEFAULT_INVALID".to_owned());
+            issue = issue.with("cause", cause);
+            issues.push(issue.at("default"));
+        }
+    }
+    issues
+}

@@ -1,0 +1,444 @@
+//! The document's objects and unique keys, put among everybody's.
+//!
+//! Order: objects stay where they are, new ones come last. In an object the fields of its owner
+//! come first, in the document's order, then those of others, owner by owner.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{OwnUnique, Resolver, kinds, path, under};
+use crate::names::{is_name, mint, snake};
+use crate::reading::limit;
+use crate::{
+    Field, Issue, Key, Object, ObjectDefinition, ObjectEntry, PathSegment, RESERVED_NAMES,
+    RESERVED_OBJECT_SUFFIXES, Unique,
+};
+
+impl Resolver<'_> {
+    /// All objects that there will be.
+    pub(super) fn place_objects(&mut self) -> Vec<Arc<Object>> {
+        let mut placed = Vec::new();
+        for object in &self.current.objects {
+            if object.owner() != self.owner {
+                placed.push(Arc::new(self.extended(object)));
+            } else if let Some(entry) = self.defined.get(&object.key).copied()
+                && let ObjectEntry::Define(definition) = &self.blueprint.objects[entry]
+            {
+                placed.push(Arc::new(self.redefined(object, entry, definition)));
+            }
+        }
+        let new: Vec<(Key, usize)> = self
+            .defined
+            .iter()
+            .filter(|(key, _)| self.current.object_keyed(key).is_none())
+            .map(|(key, entry)| (key.clone(), *entry))
+            .collect();
+        for (key, entry) in new {
+            if let ObjectEntry::Define(definition) = &self.blueprint.objects[entry] {
+                placed.push(Arc::new(self.created(key, entry, definition)));
+            }
+        }
+        for object in &placed {
+            self.check_object_limits(object);
+        }
+        placed
+    }
+
+    /// Somebody else's object with what this document puts on it.
+    fn extended(&mut self, object: &Object) -> Object {
+        let own = self.own_fields(&object.key);
+        let fields = in_owner_order(object.owner(), self.owner, &object.fields, own);
+        let kept: Vec<Unique> = object
+            .uniques
+            .iter()
+            .filter(|unique| unique_owner(&object.key, unique) != self.owner)
+            .cloned()
+            .collect();
+        let mut result = Object {
+            fields,
+            uniques: kept,
+            ..object.clone()
+        };
+        let asked = self.asked_uniques(&object.key);
+        self.place_uniques(&mut result, asked, &object.uniques);
+        result
+    }
+
+    /// An own object that was there before.
+    fn redefined(
+        &mut self,
+        existing: &Object,
+        entry: usize,
+        definition: &ObjectDefinition,
+    ) -> Object {
+        let mut object = self.defined_object(existing.key.clone(), entry, definition);
+        object.table.clone_from(&existing.table);
+        let own = self.own_fields(&existing.key);
+        object.fields = in_owner_order(self.owner, self.owner, &existing.fields, own);
+        object.uniques = existing
+            .uniques
+            .iter()
+            .filter(|unique| unique_owner(&existing.key, unique) != self.owner)
+            .cloned()
+            .collect();
+        let asked = self.asked_uniques(&existing.key);
+        self.place_uniques(&mut object, asked, &existing.uniques);
+        object
+    }
+
+    /// An own object that is new.
+    fn created(&mut self, key: Key, entry: usize, definition: &ObjectDefinition) -> Object {
+        let mut object = self.defined_object(key, entry, definition);
+        object.table = mint(
+            &format!("rec_{}", snake(&object.singular)),
+            &mut self.taken_tables,
+        );
+        let taken = self.taken_columns.entry(object.table.clone()).or_default();
+        for own in self.fields.get_mut(&object.key).into_iter().flatten() {
+            own.field.column = mint(&snake(&own.field.name), taken);
+        }
+        object.fields = self.own_fields(&object.key);
+        let asked = self.asked_uniques(&object.key);
+        self.place_uniques(&mut object, asked, &[]);
+        object
+    }
+
+    /// What the document says of an object, without table, fields and unique keys.
+    fn defined_object(&mut self, key: Key, entry: usize, definition: &ObjectDefinition) -> Object {
+        let place = Self::entry_path(entry);
+        let name_segment = if definition.name.is_some() {
+            "name"
+        } else {
+            "key"
+        };
+        let singular = definition.name.as_ref().unwrap_or(&definition.key).clone();
+        self.check_object_name(&singular, under(place.clone(), name_segment));
+        self.check_object_name(&definition.plural, under(place.clone(), "plural"));
+        if singular == definition.plural {
+            let issue = Issue::new(
+                "DUPLICATE_NAME",
+                format!("\"{singular}\" is the name of one already: the name of many must differ"),
+            );
+            self.report(under(place.clone(), "plural"), issue);
+        }
+        let label_field = definition
+            .label
+            .as_ref()
+            .and_then(|label| self.label_field(&key, label, under(place, "label")));
+        Object {
+            key,
+            singular,
+            plural: definition.plural.clone(),
+            labels: definition.labels.clone(),
+            plural_labels: definition.plural_labels.clone(),
+            description: definition.description.clone(),
+            label_field,
+            table: String::new(),
+            fields: Vec::new(),
+            uniques: Vec::new(),
+        }
+    }
+
+    fn check_object_name(&mut self, name: &str, place: Vec<PathSegment>) {
+        if name.is_empty() {
+            self.report(place, Issue::new("MISSING", "the name is empty"));
+        } else if !is_name(name) {
+            let issue = super::fields::name_invalid(name);
+            self.report(place, issue);
+        } else if RESERVED_NAMES.contains(&name) {
+            let issue = Issue::new(
+                "NAME_RESERVED",
+                format!("\"{name}\" is a name that the schema keeps for itself: choose another"),
+            );
+            self.report(place, issue);
+        } else if let Some(suffix) = RESERVED_OBJECT_SUFFIXES
+            .iter()
+            .find(|suffix| name.ends_with(**suffix))
+        {
+            let issue = Issue::new(
+                "NAME_RESERVED",
+                format!(
+                    "an object's name can't end in \"{suffix}\": the schema derives names of \
+                     that form from every object; choose another"
+                ),
+            )
+            .with("suffix", *suffix);
+            self.report(place, issue);
+        }
+    }
+
+    /// The label must be the owner's own: nobody else's leaving may take it away.
+    fn label_field(
+        &mut self,
+        object: &Key,
+        reference: &str,
+        place: Vec<PathSegment>,
+    ) -> Option<Key> {
+        let key = self.field_or_report(object, reference, place.clone())?;
+        let Some(own) = self.own_field(object, &key) else {
+            let issue = Issue::new(
+                "LABEL_UNFIT",
+                format!(
+                    "\"{reference}\" belongs to {}: the label must be an own field",
+                    key.owner()
+                ),
+            );
+            self.report(place, issue);
+            return None;
+        };
+        if !kinds::is_label(&own.field.kind) {
+            let issue = Issue::new(
+                "LABEL_UNFIT",
+                format!(
+                    "a field of kind {} can't name a record: take one of kind text, fullName, \
+                     email, autonumber …",
+                    own.field.kind.name()
+                ),
+            );
+            self.report(place, issue);
+            return None;
+        }
+        Some(key)
+    }
+
+    fn own_fields(&self, object: &Key) -> Vec<Field> {
+        self.fields
+            .get(object)
+            .into_iter()
+            .flatten()
+            .map(|own| own.field.clone())
+            .collect()
+    }
+
+    /// The unique keys that the document asks for on an object: of single fields (`unique: true`)
+    /// and over several (`unique: [[…]]`), each once.
+    fn asked_uniques(&mut self, object: &Key) -> Vec<OwnUnique> {
+        let mut asked: Vec<OwnUnique> = Vec::new();
+        for entry in 0..self.blueprint.objects.len() {
+            if self.subjects[entry].as_ref() != Some(object) {
+                continue;
+            }
+            let part = &self.blueprint.objects[entry];
+            for (position, definition) in part.fields().iter().enumerate() {
+                if definition.unique {
+                    let place = path(&[
+                        "objects".into(),
+                        entry.into(),
+                        "fields".into(),
+                        position.into(),
+                        "unique".into(),
+                    ]);
+                    let key = Key::new(self.owner, &definition.key);
+                    self.ask_unique(object, vec![(key, place.clone())], place, &mut asked);
+                }
+            }
+            for (position, references) in part.unique().iter().enumerate() {
+                let place = under(under(Self::entry_path(entry), "unique"), position);
+                let mut keys = Vec::with_capacity(references.len());
+                for (item, reference) in references.iter().enumerate() {
+                    let item_place = under(place.clone(), item);
+                    if let Some(key) = self.field_or_report(object, reference, item_place.clone()) {
+                        keys.push((key, item_place));
+                    }
+                }
+                // An unknown field has been reported; the rest of such a key says nothing.
+                if keys.len() < references.len() {
+                    continue;
+                }
+                if !Self::is_definition(part)
+                    && !keys.iter().any(|(key, _)| key.owner() == self.owner)
+                {
+                    let issue = Issue::new(
+                        "UNIQUE_UNFIT",
+                        format!(
+                            "a unique key on {}'s object must have at least one own field",
+                            object.owner()
+                        ),
+                    );
+                    self.report(place, issue);
+                    continue;
+                }
+                self.ask_unique(object, keys, place, &mut asked);
+            }
+        }
+        asked
+    }
+
+    fn ask_unique(
+        &mut self,
+        object: &Key,
+        keys: Vec<(Key, Vec<PathSegment>)>,
+        place: Vec<PathSegment>,
+        asked: &mut Vec<OwnUnique>,
+    ) {
+        if keys.is_empty() {
+            let issue = Issue::new("MISSING", "a unique key has at least one field");
+            self.report(place, issue);
+            return;
+        }
+        if keys.len() > self.limits.unique_fields_max {
+            let issue = limit(
+                "fields in a unique key",
+                self.limits.unique_fields_max,
+                keys.len(),
+            );
+            self.report(place, issue);
+            return;
+        }
+        let mut seen = HashSet::new();
+        let mut bytes = 0_u32;
+        for (key, item_place) in &keys {
+            if !seen.insert(key.clone()) {
+                let issue = Issue::new(
+                    "DUPLICATE_KEY",
+                    format!("\"{}\" stands twice in this unique key", key.local()),
+                );
+                self.report(item_place.clone(), issue);
+            }
+            let Some(field) = self.any_field(object, key) else {
+                continue;
+            };
+            bytes = bytes.saturating_add(kinds::unique_bytes(&field.kind));
+            if field.unique_column().is_none() {
+                let issue = Issue::new(
+                    "UNIQUE_UNFIT",
+                    format!(
+                        "a field of kind {} can't be in a unique key",
+                        field.kind.name()
+                    ),
+                );
+                self.report(item_place.clone(), issue);
+            }
+        }
+        if bytes > kinds::UNIQUE_BYTES_MAX {
+            let issue = Issue::new(
+                "UNIQUE_UNFIT",
+                format!(
+                    "the values of this unique key may be too long for an index: together at \
+                     most {} characters of text are possible",
+                    kinds::UNIQUE_BYTES_MAX / 3
+                ),
+            );
+            self.report(place, issue);
+        }
+        let fields: Vec<Key> = keys.into_iter().map(|(key, _)| key).collect();
+        if !asked.iter().any(|unique| unique.fields == fields) {
+            asked.push(OwnUnique { fields });
+        }
+    }
+
+    /// A field that there will be, whoever's it is.
+    fn any_field(&self, object: &Key, field: &Key) -> Option<&Field> {
+        if field.owner() == self.owner {
+            return self.own_field(object, field).map(|own| &own.field);
+        }
+        let (_, existing) = self.current.object_keyed(object)?;
+        existing.field_keyed(field).map(|(_, field)| field)
+    }
+
+    /// Adds the keys that were asked for: those that are there keep their place and index, new
+    /// ones come last.
+    fn place_uniques(&mut self, object: &mut Object, asked: Vec<OwnUnique>, existing: &[Unique]) {
+        let mut uniques: Vec<Unique> = existing
+            .iter()
+            .filter(|unique| {
+                object.uniques.contains(unique)
+                    || asked.iter().any(|asked| asked.fields == unique.fields)
+            })
+            .cloned()
+            .collect();
+        for asked in asked {
+            if uniques.iter().any(|unique| unique.fields == asked.fields) {
+                continue;
+            }
+            let columns: Vec<String> = asked
+                .fields
+                .iter()
+                .filter_map(|key| Some(object.field_keyed(key)?.1.column.clone()))
+                .collect();
+            let base = format!(
+                "ux_{}_{}",
+                object.table.trim_start_matches("rec_"),
+                columns.join("_")
+            );
+            uniques.push(Unique {
+                fields: asked.fields,
+                index: mint(&base, &mut self.taken_indexes),
+            });
+        }
+        object.uniques = uniques;
+    }
+
+    fn check_object_limits(&mut self, object: &Object) {
+        // Only where this document adds something: others' objects were checked with theirs.
+        let Some(entry) = self
+            .subjects
+            .iter()
+            .position(|subject| subject.as_ref() == Some(&object.key))
+        else {
+            return;
+        };
+        let place = Self::entry_path(entry);
+        if object.fields.len() > self.limits.fields_max {
+            let issue = limit(
+                "fields of one object",
+                self.limits.fields_max,
+                object.fields.len(),
+            );
+            self.report(under(place.clone(), "fields"), issue);
+        }
+        if object.uniques.len() > self.limits.uniques_max {
+            let issue = limit(
+                "unique keys of one object",
+                self.limits.uniques_max,
+                object.uniques.len(),
+            );
+            self.report(under(place, "unique"), issue);
+        }
+    }
+}
+
+/// Whose a unique key is: that of the first field that is not the object owner's, else theirs. An
+/// extension's key has only fields of the extending owner and the object's.
+pub(crate) fn unique_owner<'a>(object: &'a Key, unique: &'a Unique) -> &'a str {
+    unique
+        .fields
+        .iter()
+        .map(Key::owner)
+        .find(|owner| *owner != object.owner())
+        .unwrap_or_else(|| object.owner())
+}
+
+/// The object owner's fields first, then the others', owner by owner as they came; those of
+/// `replaced` are taken from `own`.
+fn in_owner_order(
+    object_owner: &str,
+    replaced: &str,
+    existing: &[Field],
+    own: Vec<Field>,
+) -> Vec<Field> {
+    let mut owners = vec![object_owner];
+    for field in existing {
+        if !owners.contains(&field.key.owner()) {
+            owners.push(field.key.owner());
+        }
+    }
+    if !owners.contains(&replaced) {
+        owners.push(replaced);
+    }
+    let mut own = Some(own);
+    let mut fields = Vec::new();
+    for owner in owners {
+        if owner == replaced {
+            fields.extend(own.take().into_iter().flatten());
+        } else {
+            fields.extend(
+                existing
+                    .iter()
+                    .filter(|field| field.key.owner() == owner)
+                    .cloned(),
+            );
+        }
+    }
+    fields
+}
