@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -176,6 +176,7 @@ impl Host {
             inspection,
             schemas,
             faults_in_a_row: AtomicU32::new(0),
+            fuel_of_last_call: AtomicU64::new(0),
         });
         plugin.try_out().await?;
         Ok(plugin)
@@ -288,6 +289,7 @@ pub struct Plugin {
     operations: Option<operations::GuestIndices>,
     schemas: IndexMap<String, OperationSchemas>,
     faults_in_a_row: AtomicU32,
+    fuel_of_last_call: AtomicU64,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -371,6 +373,13 @@ impl Plugin {
     #[must_use]
     pub fn faults_in_a_row(&self) -> u32 {
         self.faults_in_a_row.load(Ordering::Relaxed)
+    }
+
+    /// Fuel that the call which ended last has used, its instantiation included: the same for the
+    /// same call, which is what replays and benchmarks compare.
+    #[must_use]
+    pub fn fuel_of_last_call(&self) -> u64 {
+        self.fuel_of_last_call.load(Ordering::Relaxed)
     }
 
     /// The text of an issue in the reader's language.
@@ -608,6 +617,7 @@ impl Plugin {
         };
         let used = fuel.saturating_sub(fuel_left);
         span.record("fuel", used);
+        self.fuel_of_last_call.store(used, Ordering::Relaxed);
         self.account(export, kind, started.elapsed(), used, &result);
         result
     }

@@ -406,3 +406,15 @@ fn log_line(message: &str, max: usize) -> String {
 fn is_direction_override(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::log_line;
+
+    #[test]
+    fn logged_lines_are_one_line_of_harmless_text() {
+        assert_eq!(log_line("a\nb\tc", 100), "a b c");
+        assert_eq!(log_line("\u{1b}[2Jgone\r\u{202e}", 100), "[2Jgone");
+        assert_eq!(log_line("王小明", 4), "王…");
+    }
+}

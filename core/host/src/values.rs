@@ -231,3 +231,199 @@ fn variant(value: &PluginValue) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+    use relata_catalog::{Key, NameOrder, OnDelete, Relation};
+
+    use super::*;
+
+    fn relation() -> Kind {
+        Kind::Relation(Relation {
+            target: Key::new("relata", "company"),
+            inverse: None,
+            on_delete: OnDelete::SetNull,
+        })
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        "\\PC{0,20}"
+    }
+
+    fn maybe() -> impl Strategy<Value = Option<String>> {
+        proptest::option::of(text())
+    }
+
+    fn amount() -> impl Strategy<Value = Decimal> {
+        (any::<i64>(), 0u32..=9).prop_map(|(digits, scale)| Decimal::new(digits, scale))
+    }
+
+    fn phone() -> impl Strategy<Value = Phone> {
+        (maybe(), text()).prop_map(|(e164, typed)| Phone { e164, typed })
+    }
+
+    /// Micros between the years 1 and 9999.
+    fn micros() -> impl Strategy<Value = i64> {
+        -62_135_596_800_000_000i64..=253_402_207_200_000_000
+    }
+
+    fn kind_and_value() -> impl Strategy<Value = (Kind, Value)> {
+        prop_oneof![
+            any::<bool>().prop_map(|b| (Kind::Boolean, Value::Boolean(b))),
+            (-INTEGER_MAX..=INTEGER_MAX).prop_map(|i| (
+                Kind::Integer {
+                    min: None,
+                    max: None
+                },
+                Value::Integer(i)
+            )),
+            amount().prop_map(|d| {
+                let kind = Kind::Decimal {
+                    scale: 9,
+                    min: None,
+                    max: None,
+                };
+                (kind, Value::Decimal(d))
+            }),
+            text().prop_map(|t| (Kind::Text { max: 255 }, Value::Text(t))),
+            (amount(), "[A-Z]{3}").prop_map(|(amount, currency)| {
+                let kind = Kind::Money {
+                    scale: 2,
+                    currency: None,
+                };
+                (kind, Value::Money(Money { amount, currency }))
+            }),
+            (1i16..=9999, 1i8..=12, 1i8..=28)
+                .prop_map(|(y, m, d)| (Kind::Date, Value::Date(Date::new(y, m, d).unwrap()))),
+            micros().prop_map(|m| (Kind::DateTime, Value::DateTime(m))),
+            proptest::collection::vec(text(), 0..4).prop_map(|options| {
+                (
+                    Kind::MultiSelect {
+                        options: Vec::new(),
+                    },
+                    Value::Choices(options),
+                )
+            }),
+            any::<u128>().prop_map(|id| (relation(), Value::Reference(Uuid::from_u128(id)))),
+            (text(), maybe(), maybe(), any::<bool>()).prop_map(|(full, given, family, first)| {
+                let order = if first {
+                    NameOrder::FamilyFirst
+                } else {
+                    NameOrder::GivenFirst
+                };
+                let name = FullName {
+                    full,
+                    given,
+                    family,
+                    order,
+                };
+                (Kind::FullName, Value::FullName(name))
+            }),
+            (text(), proptest::collection::vec(text(), 0..3)).prop_map(|(primary, additional)| {
+                (
+                    Kind::Emails,
+                    Value::Emails(Emails {
+                        primary,
+                        additional,
+                    }),
+                )
+            }),
+            phone().prop_map(|phone| (Kind::Phone, Value::Phone(phone))),
+            (phone(), proptest::collection::vec(phone(), 0..3)).prop_map(
+                |(primary, additional)| {
+                    (
+                        Kind::Phones,
+                        Value::Phones(Phones {
+                            primary,
+                            additional,
+                        }),
+                    )
+                }
+            ),
+            (maybe(), maybe(), maybe()).prop_map(|(street, city, country)| {
+                let address = Address {
+                    street,
+                    city,
+                    country,
+                    ..Address::default()
+                };
+                (Kind::Address, Value::Address(address))
+            }),
+            (text(), micros()).prop_map(|(stage, entered_at)| {
+                let pipeline = Key::new("relata", "sales");
+                (
+                    Kind::Stage,
+                    Value::Stage(StageValue {
+                        pipeline,
+                        stage,
+                        entered_at,
+                    }),
+                )
+            }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn values_come_back_as_they_went((kind, value) in kind_and_value()) {
+            let there = to_plugin(&kind, &value);
+            prop_assert!(to_client_json(&there).is_ok());
+            prop_assert_eq!(from_plugin(&kind, there).unwrap(), value);
+            prop_assert_eq!(from_plugin(&kind, PluginValue::Null).unwrap(), Value::Null);
+        }
+    }
+
+    #[test]
+    fn instants_are_read_by_machines_everywhere() {
+        assert_eq!(instant_text(1_795_334_400_000_000), "2026-11-22T08:00:00Z");
+        assert_eq!(
+            instant_text(1_795_334_400_120_000),
+            "2026-11-22T08:00:00.12Z"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_its_kind_is_refused() {
+        let code = |kind: &Kind, value| from_plugin(kind, value).unwrap_err().0[0].code.clone();
+        let text = |text: &str| PluginValue::Text(text.to_owned());
+        let integer = Kind::Integer {
+            min: None,
+            max: None,
+        };
+        assert_eq!(code(&integer, text("5")), "WRONG_TYPE");
+        assert_eq!(
+            code(&integer, PluginValue::Integer(i64::MIN)),
+            "OUT_OF_RANGE"
+        );
+        let decimal = Kind::Decimal {
+            scale: 2,
+            min: None,
+            max: None,
+        };
+        for bad in ["", "1e5", "NaN", "1,5", "99999999999999999999999999999999"] {
+            let value = PluginValue::Decimal(bad.to_owned());
+            assert_eq!(code(&decimal, value), "BAD_FORMAT", "{bad}");
+        }
+        assert_eq!(
+            code(&Kind::Date, PluginValue::Date("2026-02-30".to_owned())),
+            "BAD_FORMAT"
+        );
+        assert_eq!(
+            code(&relation(), PluginValue::Reference("1".to_owned())),
+            "BAD_FORMAT"
+        );
+        let ext = |kind: &str, json: &str| PluginValue::Ext((kind.to_owned(), json.to_owned()));
+        assert_eq!(code(&Kind::FullName, ext("emails", "{}")), "WRONG_TYPE");
+        assert_eq!(code(&Kind::FullName, ext("fullName", "{")), "BAD_JSON");
+        assert_eq!(
+            code(&Kind::FullName, ext("fullName", r#"{"full":"A","age":3}"#)),
+            "BAD_JSON"
+        );
+        assert_eq!(code(&Kind::Boolean, ext("boolean", "true")), "WRONG_TYPE");
+    }
+}

@@ -130,8 +130,12 @@ impl Compiler {
             elapsed_ms = started.elapsed().as_millis(),
             "compiled a component"
         );
+        // What our own compiler has just written is refused for one reason only: the component
+        // has more memories, tables or instances than a slot of the pool.
+        let component = deserialize(engine, &machine_code)
+            .map_err(|error| CompileFailure::Invalid(format!("{error:#}")))?;
         self.cache.store(&name, &machine_code)?;
-        deserialize(engine, &machine_code).map_err(|error| HostError::Engine(error.into()))
+        Ok(component)
     }
 
     /// What is in the cache, if it is intact. What isn't is made anew, never loaded.
