@@ -26,6 +26,7 @@ use sea_orm_migration::MigratorTrait as _;
 
 use crate::error::StoreError;
 use crate::observe::Observed;
+use crate::read::{CursorKey, Reader, ReaderOptions};
 use crate::transaction::Transaction;
 
 /// Which database it is.
@@ -66,6 +67,8 @@ pub struct DatabaseOptions {
     pub lock_wait_max: Duration,
     /// Longest run of one statement (`PostgreSQL`).
     pub statement_time_max: Duration,
+    /// What cursors are signed with; the same in all processes on one database.
+    pub cursor_key: CursorKey,
 }
 
 impl DatabaseOptions {
@@ -81,6 +84,9 @@ impl DatabaseOptions {
             turn_wait_max: Duration::from_secs(30),
             lock_wait_max: Duration::from_secs(10),
             statement_time_max: Duration::from_secs(60),
+            // Tells an edited cursor from a good one; who must keep others from making cursors
+            // sets a secret one.
+            cursor_key: CursorKey::new(*b"relata cursor v1"),
         }
     }
 }
@@ -111,6 +117,8 @@ struct Shared {
     /// Platform tables outside of transactions. `SQLite`: a small read-only pool; `PostgreSQL`:
     /// the writers' pool.
     platform: DatabaseConnection,
+    /// Compiled reads, on connections of their own.
+    reader: Reader,
     /// Held while the process may change the workspace.
     _held: Option<Held>,
 }
@@ -151,6 +159,12 @@ impl Database {
     #[must_use]
     pub fn options(&self) -> &DatabaseOptions {
         &self.shared.options
+    }
+
+    /// Runs compiled reads.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.shared.reader
     }
 
     /// Applies the platform's migrations, and says which. Several processes may do so at once.
@@ -297,6 +311,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         options: options.clone(),
         writer,
         platform,
+        reader: open_reader(options).await?,
         _held: held,
     })
 }
@@ -393,8 +408,18 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> 
         options: options.clone(),
         writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
         platform: pool,
+        reader: open_reader(options).await?,
         _held: None,
     })
+}
+
+async fn open_reader(options: &DatabaseOptions) -> Result<Reader, StoreError> {
+    Reader::open(&ReaderOptions {
+        readers: options.readers,
+        slow_statement: options.slow_statement,
+        ..ReaderOptions::new(&options.url, options.cursor_key)
+    })
+    .await
 }
 
 /// Whatever stands in the way of opening the database, it cannot be reached.

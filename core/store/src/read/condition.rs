@@ -1,0 +1,605 @@
+//! Conditions as SQL text. Values go into numbered positions, never into the text.
+//!
+//! Two values, not three: a comparison with an empty column is false and its negation true. SQL's
+//! third value ("unknown") counts as false at the top and passes through AND, OR and EXISTS
+//! without doing harm, so that indexes serve the plain comparison; only where something is
+//! negated does `IS NOT TRUE` fold the third value into the second.
+
+use relata_catalog::{Catalogue, ColumnType, FieldIndex, Kind, ObjectIndex, Relation};
+
+use super::bind::{Conversion, Form, Slot, postgres_type};
+use super::compile::CompileError;
+use crate::Backend;
+use crate::filter::{
+    ColumnRef, Deleted, Filter, Operand, Operator, OrderTerm, Quantifier, SystemColumn,
+};
+
+/// How deep conditions may be nested.
+const FILTER_DEPTH_MAX: usize = 40;
+
+/// Most values of one statement: SQLite takes 32,766, PostgreSQL 65,535.
+const SLOTS_MAX: usize = 30_000;
+
+/// A table in a statement, under the name that qualifies its columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    pub(crate) object: ObjectIndex,
+    pub(crate) alias: String,
+}
+
+/// A statement whose text is being written: its positions and the names it has used.
+pub(crate) struct Statement<'c> {
+    pub(crate) catalogue: &'c Catalogue,
+    pub(crate) backend: Backend,
+    pub(crate) slots: Vec<Slot>,
+    /// Positions that stand before the first slot: one for the parent, where there is one.
+    reserved: usize,
+    aliases: usize,
+}
+
+/// A column found in the catalogue.
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) column: ColumnType,
+    pub(crate) nullable: bool,
+}
+
+impl<'c> Statement<'c> {
+    pub(crate) fn new(catalogue: &'c Catalogue, backend: Backend, nested: bool) -> Self {
+        Self {
+            catalogue,
+            backend,
+            slots: Vec::new(),
+            reserved: usize::from(nested),
+            aliases: 0,
+        }
+    }
+
+    /// A name that no table of this statement has.
+    pub(crate) fn alias(&mut self, prefix: char) -> String {
+        self.aliases += 1;
+        format!("{prefix}{}", self.aliases)
+    }
+
+    /// The text of the parent's id in a nested statement.
+    pub(crate) fn parent(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite => "?1",
+            Backend::Postgres => "p.id",
+        }
+    }
+
+    /// The text of a new position.
+    pub(crate) fn place(&mut self, slot: Slot, column: ColumnType, list: bool) -> String {
+        self.slots.push(slot);
+        position(self.backend, self.reserved + self.slots.len(), column, list)
+    }
+
+    fn operand(
+        &mut self,
+        operand: &Operand,
+        column: ColumnType,
+        form: Form,
+    ) -> Result<String, CompileError> {
+        let conversion = Conversion { column, form };
+        let slot = match operand {
+            Operand::Value(value) => Slot::Constant(conversion.value(self.backend, value)?),
+            Operand::List(values) => Slot::Constant(conversion.list(self.backend, values)?),
+            Operand::Parameter(position) => Slot::Parameter {
+                position: *position,
+                conversion,
+            },
+        };
+        if self.slots.len() >= SLOTS_MAX {
+            return Err(CompileError::Limit {
+                what: "values in one statement",
+                max: SLOTS_MAX,
+            });
+        }
+        Ok(self.place(slot, column, form == Form::List))
+    }
+
+    /// Whether a record of the scope counts as there.
+    pub(crate) fn deleted(&self, alias: &str, deleted: Deleted) -> Option<String> {
+        match deleted {
+            Deleted::Exclude => Some(format!("{alias}.\"_deleted_at\" IS NULL")),
+            Deleted::Only => Some(format!("{alias}.\"_deleted_at\" IS NOT NULL")),
+            Deleted::Include => None,
+        }
+    }
+
+    /// A condition on a record of the scope; nothing when it always holds.
+    pub(crate) fn condition(
+        &mut self,
+        scope: &Scope,
+        filter: &Filter,
+    ) -> Result<Option<String>, CompileError> {
+        match filter {
+            Filter::And(parts) if parts.is_empty() => Ok(None),
+            filter => self.filter(scope, filter, 0).map(Some),
+        }
+    }
+
+    fn filter(
+        &mut self,
+        scope: &Scope,
+        filter: &Filter,
+        depth: usize,
+    ) -> Result<String, CompileError> {
+        if depth > FILTER_DEPTH_MAX {
+            return Err(CompileError::Limit {
+                what: "nested conditions",
+                max: FILTER_DEPTH_MAX,
+            });
+        }
+        match filter {
+            Filter::And(parts) => self.joined(scope, parts, " AND ", "TRUE", depth),
+            Filter::Or(parts) => self.joined(scope, parts, " OR ", "FALSE", depth),
+            Filter::Not(part) => {
+                let part = self.filter(scope, part, depth + 1)?;
+                Ok(format!("(({part}) IS NOT TRUE)"))
+            }
+            Filter::Compare {
+                column,
+                operator,
+                operand,
+            } => self.compare(scope, *column, *operator, operand),
+            Filter::IsNull { column, is_null } => self.is_null(scope, *column, *is_null),
+            Filter::ToOne { field, filter } => self.to_one(scope, *field, filter, depth),
+            Filter::ToMany {
+                object,
+                field,
+                quantifier,
+                filter,
+            } => self.to_many(scope, *object, *field, *quantifier, filter, depth),
+        }
+    }
+
+    fn joined(
+        &mut self,
+        scope: &Scope,
+        parts: &[Filter],
+        between: &str,
+        empty: &str,
+        depth: usize,
+    ) -> Result<String, CompileError> {
+        let parts = parts
+            .iter()
+            .map(|part| self.filter(scope, part, depth + 1))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(match parts.as_slice() {
+            [] => empty.to_owned(),
+            [only] => only.clone(),
+            many => format!("({})", many.join(between)),
+        })
+    }
+
+    fn is_null(
+        &mut self,
+        scope: &Scope,
+        column: ColumnRef,
+        is_null: bool,
+    ) -> Result<String, CompileError> {
+        let found = find_column(self.catalogue, scope.object, column)?;
+        let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        // A list without elements is as empty as no list.
+        let empty = match (found.column, self.backend) {
+            (ColumnType::TextList, Backend::Sqlite) => format!("({name} IS NULL OR {name} = '[]')"),
+            (ColumnType::TextList, Backend::Postgres) => {
+                format!("({name} IS NULL OR cardinality({name}) = 0)")
+            }
+            _ if is_null => return Ok(format!("{name} IS NULL")),
+            _ => return Ok(format!("{name} IS NOT NULL")),
+        };
+        Ok(if is_null {
+            empty
+        } else {
+            format!("(NOT {empty})")
+        })
+    }
+
+    fn compare(
+        &mut self,
+        scope: &Scope,
+        column: ColumnRef,
+        operator: Operator,
+        operand: &Operand,
+    ) -> Result<String, CompileError> {
+        let found = match operator {
+            Operator::IEq
+            | Operator::IContains
+            | Operator::IStartsWith
+            | Operator::IEndsWith
+            | Operator::ILike => {
+                find_folded(self.catalogue, scope.object, column)?.ok_or_else(|| {
+                    CompileError::unsupported(self.catalogue, scope.object, column, operator)
+                })?
+            }
+            _ => find_column(self.catalogue, scope.object, column)?,
+        };
+        if !supports(found.column, operator) {
+            return Err(CompileError::unsupported(
+                self.catalogue,
+                scope.object,
+                column,
+                operator,
+            ));
+        }
+        let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        self.comparison(&name, found.column, operator, operand)
+    }
+
+    fn comparison(
+        &mut self,
+        name: &str,
+        column: ColumnType,
+        operator: Operator,
+        operand: &Operand,
+    ) -> Result<String, CompileError> {
+        let sqlite = self.backend == Backend::Sqlite;
+        Ok(match operator {
+            Operator::Eq | Operator::IEq => {
+                let value = self.operand(operand, column, Form::Exact)?;
+                format!("{name} = {value}")
+            }
+            Operator::Ne => {
+                let value = self.operand(operand, column, Form::Exact)?;
+                format!("(({name} = {value}) IS NOT TRUE)")
+            }
+            Operator::In => self.in_list(name, column, operand)?,
+            Operator::NotIn => {
+                let inside = self.in_list(name, column, operand)?;
+                format!("(({inside}) IS NOT TRUE)")
+            }
+            Operator::Lt => {
+                let value = self.operand(operand, column, Form::Ceiling)?;
+                format!("{name} < {value}")
+            }
+            Operator::Lte => {
+                let value = self.operand(operand, column, Form::Floor)?;
+                format!("{name} <= {value}")
+            }
+            Operator::Gt => {
+                let value = self.operand(operand, column, Form::Floor)?;
+                format!("{name} > {value}")
+            }
+            Operator::Gte => {
+                let value = self.operand(operand, column, Form::Ceiling)?;
+                format!("{name} >= {value}")
+            }
+            Operator::Contains | Operator::IContains => {
+                let value = self.operand(operand, column, Form::Exact)?;
+                let function = if sqlite { "instr" } else { "strpos" };
+                format!("{function}({name}, {value}) > 0")
+            }
+            Operator::StartsWith | Operator::IStartsWith => {
+                let from = self.operand(operand, column, Form::Exact)?;
+                let to = self.operand(operand, column, Form::Successor)?;
+                format!("({name} >= {from} AND {name} < {to})")
+            }
+            Operator::EndsWith | Operator::IEndsWith => {
+                let value = self.operand(operand, column, Form::Exact)?;
+                if sqlite {
+                    format!(
+                        "(length({name}) >= length({value}) AND substr({name}, length({name}) - length({value}) + 1) = {value})"
+                    )
+                } else {
+                    format!("right({name}, length({value})) = {value}")
+                }
+            }
+            Operator::Like | Operator::ILike => {
+                let value = self.operand(operand, column, Form::Pattern)?;
+                let operator = if sqlite { "GLOB" } else { "LIKE" };
+                format!("{name} {operator} {value}")
+            }
+            Operator::Has => {
+                let value = self.operand(operand, column, Form::Exact)?;
+                if sqlite {
+                    let each = self.alias('l');
+                    format!(
+                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value = {value})"
+                    )
+                } else {
+                    format!("{name} @> ARRAY[{value}]")
+                }
+            }
+            Operator::HasAny => {
+                let values = self.operand(operand, column, Form::List)?;
+                if sqlite {
+                    let each = self.alias('l');
+                    let wanted = self.alias('l');
+                    format!(
+                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value IN (SELECT {wanted}.value FROM json_each({values}) AS {wanted}))"
+                    )
+                } else {
+                    format!("{name} && {values}")
+                }
+            }
+            Operator::HasAll => {
+                let values = self.operand(operand, column, Form::List)?;
+                if sqlite {
+                    let each = self.alias('l');
+                    let wanted = self.alias('l');
+                    format!(
+                        "({name} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each({values}) AS {wanted} WHERE {wanted}.value NOT IN (SELECT {each}.value FROM json_each({name}) AS {each})))"
+                    )
+                } else {
+                    format!("{name} @> {values}")
+                }
+            }
+        })
+    }
+
+    fn in_list(
+        &mut self,
+        name: &str,
+        column: ColumnType,
+        operand: &Operand,
+    ) -> Result<String, CompileError> {
+        let values = self.operand(operand, column, Form::List)?;
+        if self.backend == Backend::Postgres {
+            return Ok(format!("{name} = ANY({values})"));
+        }
+        let each = self.alias('l');
+        let value = if column == ColumnType::Reference {
+            format!("unhex({each}.value)")
+        } else {
+            format!("{each}.value")
+        };
+        Ok(format!(
+            "{name} IN (SELECT {value} FROM json_each({values}) AS {each})"
+        ))
+    }
+
+    fn to_one(
+        &mut self,
+        scope: &Scope,
+        field: FieldIndex,
+        filter: &Filter,
+        depth: usize,
+    ) -> Result<String, CompileError> {
+        let (relation, key) = find_relation(self.catalogue, scope.object, field)?;
+        let target = find_target(self.catalogue, relation)?;
+        let inner = Scope {
+            object: target,
+            alias: self.alias('e'),
+        };
+        let mut text = format!(
+            "EXISTS (SELECT 1 FROM {} AS {alias} WHERE {alias}.\"id\" = {}.{} AND {alias}.\"_deleted_at\" IS NULL",
+            quoted(&self.catalogue.object(target).table),
+            scope.alias,
+            quoted(&key),
+            alias = inner.alias,
+        );
+        self.and_filter(&mut text, &inner, filter, false, depth)?;
+        text.push(')');
+        Ok(text)
+    }
+
+    fn to_many(
+        &mut self,
+        scope: &Scope,
+        object: ObjectIndex,
+        field: FieldIndex,
+        quantifier: Quantifier,
+        filter: &Filter,
+        depth: usize,
+    ) -> Result<String, CompileError> {
+        let (_, key) = find_relation(self.catalogue, object, field)?;
+        let inner = Scope {
+            object,
+            alias: self.alias('e'),
+        };
+        let negated = match quantifier {
+            Quantifier::Some => "",
+            Quantifier::None | Quantifier::Every => "NOT ",
+        };
+        let mut text = format!(
+            "{negated}EXISTS (SELECT 1 FROM {} AS {alias} WHERE {alias}.{} = {}.\"id\" AND {alias}.\"_deleted_at\" IS NULL",
+            quoted(&self.catalogue.object(object).table),
+            quoted(&key),
+            scope.alias,
+            alias = inner.alias,
+        );
+        let failing = quantifier == Quantifier::Every;
+        self.and_filter(&mut text, &inner, filter, failing, depth)?;
+        text.push(')');
+        // `(NOT EXISTS …) IS NOT TRUE` would bind as `NOT (EXISTS … IS NOT TRUE)`.
+        Ok(if negated.is_empty() {
+            text
+        } else {
+            format!("({text})")
+        })
+    }
+
+    fn and_filter(
+        &mut self,
+        text: &mut String,
+        scope: &Scope,
+        filter: &Filter,
+        failing: bool,
+        depth: usize,
+    ) -> Result<(), CompileError> {
+        let always = matches!(filter, Filter::And(parts) if parts.is_empty());
+        if always && !failing {
+            return Ok(());
+        }
+        let condition = self.filter(scope, filter, depth + 1)?;
+        text.push_str(" AND ");
+        if failing {
+            text.push_str(&format!("(({condition}) IS NOT TRUE)"));
+        } else {
+            text.push_str(&condition);
+        }
+        Ok(())
+    }
+}
+
+/// The text of a position.
+pub(crate) fn position(backend: Backend, number: usize, column: ColumnType, list: bool) -> String {
+    match backend {
+        Backend::Sqlite => format!("?{number}"),
+        Backend::Postgres => {
+            let brackets = if list { "[]" } else { "" };
+            format!("${number}::{}{brackets}", postgres_type(column))
+        }
+    }
+}
+
+/// A name in quotes. Physical names have none inside; doubling them costs nothing.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn supports(column: ColumnType, operator: Operator) -> bool {
+    use ColumnType as Type;
+    match operator {
+        Operator::Eq | Operator::Ne | Operator::In | Operator::NotIn => {
+            !matches!(column, Type::TextList | Type::Json)
+        }
+        Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte => {
+            !matches!(column, Type::TextList | Type::Json | Type::Boolean)
+        }
+        Operator::Has | Operator::HasAny | Operator::HasAll => column == Type::TextList,
+        _ => matches!(column, Type::Text | Type::Folded),
+    }
+}
+
+/// The physical column.
+pub(crate) fn find_column(
+    catalogue: &Catalogue,
+    object: ObjectIndex,
+    column: ColumnRef,
+) -> Result<Found, CompileError> {
+    let object = catalogue
+        .objects
+        .get(object.0)
+        .ok_or(CompileError::Missing("an object"))?;
+    match column {
+        ColumnRef::System(system) => {
+            let (name, column, nullable) = system_column(system);
+            Ok(Found {
+                name: name.to_owned(),
+                column,
+                nullable,
+            })
+        }
+        ColumnRef::Field { field, part } => {
+            let column = object
+                .fields
+                .get(field.0)
+                .and_then(|field| field.columns().into_iter().nth(part))
+                .ok_or(CompileError::Missing("a column"))?;
+            Ok(Found {
+                name: column.name,
+                column: column.column_type,
+                nullable: true,
+            })
+        }
+    }
+}
+
+/// The folded key of a text column, or the column itself where it is one.
+fn find_folded(
+    catalogue: &Catalogue,
+    object: ObjectIndex,
+    column: ColumnRef,
+) -> Result<Option<Found>, CompileError> {
+    let found = find_column(catalogue, object, column)?;
+    if found.column == ColumnType::Folded {
+        return Ok(Some(found));
+    }
+    let ColumnRef::Field { field, part } = column else {
+        return Ok(None);
+    };
+    let next = ColumnRef::Field {
+        field,
+        part: part + 1,
+    };
+    Ok(find_column(catalogue, object, next)
+        .ok()
+        .filter(|next| found.column == ColumnType::Text && next.column == ColumnType::Folded))
+}
+
+/// The column that orders: a text's folded key, else the column itself.
+pub(crate) fn find_sorting(
+    catalogue: &Catalogue,
+    object: ObjectIndex,
+    term: &OrderTerm,
+) -> Result<Found, CompileError> {
+    let found = match find_folded(catalogue, object, term.column)? {
+        Some(folded) => folded,
+        None => find_column(catalogue, object, term.column)?,
+    };
+    if matches!(found.column, ColumnType::TextList | ColumnType::Json) {
+        return Err(CompileError::Unordered {
+            column: describe(catalogue, object, term.column),
+        });
+    }
+    Ok(found)
+}
+
+/// A relation field, and the name of its column.
+pub(crate) fn find_relation(
+    catalogue: &Catalogue,
+    object: ObjectIndex,
+    field: FieldIndex,
+) -> Result<(&Relation, String), CompileError> {
+    let field = catalogue
+        .objects
+        .get(object.0)
+        .and_then(|object| object.fields.get(field.0))
+        .ok_or(CompileError::Missing("a field"))?;
+    match &field.kind {
+        Kind::Relation(relation) => {
+            let column = field.columns().swap_remove(0);
+            Ok((relation, column.name))
+        }
+        _ => Err(CompileError::NoRelation {
+            field: field.key.to_string(),
+        }),
+    }
+}
+
+/// The object that a relation points at.
+pub(crate) fn find_target(
+    catalogue: &Catalogue,
+    relation: &Relation,
+) -> Result<ObjectIndex, CompileError> {
+    catalogue
+        .object_keyed(&relation.target)
+        .map(|(index, _)| index)
+        .ok_or(CompileError::Missing("the target of a relation"))
+}
+
+fn system_column(column: SystemColumn) -> (&'static str, ColumnType, bool) {
+    match column {
+        SystemColumn::Id => ("id", ColumnType::Reference, false),
+        SystemColumn::Version => ("_version", ColumnType::Integer, false),
+        SystemColumn::CreatedAt => ("_created_at", ColumnType::DateTime, false),
+        SystemColumn::UpdatedAt => ("_updated_at", ColumnType::DateTime, false),
+        SystemColumn::DeletedAt => ("_deleted_at", ColumnType::DateTime, true),
+        SystemColumn::CreatedBy => ("_created_by", ColumnType::Text, false),
+        SystemColumn::UpdatedBy => ("_updated_by", ColumnType::Text, false),
+        SystemColumn::Owner => ("_owner", ColumnType::Reference, true),
+    }
+}
+
+/// A column as a person knows it.
+pub(crate) fn describe(catalogue: &Catalogue, object: ObjectIndex, column: ColumnRef) -> String {
+    let object = catalogue.object(object);
+    match column {
+        ColumnRef::System(system) => {
+            format!("{}.{}", object.singular, system_column(system).0)
+        }
+        ColumnRef::Field { field, part } => {
+            let field = object.field(field);
+            let column = field
+                .columns()
+                .into_iter()
+                .nth(part)
+                .map_or_else(String::new, |column| column.name);
+            format!("{}.{} ({column})", object.singular, field.name)
+        }
+    }
+}

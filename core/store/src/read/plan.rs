@@ -1,0 +1,671 @@
+//! What a read has been compiled to: the statement of each level, and the program that writes
+//! JSON from their rows.
+//!
+//! A *level* is one statement: that of the root, of a list of related records, of a count, of a
+//! log. Relations to one are joined into their level. On SQLite a nested level runs once for each
+//! parent; on PostgreSQL once for all of them, with their ids as an array, and each row says in
+//! its last column to which of them it belongs (counted from 1).
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use relata_catalog::{ColumnType, Key, Value};
+
+use super::bind::{Bind, Slot};
+use super::condition::position;
+use super::cursor::{CursorColumn, CursorKey, read_cursor};
+use super::order::{Term, beyond, order_by};
+use super::{Parameter, Parameters};
+use crate::filter::Operand;
+use crate::{Backend, StoreError};
+
+/// Size of a page when neither `first` nor `last` is given. Callers give one.
+pub(crate) const PAGE_DEFAULT: i64 = 50;
+
+/// Most texts kept of one level: they differ by direction and by which values of a cursor are
+/// empty.
+const VARIANTS_MAX: usize = 64;
+
+/// A read, compiled for one database and one revision of the catalogue. Runs any number of times,
+/// on any thread.
+#[derive(Debug)]
+pub struct Compiled {
+    pub(crate) backend: Backend,
+    pub(crate) root: Root,
+    pub(crate) levels: Vec<Level>,
+}
+
+impl Compiled {
+    /// The statements' texts, as they are without cursors: the root first.
+    pub fn statements(&self) -> impl Iterator<Item = Arc<str>> {
+        self.levels.iter().map(|level| level.query.plain())
+    }
+
+    /// How many statements after each other PostgreSQL needs at most: the depth of the levels.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.levels
+            .iter()
+            .map(|level| level.depth + 1)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// What is written at the root.
+#[derive(Debug)]
+pub(crate) enum Root {
+    /// One record of a level, or `null`.
+    One { level: usize, program: Box<[Op]> },
+    /// A connection.
+    Many(ConnectionProgram),
+}
+
+/// One statement.
+#[derive(Debug)]
+pub(crate) struct Level {
+    /// Its position in [`Compiled::levels`].
+    pub(crate) index: usize,
+    /// How many levels stand above it.
+    pub(crate) depth: usize,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) query: Query,
+}
+
+/// Where a nested level finds the ids of its parents.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parent {
+    pub(crate) level: usize,
+    pub(crate) column: usize,
+    /// Whether each id occurs once: they are the level's own records, not joined ones.
+    pub(crate) distinct: bool,
+}
+
+/// A statement's text and its values.
+#[derive(Debug)]
+pub(crate) enum Query {
+    Fixed {
+        sql: Arc<str>,
+        slots: Box<[Slot]>,
+        /// How many columns it asks for.
+        columns: usize,
+    },
+    Page(Box<PageQuery>),
+}
+
+impl Query {
+    fn plain(&self) -> Arc<str> {
+        match self {
+            Self::Fixed { sql, .. } => Arc::clone(sql),
+            Self::Page(page) => Arc::clone(&page.plain().sql),
+        }
+    }
+}
+
+/// A statement for a part of an ordered list.
+#[derive(Debug)]
+pub(crate) struct PageQuery {
+    pub(crate) backend: Backend,
+    pub(crate) nested: bool,
+    /// What stands between SELECT and FROM, column by column.
+    pub(crate) columns: Vec<String>,
+    /// What stands behind FROM.
+    pub(crate) tables: String,
+    pub(crate) conditions: Vec<String>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) terms: Vec<Term>,
+    pub(crate) fingerprint: u64,
+    /// Where the terms' values stand in the rows, when cursors are written.
+    pub(crate) cursor: Box<[CursorColumn]>,
+    pub(crate) arguments: PageArguments,
+    /// Whether one row more is asked for, to see whether there are more.
+    pub(crate) peek: bool,
+    pub(crate) plain: OnceLock<Arc<Variant>>,
+    pub(crate) variants: RwLock<HashMap<VariantKey, Arc<Variant>>>,
+}
+
+/// Where the arguments of a page come from.
+#[derive(Debug, Default)]
+pub(crate) struct PageArguments {
+    pub(crate) first: Option<Given>,
+    pub(crate) last: Option<Given>,
+    pub(crate) offset: Option<Given>,
+    pub(crate) after: Option<Given>,
+    pub(crate) before: Option<Given>,
+}
+
+/// An argument of a page.
+#[derive(Debug)]
+pub(crate) enum Given {
+    Constant(Value),
+    Parameter(usize),
+}
+
+impl Given {
+    pub(crate) fn new(operand: &Operand) -> Self {
+        match operand {
+            Operand::Value(value) => Self::Constant(value.clone()),
+            // Not a form of any page argument: refused when it is read.
+            Operand::List(_) => Self::Constant(Value::Choices(Vec::new())),
+            Operand::Parameter(position) => Self::Parameter(*position),
+        }
+    }
+
+    fn value<'v>(&'v self, parameters: &'v Parameters) -> Result<Option<&'v Value>, StoreError> {
+        match self {
+            Self::Constant(value) => Ok(Some(value)),
+            Self::Parameter(position) => match parameter(parameters, *position)? {
+                Parameter::Value(Value::Null) | Parameter::Absent => Ok(None),
+                Parameter::Value(value) => Ok(Some(value)),
+                Parameter::List(_) => Err(page_argument()),
+            },
+        }
+    }
+
+    fn number(given: Option<&Self>, parameters: &Parameters) -> Result<Option<i64>, StoreError> {
+        match given.map(|given| given.value(parameters)).transpose()? {
+            Some(Some(Value::Integer(number))) if *number >= 0 => Ok(Some(*number)),
+            Some(Some(_)) => Err(page_argument()),
+            _ => Ok(None),
+        }
+    }
+
+    fn text<'v>(
+        given: Option<&'v Self>,
+        parameters: &'v Parameters,
+    ) -> Result<Option<&'v str>, StoreError> {
+        match given.map(|given| given.value(parameters)).transpose()? {
+            Some(Some(Value::Text(text))) => Ok(Some(text)),
+            Some(Some(_)) => Err(StoreError::BadCursor),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn page_argument() -> StoreError {
+    StoreError::value("page", "expected a number that is not negative")
+}
+
+fn parameter(parameters: &Parameters, position: usize) -> Result<&Parameter, StoreError> {
+    parameters.get(position).ok_or_else(|| {
+        StoreError::value(
+            "parameters",
+            format!("there is no parameter at position {position}"),
+        )
+    })
+}
+
+/// What the text of a page depends on, beside the shape of the read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct VariantKey {
+    pub(crate) backwards: bool,
+    pub(crate) offset: bool,
+    /// For each value of the cursor, whether it is empty.
+    pub(crate) after: Option<Vec<bool>>,
+    pub(crate) before: Option<Vec<bool>>,
+}
+
+/// One of the texts of a page.
+#[derive(Debug)]
+pub(crate) struct Variant {
+    pub(crate) sql: Arc<str>,
+    pub(crate) slots: Box<[Slot]>,
+}
+
+impl PageQuery {
+    fn plain(&self) -> &Arc<Variant> {
+        self.plain
+            .get_or_init(|| Arc::new(self.write(&VariantKey::default())))
+    }
+
+    fn variant(&self, key: VariantKey) -> Arc<Variant> {
+        if key == VariantKey::default() {
+            return Arc::clone(self.plain());
+        }
+        let known = self
+            .variants
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned();
+        known.unwrap_or_else(|| {
+            let variant = Arc::new(self.write(&key));
+            let mut variants = self
+                .variants
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            if variants.len() < VARIANTS_MAX {
+                variants.insert(key, Arc::clone(&variant));
+            }
+            variant
+        })
+    }
+
+    fn write(&self, key: &VariantKey) -> Variant {
+        let mut slots = self.slots.clone();
+        let mut conditions = self.conditions.clone();
+        let reserved = usize::from(self.nested);
+        let mut place = |slot: Slot, column: ColumnType| {
+            slots.push(slot);
+            position(self.backend, reserved + slots.len(), column, false)
+        };
+        if let Some(empty) = &key.after {
+            conditions.push(beyond(&self.terms, empty, false, |index| {
+                place(Slot::After(index), self.terms[index].column)
+            }));
+        }
+        if let Some(empty) = &key.before {
+            conditions.push(beyond(&self.terms, empty, true, |index| {
+                place(Slot::Before(index), self.terms[index].column)
+            }));
+        }
+        let limit = place(Slot::Limit, ColumnType::Integer);
+        let offset = key.offset.then(|| place(Slot::Offset, ColumnType::Integer));
+        let order = order_by(self.backend, &self.terms, key.backwards);
+        let sql = self.text(&conditions, &order, &limit, offset.as_deref());
+        Variant {
+            sql: sql.into(),
+            slots: slots.into(),
+        }
+    }
+
+    fn text(
+        &self,
+        conditions: &[String],
+        order: &str,
+        limit: &str,
+        offset: Option<&str>,
+    ) -> String {
+        let mut tail = format!(" FROM {}", self.tables);
+        if !conditions.is_empty() {
+            tail.push_str(" WHERE ");
+            tail.push_str(&conditions.join(" AND "));
+        }
+        tail.push_str(&format!(" ORDER BY {order} LIMIT {limit}"));
+        if let Some(offset) = offset {
+            tail.push_str(&format!(" OFFSET {offset}"));
+        }
+        select(self.backend, self.nested, &self.columns, &tail)
+    }
+}
+
+/// A SELECT of these columns; on PostgreSQL, where it is nested, once for each parent.
+pub(crate) fn select(backend: Backend, nested: bool, columns: &[String], tail: &str) -> String {
+    if !nested || backend == Backend::Sqlite {
+        return format!("SELECT {}{tail}", columns.join(", "));
+    }
+    let named: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| format!("{column} AS c{index}"))
+        .collect();
+    format!(
+        "SELECT c.*, p.ord FROM unnest($1::uuid[]) WITH ORDINALITY AS p(id, ord) CROSS JOIN LATERAL (SELECT {}{tail}) AS c",
+        named.join(", ")
+    )
+}
+
+/// A level with its values, for one execution.
+#[derive(Debug)]
+pub(crate) struct Bound<'p> {
+    pub(crate) sql: Arc<str>,
+    /// In the order of their positions; a nested level's parent stands before them.
+    pub(crate) binds: Vec<Cow<'p, Bind>>,
+    pub(crate) window: Window,
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Window {
+    /// Most rows to write; those behind are there to see that there are more.
+    pub(crate) size: usize,
+    /// Rows come from the end.
+    pub(crate) backwards: bool,
+    /// Whether rows stand before the window that the statement does not show.
+    pub(crate) skips_front: bool,
+    /// Whether rows stand behind it that the statement does not show.
+    pub(crate) skips_back: bool,
+}
+
+/// One execution: all values are in place, no statement has run.
+#[derive(Debug)]
+pub(crate) struct Execution<'p> {
+    pub(crate) compiled: &'p Compiled,
+    pub(crate) levels: Vec<Bound<'p>>,
+}
+
+impl<'p> Execution<'p> {
+    /// Brings parameters and cursors into their places.
+    pub(crate) fn new(
+        compiled: &'p Compiled,
+        parameters: &Parameters,
+        key: &CursorKey,
+    ) -> Result<Self, StoreError> {
+        let levels = compiled
+            .levels
+            .iter()
+            .map(|level| level.bind(compiled.backend, parameters, key))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { compiled, levels })
+    }
+
+    pub(crate) fn window(&self, level: usize) -> Window {
+        self.levels[level].window
+    }
+}
+
+impl Level {
+    /// On PostgreSQL, where a nested level's rows say to which parent they belong.
+    pub(crate) fn last_column(&self) -> usize {
+        match &self.query {
+            Query::Fixed { columns, .. } => *columns,
+            Query::Page(page) => page.columns.len(),
+        }
+    }
+
+    fn bind<'p>(
+        &'p self,
+        backend: Backend,
+        parameters: &Parameters,
+        key: &CursorKey,
+    ) -> Result<Bound<'p>, StoreError> {
+        match &self.query {
+            Query::Fixed { sql, slots, .. } => Ok(Bound {
+                sql: Arc::clone(sql),
+                binds: slots
+                    .iter()
+                    .map(|slot| bind_slot(slot, backend, parameters))
+                    .collect::<Result<_, _>>()?,
+                window: Window {
+                    size: usize::MAX,
+                    ..Window::default()
+                },
+            }),
+            Query::Page(page) => page.bind(parameters, key),
+        }
+    }
+}
+
+impl PageQuery {
+    fn bind<'p>(
+        &'p self,
+        parameters: &Parameters,
+        key: &CursorKey,
+    ) -> Result<Bound<'p>, StoreError> {
+        let arguments = &self.arguments;
+        let first = Given::number(arguments.first.as_ref(), parameters)?;
+        let last = Given::number(arguments.last.as_ref(), parameters)?;
+        let offset = Given::number(arguments.offset.as_ref(), parameters)?.filter(|rows| *rows > 0);
+        let after = self.cursor_values(arguments.after.as_ref(), parameters, key)?;
+        let before = self.cursor_values(arguments.before.as_ref(), parameters, key)?;
+        let backwards = first.is_none() && last.is_some();
+        let size = first.or(last).unwrap_or(PAGE_DEFAULT);
+        let window = Window {
+            size: usize::try_from(size).unwrap_or(usize::MAX),
+            backwards,
+            skips_front: after.is_some() || (offset.is_some() && !backwards),
+            skips_back: before.is_some() || (offset.is_some() && backwards),
+        };
+        let emptiness = |values: &Option<Vec<Bind>>| {
+            values.as_ref().map(|values| {
+                values
+                    .iter()
+                    .map(|value| matches!(value, Bind::Null(_)))
+                    .collect()
+            })
+        };
+        let variant = self.variant(VariantKey {
+            backwards,
+            offset: offset.is_some(),
+            after: emptiness(&after),
+            before: emptiness(&before),
+        });
+        let cursor_value = |values: &Option<Vec<Bind>>, index: usize| {
+            let values = values
+                .as_ref()
+                .expect("the text has places for a cursor that is there");
+            Cow::Owned(values[index].clone())
+        };
+        let binds = variant
+            .slots
+            .iter()
+            .enumerate()
+            .map(|(index, slot)| match slot {
+                Slot::Limit => Ok(Cow::Owned(Bind::Integer(
+                    size.saturating_add(i64::from(self.peek)),
+                ))),
+                Slot::Offset => Ok(Cow::Owned(Bind::Integer(offset.unwrap_or_default()))),
+                Slot::After(value) => Ok(cursor_value(&after, *value)),
+                Slot::Before(value) => Ok(cursor_value(&before, *value)),
+                // The variant's first slots are those of the page itself, which lives longer.
+                Slot::Constant(_) | Slot::Parameter { .. } => {
+                    bind_slot(&self.slots[index], self.backend, parameters)
+                }
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Bound {
+            sql: Arc::clone(&variant.sql),
+            binds,
+            window,
+        })
+    }
+
+    fn cursor_values(
+        &self,
+        given: Option<&Given>,
+        parameters: &Parameters,
+        key: &CursorKey,
+    ) -> Result<Option<Vec<Bind>>, StoreError> {
+        let Some(text) = Given::text(given, parameters)? else {
+            return Ok(None);
+        };
+        let columns: Vec<ColumnType> = self.terms.iter().map(|term| term.column).collect();
+        read_cursor(self.backend, key, self.fingerprint, &columns, text).map(Some)
+    }
+}
+
+fn bind_slot<'p>(
+    slot: &'p Slot,
+    backend: Backend,
+    parameters: &Parameters,
+) -> Result<Cow<'p, Bind>, StoreError> {
+    match slot {
+        Slot::Constant(bind) => Ok(Cow::Borrowed(bind)),
+        Slot::Parameter {
+            position,
+            conversion,
+        } => conversion
+            .parameter(backend, parameter(parameters, *position)?)
+            .map(Cow::Owned),
+        Slot::Limit | Slot::Offset | Slot::After(_) | Slot::Before(_) => Err(StoreError::value(
+            "page",
+            "a statement without a page has a place for one",
+        )),
+    }
+}
+
+/// A step of the program that writes a record.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Bytes known beforehand: braces, keys, commas.
+    Raw(Box<[u8]>),
+    /// A column.
+    Cell { column: usize, cell: Cell },
+    /// What stands inside, or `null` when all of these columns are empty.
+    Guarded {
+        present: Box<[usize]>,
+        body: Box<[Op]>,
+    },
+    /// A label: the first of these that is filled.
+    Label {
+        cells: Box<[(usize, Cell)]>,
+        id: usize,
+    },
+    /// A list of objects that is stored as JSON.
+    Stored {
+        column: usize,
+        members: Box<[StoredOp]>,
+    },
+    /// JSON by pipeline and stage.
+    ByStage {
+        pipeline: usize,
+        stage: usize,
+        json: StageTexts,
+    },
+    /// The stages that the record might enter.
+    Options(Box<OptionsProgram>),
+    /// Who acted.
+    Actor {
+        column: usize,
+        owner: bool,
+        program: Box<ActorProgram>,
+    },
+    /// A nested connection.
+    Connection(Box<ConnectionProgram>),
+    /// A nested list: what is written of each row of a level.
+    List { level: usize, body: Box<[Op]> },
+    /// The cursor of the row in its level.
+    Cursor { level: usize },
+    /// What changed, from the history's JSON.
+    Changes(Box<ChangesProgram>),
+}
+
+/// How a column is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell {
+    Text,
+    Integer,
+    Boolean,
+    Uuid,
+    Decimal(u32),
+    Date,
+    Instant,
+    /// An instant of a log: microseconds as an integer on both databases.
+    InstantNumber,
+    Json,
+    List,
+    /// Prefix (escaped) and digits.
+    Autonumber {
+        prefix: Box<[u8]>,
+        digits: usize,
+    },
+}
+
+/// JSON texts by pipeline and stage.
+#[derive(Debug, Clone)]
+pub(crate) struct StageTexts(pub(crate) Box<[(Box<str>, Box<str>, Box<[u8]>)]>);
+
+impl StageTexts {
+    /// The text of a stage, or `null`.
+    pub(crate) fn find(&self, pipeline: &str, stage: &str) -> &[u8] {
+        self.0
+            .iter()
+            .find(|(one_pipeline, one_stage, _)| {
+                **one_stage == *stage && **one_pipeline == *pipeline
+            })
+            .map_or(b"null", |(_, _, json)| json)
+    }
+}
+
+/// See [`Op::Stored`].
+#[derive(Debug)]
+pub(crate) enum StoredOp {
+    Raw(Box<[u8]>),
+    Member(Box<str>),
+}
+
+/// See [`Op::Options`].
+#[derive(Debug)]
+pub(crate) struct OptionsProgram {
+    pub(crate) pipeline: usize,
+    pub(crate) stage: usize,
+    pub(crate) options: Box<[OptionProgram]>,
+    pub(crate) members: Box<[OptionOp]>,
+}
+
+/// One stage that a record might enter.
+#[derive(Debug)]
+pub(crate) struct OptionProgram {
+    pub(crate) pipeline: Box<str>,
+    pub(crate) stage: Box<str>,
+    pub(crate) stage_json: Box<[u8]>,
+    /// Keys of stages.
+    pub(crate) from: Box<[Box<str>]>,
+    pub(crate) from_unmet: Box<[u8]>,
+    /// Columns of which one must be filled, and what is said when none is.
+    pub(crate) requires: Box<[(Box<[usize]>, Box<[u8]>)]>,
+}
+
+/// See [`OptionsProgram::members`].
+#[derive(Debug)]
+pub(crate) enum OptionOp {
+    Raw(Box<[u8]>),
+    Stage,
+    Allowed,
+    Unmet,
+}
+
+/// See [`Op::Actor`].
+#[derive(Debug)]
+pub(crate) struct ActorProgram {
+    pub(crate) user: Box<[ActorOp]>,
+    pub(crate) token: Box<[ActorOp]>,
+    pub(crate) plugin: Box<[ActorOp]>,
+    pub(crate) system: Box<[ActorOp]>,
+}
+
+/// A member of an actor.
+#[derive(Debug)]
+pub(crate) enum ActorOp {
+    Raw(Box<[u8]>),
+    Id,
+    Name,
+    Email,
+}
+
+/// See [`Op::Changes`].
+#[derive(Debug)]
+pub(crate) struct ChangesProgram {
+    pub(crate) column: usize,
+    pub(crate) object: Key,
+    pub(crate) members: Box<[ChangeOp]>,
+}
+
+/// A member of a changed field.
+#[derive(Debug)]
+pub(crate) enum ChangeOp {
+    Raw(Box<[u8]>),
+    Name,
+    Old,
+    New,
+}
+
+/// Writes a connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionProgram {
+    /// The level of the page, when rows are asked for.
+    pub(crate) page: Option<usize>,
+    /// The level that counts, when that is asked for.
+    pub(crate) count: Option<usize>,
+    /// What is written of each row, for each list of the connection.
+    pub(crate) lists: Box<[Box<[Op]>]>,
+    pub(crate) members: Box<[ConnectionOp]>,
+    /// Whether `startCursor` or `endCursor` is written.
+    pub(crate) ends: bool,
+    /// Whether the only list can be written while rows come, because nothing that stands before
+    /// it depends on them.
+    pub(crate) streams: bool,
+}
+
+/// A step of the program that writes a connection.
+#[derive(Debug)]
+pub(crate) enum ConnectionOp {
+    Raw(Box<[u8]>),
+    List(usize),
+    Total,
+    HasNext,
+    HasPrevious,
+    Start,
+    End,
+}

@@ -1,0 +1,132 @@
+//! Runs compiled reads: on connections that can only read, or in a write transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Compiled, CursorKey, Directory, Parameter, Parameters, postgres, sqlite, transaction};
+use crate::{Backend, StoreError, Transaction};
+
+/// How reads are run. All of them are limits with sensible defaults.
+#[derive(Debug, Clone)]
+pub struct ReaderOptions {
+    /// `sqlite://relata.db` (the file is there already) or `postgres://…`.
+    pub url: String,
+    /// Connections, each with its own thread on SQLite.
+    pub readers: usize,
+    /// What cursors are signed with.
+    pub cursor_key: CursorKey,
+    /// Longest run of one request's reads on SQLite, and of one statement on PostgreSQL; longest
+    /// wait for a connection.
+    pub time_max: Duration,
+    /// A statement that takes this long is named in a warning.
+    pub slow_statement: Duration,
+    /// Prepared statements kept for each connection.
+    pub statements_max: usize,
+    /// Requests that wait for a reader on SQLite; the next ones wait to wait.
+    pub queue_max: usize,
+    /// Most bytes of one answer.
+    pub answer_bytes_max: usize,
+}
+
+impl ReaderOptions {
+    /// The defaults for this database.
+    #[must_use]
+    pub fn new(url: impl Into<String>, cursor_key: CursorKey) -> Self {
+        Self {
+            url: url.into(),
+            readers: 4,
+            cursor_key,
+            time_max: Duration::from_secs(30),
+            slow_statement: Duration::from_millis(200),
+            statements_max: 256,
+            queue_max: 1_024,
+            answer_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// Runs compiled reads.
+#[derive(Debug)]
+pub struct Reader {
+    way: Way,
+    options: Arc<ReaderOptions>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Sqlite(sqlite::Threads),
+    Postgres(postgres::Pool),
+}
+
+impl Reader {
+    /// Opens the connections (the first of them on PostgreSQL). The database must be there.
+    ///
+    /// # Errors
+    /// [`StoreError::Options`] for a URL that cannot be used, [`StoreError::Unavailable`] when the
+    /// database cannot be reached.
+    pub async fn open(options: &ReaderOptions) -> Result<Self, StoreError> {
+        let options = Arc::new(options.clone());
+        let way = if options.url.starts_with("sqlite:") {
+            Way::Sqlite(sqlite::Threads::open(Arc::clone(&options)).await?)
+        } else {
+            Way::Postgres(postgres::Pool::open(Arc::clone(&options)).await?)
+        };
+        Ok(Self { way, options })
+    }
+
+    /// Which database it reads.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match self.way {
+            Way::Sqlite(_) => Backend::Sqlite,
+            Way::Postgres(_) => Backend::Postgres,
+        }
+    }
+
+    /// Runs all reads of a request in one snapshot: the JSON text of each.
+    ///
+    /// # Errors
+    /// [`StoreError::BadCursor`], [`StoreError::Timeout`], [`StoreError::Unavailable`], or what
+    /// the database says. Nothing is answered in part.
+    pub async fn run(
+        &self,
+        reads: &[(Arc<Compiled>, Vec<Parameter>)],
+        directory: Arc<dyn Directory>,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        for (compiled, _) in reads {
+            self.check(compiled)?;
+        }
+        metrics::counter!("relata_reads_total").increment(reads.len() as u64);
+        match &self.way {
+            Way::Sqlite(threads) => threads.run(reads.to_vec(), directory).await,
+            Way::Postgres(pool) => pool.run(reads, &*directory).await,
+        }
+    }
+
+    /// Runs a read with the rows of a write transaction, which sees its own changes.
+    ///
+    /// # Errors
+    /// As [`Reader::run`], and [`StoreError::Retryable`].
+    pub async fn run_in(
+        &self,
+        tx: &Transaction,
+        compiled: &Compiled,
+        parameters: &Parameters,
+        directory: &dyn Directory,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.check(compiled)?;
+        transaction::run(tx, compiled, parameters, directory, &self.options).await
+    }
+
+    /// A read compiled for the other database has another SQL.
+    fn check(&self, compiled: &Compiled) -> Result<(), StoreError> {
+        if compiled.backend == self.backend() {
+            Ok(())
+        } else {
+            Err(StoreError::value(
+                "read",
+                "was compiled for another database than the reader's",
+            ))
+        }
+    }
+}

@@ -1,0 +1,636 @@
+//! Runs a read's program over the rows of a source and writes JSON. There is one writer; it is
+//! compiled once for each source.
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::Directory;
+use super::cursor::{CursorKey, write_cursor};
+use super::json::{
+    write_date, write_decimal, write_instant, write_integer, write_padded, write_string, write_uuid,
+};
+use super::plan::{
+    ActorOp, ActorProgram, Cell, ChangeOp, ChangesProgram, ConnectionOp, ConnectionProgram,
+    Execution, Level, Op, OptionOp, OptionProgram, OptionsProgram, Query, Root, StoredOp,
+};
+use super::rows::{Flow, Row, Source, unexpected};
+use crate::StoreError;
+
+/// Writes the answers of one read. Buffers are kept from row to row.
+pub(crate) struct Writer<'a> {
+    execution: &'a Execution<'a>,
+    directory: &'a dyn Directory,
+    key: &'a CursorKey,
+    /// Most bytes of the answer.
+    bytes_max: usize,
+}
+
+/// What is learned of a list while its rows pass.
+#[derive(Default)]
+struct Passed {
+    more: bool,
+    /// Cursors of the first and the last row that passed.
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        execution: &'a Execution<'a>,
+        directory: &'a dyn Directory,
+        key: &'a CursorKey,
+        bytes_max: usize,
+    ) -> Self {
+        Self {
+            execution,
+            directory,
+            key,
+            bytes_max,
+        }
+    }
+
+    /// Writes the value of the read.
+    pub(crate) fn write<S: Source>(
+        &self,
+        out: &mut Vec<u8>,
+        source: &mut S,
+    ) -> Result<(), StoreError> {
+        match &self.execution.compiled.root {
+            Root::One { level, program } => {
+                let mut found = false;
+                source.visit(self.level(*level), None, |source, row| {
+                    found = true;
+                    self.ops(out, source, row, program)?;
+                    Ok(Flow::Enough)
+                })?;
+                if !found {
+                    out.extend_from_slice(b"null");
+                }
+                Ok(())
+            }
+            Root::Many(program) => self.connection(out, source, program, None),
+        }
+    }
+
+    fn level(&self, index: usize) -> &'a Level {
+        &self.execution.compiled.levels[index]
+    }
+
+    fn connection<S: Source>(
+        &self,
+        out: &mut Vec<u8>,
+        source: &mut S,
+        program: &ConnectionProgram,
+        parent: Option<&S::Row<'_>>,
+    ) -> Result<(), StoreError> {
+        let total = match program.count {
+            Some(level) => Some(self.count(source, level, parent)?),
+            None => None,
+        };
+        let window = program
+            .page
+            .map(|level| self.execution.window(level))
+            .unwrap_or_default();
+        let streams = program.streams && !window.backwards;
+        let mut passed = Passed::default();
+        let mut lists: Vec<Vec<u8>> = Vec::new();
+        if let (Some(level), false) = (program.page, streams) {
+            lists = self.collect(source, program, level, parent, &mut passed)?;
+        }
+        for member in &program.members {
+            match member {
+                ConnectionOp::Raw(raw) => out.extend_from_slice(raw),
+                ConnectionOp::List(list) => match program.page {
+                    Some(level) if streams => {
+                        self.stream(out, source, program, level, parent, &mut passed)?;
+                    }
+                    _ => out.extend_from_slice(&lists[*list]),
+                },
+                ConnectionOp::Total => write_integer(out, total.unwrap_or_default()),
+                ConnectionOp::HasNext => {
+                    let next = if window.backwards {
+                        window.skips_back
+                    } else {
+                        passed.more || window.skips_back
+                    };
+                    write_boolean(out, next);
+                }
+                ConnectionOp::HasPrevious => {
+                    let previous = if window.backwards {
+                        passed.more || window.skips_front
+                    } else {
+                        window.skips_front
+                    };
+                    write_boolean(out, previous);
+                }
+                ConnectionOp::Start if window.backwards => write_known(out, &passed.last),
+                ConnectionOp::Start => write_known(out, &passed.first),
+                ConnectionOp::End if window.backwards => write_known(out, &passed.first),
+                ConnectionOp::End => write_known(out, &passed.last),
+            }
+        }
+        Ok(())
+    }
+
+    fn count<S: Source>(
+        &self,
+        source: &mut S,
+        level: usize,
+        parent: Option<&S::Row<'_>>,
+    ) -> Result<i64, StoreError> {
+        let mut total = 0;
+        source.visit(self.level(level), parent, |_, row| {
+            total = row.integer(0)?.unwrap_or_default();
+            Ok(Flow::Enough)
+        })?;
+        Ok(total)
+    }
+
+    /// Writes the only list of a connection as its rows come.
+    fn stream<S: Source>(
+        &self,
+        out: &mut Vec<u8>,
+        source: &mut S,
+        program: &ConnectionProgram,
+        level: usize,
+        parent: Option<&S::Row<'_>>,
+        passed: &mut Passed,
+    ) -> Result<(), StoreError> {
+        let size = self.execution.window(level).size;
+        let body = &program.lists[0];
+        let mut rows = 0;
+        out.push(b'[');
+        source.visit(self.level(level), parent, |source, row| {
+            if rows == size {
+                passed.more = true;
+                return Ok(Flow::Enough);
+            }
+            if rows > 0 {
+                out.push(b',');
+            }
+            rows += 1;
+            if program.ends {
+                self.pass(passed, level, row)?;
+            }
+            self.ops(out, source, row, body)?;
+            self.check_size(out)?;
+            Ok(Flow::More)
+        })?;
+        out.push(b']');
+        Ok(())
+    }
+
+    /// Writes the lists of a connection apart, for when something before them depends on their
+    /// rows, there are several, or the rows come from the end.
+    fn collect<S: Source>(
+        &self,
+        source: &mut S,
+        program: &ConnectionProgram,
+        level: usize,
+        parent: Option<&S::Row<'_>>,
+        passed: &mut Passed,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let window = self.execution.window(level);
+        let mut lists: Vec<Vec<u8>> = program.lists.iter().map(|_| Vec::new()).collect();
+        // Where each row ends, in each list.
+        let mut ends: Vec<Vec<usize>> = program.lists.iter().map(|_| Vec::new()).collect();
+        let mut rows = 0;
+        source.visit(self.level(level), parent, |source, row| {
+            if rows == window.size {
+                passed.more = true;
+                return Ok(Flow::Enough);
+            }
+            rows += 1;
+            if program.ends {
+                self.pass(passed, level, row)?;
+            }
+            for ((body, list), ends) in program.lists.iter().zip(&mut lists).zip(&mut ends) {
+                self.ops(list, source, row, body)?;
+                ends.push(list.len());
+                self.check_size(list)?;
+            }
+            Ok(Flow::More)
+        })?;
+        Ok(lists
+            .iter()
+            .zip(&ends)
+            .map(|(list, ends)| joined(list, ends, window.backwards))
+            .collect())
+    }
+
+    fn check_size(&self, out: &[u8]) -> Result<(), StoreError> {
+        if out.len() > self.bytes_max {
+            return Err(StoreError::value(
+                "answer",
+                format!(
+                    "has more than {} bytes: ask for smaller pages",
+                    self.bytes_max
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn pass<R: Row>(&self, passed: &mut Passed, level: usize, row: &R) -> Result<(), StoreError> {
+        passed.last.clear();
+        self.cursor(&mut passed.last, level, row)?;
+        if passed.first.is_empty() {
+            passed.first.clone_from(&passed.last);
+        }
+        Ok(())
+    }
+
+    fn cursor<R: Row>(&self, out: &mut Vec<u8>, level: usize, row: &R) -> Result<(), StoreError> {
+        let Query::Page(page) = &self.level(level).query else {
+            return Err(unexpected(level, "a list with cursors"));
+        };
+        write_cursor(out, self.key, page.fingerprint, &page.cursor, row)
+    }
+
+    fn ops<S: Source>(
+        &self,
+        out: &mut Vec<u8>,
+        source: &mut S,
+        row: &S::Row<'_>,
+        ops: &[Op],
+    ) -> Result<(), StoreError> {
+        for op in ops {
+            match op {
+                Op::Raw(raw) => out.extend_from_slice(raw),
+                Op::Cell { column, cell } => {
+                    if !write_cell(out, row, *column, cell)? {
+                        out.extend_from_slice(b"null");
+                    }
+                }
+                Op::Guarded { present, body } => {
+                    if any_filled(row, present)? {
+                        self.ops(out, source, row, body)?;
+                    } else {
+                        out.extend_from_slice(b"null");
+                    }
+                }
+                Op::Label { cells, id } => write_label(out, row, cells, *id)?,
+                Op::Stored { column, members } => write_stored(out, row, *column, members)?,
+                Op::ByStage {
+                    pipeline,
+                    stage,
+                    json,
+                } => match (row.text(*pipeline)?, row.text(*stage)?) {
+                    (Some(pipeline), Some(stage)) => {
+                        out.extend_from_slice(json.find(pipeline, stage));
+                    }
+                    _ => out.extend_from_slice(b"null"),
+                },
+                Op::Options(program) => write_options(out, row, program)?,
+                Op::Actor {
+                    column,
+                    owner,
+                    program,
+                } => self.actor(out, row, *column, *owner, program)?,
+                Op::Connection(program) => self.connection(out, source, program, Some(row))?,
+                Op::List { level, body } => self.list(out, source, row, *level, body)?,
+                Op::Cursor { level } => self.cursor(out, *level, row)?,
+                Op::Changes(program) => self.changes(out, row, program)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn list<S: Source>(
+        &self,
+        out: &mut Vec<u8>,
+        source: &mut S,
+        row: &S::Row<'_>,
+        level: usize,
+        body: &[Op],
+    ) -> Result<(), StoreError> {
+        let mut first = true;
+        out.push(b'[');
+        source.visit(self.level(level), Some(row), |source, row| {
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            self.ops(out, source, row, body)?;
+            Ok(Flow::More)
+        })?;
+        out.push(b']');
+        Ok(())
+    }
+
+    fn actor<R: Row>(
+        &self,
+        out: &mut Vec<u8>,
+        row: &R,
+        column: usize,
+        owner: bool,
+        program: &ActorProgram,
+    ) -> Result<(), StoreError> {
+        if owner {
+            match row.uuid(column)? {
+                Some(id) => self.user(out, id, &program.user),
+                None => out.extend_from_slice(b"null"),
+            }
+            return Ok(());
+        }
+        let Some(actor) = row.text(column)? else {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        };
+        match actor.split_once(':') {
+            Some(("user", id)) => self.user(out, parse_id(column, id)?, &program.user),
+            Some(("token", id)) => {
+                let id = parse_id(column, id)?;
+                let mut name = None;
+                for op in &program.token {
+                    match op {
+                        ActorOp::Raw(raw) => out.extend_from_slice(raw),
+                        ActorOp::Id => write_uuid(out, id),
+                        ActorOp::Name => {
+                            let name = name.get_or_insert_with(|| self.directory.token(id));
+                            write_text(out, name.as_deref());
+                        }
+                        ActorOp::Email => out.extend_from_slice(b"null"),
+                    }
+                }
+            }
+            Some(("plugin", id)) => {
+                let mut name = None;
+                for op in &program.plugin {
+                    match op {
+                        ActorOp::Raw(raw) => out.extend_from_slice(raw),
+                        ActorOp::Id => write_string(out, id),
+                        ActorOp::Name => {
+                            let name = name.get_or_insert_with(|| self.directory.plugin(id));
+                            write_text(out, name.as_deref());
+                        }
+                        ActorOp::Email => out.extend_from_slice(b"null"),
+                    }
+                }
+            }
+            _ => {
+                for op in &program.system {
+                    match op {
+                        ActorOp::Raw(raw) => out.extend_from_slice(raw),
+                        ActorOp::Id | ActorOp::Name => write_string(out, actor),
+                        ActorOp::Email => out.extend_from_slice(b"null"),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn user(&self, out: &mut Vec<u8>, id: Uuid, program: &[ActorOp]) {
+        let mut user = None;
+        for op in program {
+            match op {
+                ActorOp::Raw(raw) => out.extend_from_slice(raw),
+                ActorOp::Id => write_uuid(out, id),
+                ActorOp::Name => {
+                    let user = user.get_or_insert_with(|| self.directory.user(id));
+                    write_text(out, user.as_ref().map(|(name, _)| name.as_str()));
+                }
+                ActorOp::Email => {
+                    let user = user.get_or_insert_with(|| self.directory.user(id));
+                    write_text(out, user.as_ref().map(|(_, email)| email.as_str()));
+                }
+            }
+        }
+    }
+
+    fn changes<R: Row>(
+        &self,
+        out: &mut Vec<u8>,
+        row: &R,
+        program: &ChangesProgram,
+    ) -> Result<(), StoreError> {
+        out.push(b'[');
+        for (index, change) in stored_objects(row, program.column)?.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            for op in &program.members {
+                match op {
+                    ChangeOp::Raw(raw) => out.extend_from_slice(raw),
+                    ChangeOp::Old => write_json(out, change.get("old"))?,
+                    ChangeOp::New => write_json(out, change.get("new"))?,
+                    ChangeOp::Name => {
+                        let key = change
+                            .get("field")
+                            .and_then(Json::as_str)
+                            .unwrap_or_default();
+                        let name = field_key(key)
+                            .and_then(|key| self.directory.field_name(&program.object, &key));
+                        // A field that is gone is called by its key.
+                        let local = key.rsplit('/').next().unwrap_or(key);
+                        write_string(out, name.as_deref().unwrap_or(local));
+                    }
+                }
+            }
+        }
+        out.push(b']');
+        Ok(())
+    }
+}
+
+fn field_key(text: &str) -> Option<relata_catalog::Key> {
+    let (owner, local) = text.split_once('/')?;
+    Some(relata_catalog::Key::new(owner, local))
+}
+
+/// A list whose rows have been written one behind the other, with commas, in the list's order.
+fn joined(list: &[u8], ends: &[usize], backwards: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(list.len() + ends.len() + 2);
+    out.push(b'[');
+    let mut write = |index: usize| {
+        let start = if index == 0 { 0 } else { ends[index - 1] };
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&list[start..ends[index]]);
+    };
+    if backwards {
+        (0..ends.len()).rev().for_each(&mut write);
+    } else {
+        (0..ends.len()).for_each(&mut write);
+    }
+    out.push(b']');
+    out
+}
+
+fn any_filled<R: Row>(row: &R, columns: &[usize]) -> Result<bool, StoreError> {
+    for column in columns {
+        if !row.is_null(*column)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Writes a cell; false, and nothing written, when it is empty.
+fn write_cell<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    column: usize,
+    cell: &Cell,
+) -> Result<bool, StoreError> {
+    let filled = match cell {
+        Cell::Text => row.text(column)?.map(|text| write_string(out, text)),
+        Cell::Integer => row
+            .integer(column)?
+            .map(|number| write_integer(out, number)),
+        Cell::Boolean => row
+            .boolean(column)?
+            .map(|boolean| write_boolean(out, boolean)),
+        Cell::Uuid => row.uuid(column)?.map(|id| write_uuid(out, id)),
+        Cell::Decimal(scale) => row
+            .decimal(column, *scale)?
+            .map(|scaled| write_decimal(out, scaled, *scale)),
+        Cell::Date => row.day(column)?.map(|day| write_date(out, day)),
+        Cell::Instant => row
+            .instant(column)?
+            .map(|micros| write_instant(out, micros)),
+        Cell::InstantNumber => row
+            .integer(column)?
+            .map(|micros| write_instant(out, micros)),
+        Cell::Json => row
+            .text(column)?
+            .map(|text| out.extend_from_slice(text.as_bytes())),
+        Cell::List => return row.write_list(column, out),
+        Cell::Autonumber { prefix, digits } => row.integer(column)?.map(|number| {
+            out.push(b'"');
+            out.extend_from_slice(prefix);
+            if number < 0 {
+                out.push(b'-');
+            }
+            write_padded(out, number.saturating_abs(), *digits);
+            out.push(b'"');
+        }),
+    };
+    Ok(filled.is_some())
+}
+
+fn write_label<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    cells: &[(usize, Cell)],
+    id: usize,
+) -> Result<(), StoreError> {
+    for (column, cell) in cells {
+        if write_cell(out, row, *column, cell)? {
+            return Ok(());
+        }
+    }
+    write_cell(out, row, id, &Cell::Uuid)?;
+    Ok(())
+}
+
+fn write_boolean(out: &mut Vec<u8>, boolean: bool) {
+    out.extend_from_slice(if boolean { b"true" } else { b"false" });
+}
+
+fn write_text(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => write_string(out, text),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn write_known(out: &mut Vec<u8>, written: &[u8]) {
+    out.extend_from_slice(if written.is_empty() { b"null" } else { written });
+}
+
+fn write_json(out: &mut Vec<u8>, json: Option<&Json>) -> Result<(), StoreError> {
+    serde_json::to_writer(out, json.unwrap_or(&Json::Null))
+        .map_err(|error| StoreError::value("fields", error.to_string()))
+}
+
+/// The objects of a list that is stored as JSON.
+fn stored_objects<R: Row>(row: &R, column: usize) -> Result<Vec<Json>, StoreError> {
+    match row.text(column)? {
+        Some(text) => serde_json::from_str(text).map_err(|_| unexpected(column, "a JSON list")),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn write_stored<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    column: usize,
+    members: &[StoredOp],
+) -> Result<(), StoreError> {
+    out.push(b'[');
+    for (index, object) in stored_objects(row, column)?.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        for op in members {
+            match op {
+                StoredOp::Raw(raw) => out.extend_from_slice(raw),
+                StoredOp::Member(name) => write_json(out, object.get(&**name))?,
+            }
+        }
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_options<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    program: &OptionsProgram,
+) -> Result<(), StoreError> {
+    let pipeline = row.text(program.pipeline)?.unwrap_or_default();
+    let stage = row.text(program.stage)?.unwrap_or_default();
+    let mut first = true;
+    out.push(b'[');
+    for option in program
+        .options
+        .iter()
+        .filter(|option| *option.pipeline == *pipeline)
+    {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        let unmet = unmet(row, option, stage)?;
+        for op in &program.members {
+            match op {
+                OptionOp::Raw(raw) => out.extend_from_slice(raw),
+                OptionOp::Stage => out.extend_from_slice(&option.stage_json),
+                OptionOp::Allowed => write_boolean(out, unmet.is_empty()),
+                OptionOp::Unmet => {
+                    out.push(b'[');
+                    out.extend_from_slice(&unmet.join(&b','));
+                    out.push(b']');
+                }
+            }
+        }
+    }
+    out.push(b']');
+    Ok(())
+}
+
+/// What keeps a record in this stage from entering another. Its own is always open to it.
+fn unmet<'o, R: Row>(
+    row: &R,
+    option: &'o OptionProgram,
+    stage: &str,
+) -> Result<Vec<&'o [u8]>, StoreError> {
+    let mut unmet: Vec<&[u8]> = Vec::new();
+    if *option.stage == *stage {
+        return Ok(unmet);
+    }
+    if !option.from.is_empty() && !option.from.iter().any(|from| **from == *stage) {
+        unmet.push(&option.from_unmet);
+    }
+    for (columns, json) in &option.requires {
+        if !any_filled(row, columns)? {
+            unmet.push(json);
+        }
+    }
+    Ok(unmet)
+}
+
+fn parse_id(column: usize, text: &str) -> Result<Uuid, StoreError> {
+    Uuid::parse_str(text).map_err(|_| unexpected(column, "an actor"))
+}
