@@ -18,6 +18,10 @@ pub struct Before {
 }
 
 impl Before {
+    pub(crate) fn new(call: wire::BeforeCall) -> Self {
+        Self { call }
+    }
+
     /// Name of the hook in the manifest.
     #[must_use]
     pub fn hook(&self) -> &str {
@@ -92,6 +96,10 @@ pub struct After {
 }
 
 impl After {
+    pub(crate) fn new(call: wire::AfterCall) -> Self {
+        Self { call }
+    }
+
     /// Name of the hook in the manifest.
     #[must_use]
     pub fn hook(&self) -> &str {
@@ -243,12 +251,12 @@ impl From<Outcome> for wire::Outcome {
 #[doc(hidden)]
 pub fn serve_before<P: Plugin>(call: wire::BeforeCall) -> Result<wire::Outcome, Vec<Issue>> {
     host::report_panics();
-    host::issues_or_panic(P::before(Before { call })).map(wire::Outcome::from)
+    host::issues_or_panic(P::before(Before::new(call))).map(wire::Outcome::from)
 }
 
 /// The component's `after`.
 #[doc(hidden)]
 pub fn serve_after<P: Plugin>(call: wire::AfterCall) -> Result<(), String> {
     host::report_panics();
-    P::after(After { call }).map_err(|error| error.to_string())
+    P::after(After::new(call)).map_err(|error| error.to_string())
 }

@@ -151,9 +151,9 @@ macro_rules! __export {
                 ) -> ::core::result::Result<(), ::std::string::String> {
                     $crate::hooks::serve_after::<$plugin>(call)
                 }
-    }
+            }
 
-            bindings::export_hooks!($plugin with_types_in $crate::bindings::hooks);
+    bindings::export_hooks!($plugin with_types_in $crate::bindings::hooks);
         };
     };
     ($plugin:ident, operations) => {
@@ -172,7 +172,7 @@ macro_rules! __export {
                 }
             }
 
-            bindings::export_operations!($plugin with_types_in $crate::bindings::operations);
+    bindings::export_operations!($plugin with_types_in $crate::bindings::operations);
         };
     };
     ($plugin:ident, $other:ident) => {

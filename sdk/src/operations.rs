@@ -14,6 +14,10 @@ pub struct Operation {
 }
 
 impl Operation {
+    pub(crate) fn new(call: wire::OperationCall) -> Self {
+        Self { call }
+    }
+
     /// Name in the manifest.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -89,5 +93,5 @@ impl Json {
 #[doc(hidden)]
 pub fn serve<P: Plugin>(call: wire::OperationCall) -> Result<String, Vec<Issue>> {
     host::report_panics();
-    host::issues_or_panic(P::operation(Operation { call })).map(|json| json.0)
+    host::issues_or_panic(P::operation(Operation::new(call))).map(|json| json.0)
 }

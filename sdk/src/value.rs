@@ -475,7 +475,7 @@ mod tests {
         {
             assert_eq!(T::from_value(Value::from(value.clone())).unwrap(), value);
             assert_eq!(
-                Option::<T>::from_value(Value::from(Some(value.clone()))).unwrap(),
+                Option::<T>::from_value(Value::from(value.clone())).unwrap(),
                 Some(value)
             );
             assert_eq!(Option::<T>::from_value(Value::Null).unwrap(), None);
