@@ -14,28 +14,28 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// Parameters of `before`: its record, flattened.
-pub const BEFORE_PARAMS: &str = "(param $hook i32) (param i32) (param i32 i32) (param i32) \
+pub(crate) const BEFORE_PARAMS: &str = "(param $hook i32) (param i32) (param i32 i32) (param i32) \
     (param i32 i32) (param i32 i32 i32) (param i32 i32) (param $old i32) (param $old_len i32) \
     (param $new i32) (param $new_len i32)";
 
 /// A core module. `before` is the body of the before hook: it leaves a pointer to its result,
 /// and 1024 is an empty outcome.
 #[derive(Clone)]
-pub struct Guest {
+pub(crate) struct Guest {
     /// Imported interfaces of the contract.
-    pub interfaces: Vec<&'static str>,
+    pub(crate) interfaces: Vec<&'static str>,
     /// Core imports: text between `(module` and the memory.
-    pub imports: String,
+    pub(crate) imports: String,
     /// Further module fields.
-    pub fields: String,
+    pub(crate) fields: String,
     /// Body of `before`.
-    pub before: String,
+    pub(crate) before: String,
     /// Body of `operations.call`, which is exported when there is one.
-    pub operation: Option<String>,
+    pub(crate) operation: Option<String>,
 }
 
 impl Guest {
-    pub fn doing(before: &str) -> Self {
+    pub(crate) fn doing(before: &str) -> Self {
         Self {
             interfaces: Vec::new(),
             imports: String::new(),
@@ -46,12 +46,12 @@ impl Guest {
     }
 
     /// Answers an empty outcome.
-    pub fn good() -> Self {
+    pub(crate) fn good() -> Self {
         Self::doing("(i32.const 1024)")
     }
 
     /// Gives its first input back as a patch of `score`.
-    pub fn echo() -> Self {
+    pub(crate) fn echo() -> Self {
         Self::doing(
             "(i32.store (i32.const 1028) (i32.const 2048))
              (i32.store (i32.const 1032) (i32.const 1))
@@ -63,23 +63,23 @@ impl Guest {
         .with_fields("(data (i32.const 3000) \"score\")")
     }
 
-    pub fn with_fields(mut self, fields: &str) -> Self {
+    pub(crate) fn with_fields(mut self, fields: &str) -> Self {
         self.fields.push_str(fields);
         self
     }
 
-    pub fn importing(mut self, interface: &'static str, import: &str) -> Self {
+    pub(crate) fn importing(mut self, interface: &'static str, import: &str) -> Self {
         self.interfaces.push(interface);
         self.imports.push_str(import);
         self
     }
 
-    pub fn with_operation(mut self, body: &str) -> Self {
+    pub(crate) fn with_operation(mut self, body: &str) -> Self {
         self.operation = Some(body.to_owned());
         self
     }
 
-    pub fn module_text(&self) -> String {
+    pub(crate) fn module_text(&self) -> String {
         let operation = self.operation.as_ref().map_or(String::new(), |body| {
             format!(
                 "(func (export \"relata:plugin/operations@0.1.0#call\")
@@ -110,7 +110,7 @@ impl Guest {
         )
     }
 
-    pub fn component(&self) -> Vec<u8> {
+    pub(crate) fn component(&self) -> Vec<u8> {
         let mut world = String::from("package test:guest;\nworld guest {\n");
         for interface in &self.interfaces {
             world.push_str(&format!("import relata:plugin/{interface}@0.1.0;\n"));
@@ -123,13 +123,13 @@ impl Guest {
         component_of(&self.module_text(), &world)
     }
 
-    pub fn package(&self, manifest: &str) -> Package {
+    pub(crate) fn package(&self, manifest: &str) -> Package {
         package_of(manifest, self.component())
     }
 }
 
 /// Wraps a core module into a component of a world.
-pub fn component_of(module: &str, world: &str) -> Vec<u8> {
+pub(crate) fn component_of(module: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/plugin.wit");
     resolve
@@ -147,7 +147,7 @@ pub fn component_of(module: &str, world: &str) -> Vec<u8> {
         .unwrap()
 }
 
-pub fn package_of(manifest: &str, component: Vec<u8>) -> Package {
+pub(crate) fn package_of(manifest: &str, component: Vec<u8>) -> Package {
     let bytes = Package::pack(&PackageParts {
         manifest: manifest.to_owned(),
         component,
@@ -157,11 +157,11 @@ pub fn package_of(manifest: &str, component: Vec<u8>) -> Package {
     Package::read(&bytes).unwrap()
 }
 
-pub const HEADER: &str = "id = \"test.guest\"\nversion = \"1.2.3\"\ncontract = \"0.1.0\"\n\
+pub(crate) const HEADER: &str = "id = \"test.guest\"\nversion = \"1.2.3\"\ncontract = \"0.1.0\"\n\
     name = \"Guest\"\n";
 
 /// One before hook, `check`, on deals.
-pub fn hook_manifest() -> String {
+pub(crate) fn hook_manifest() -> String {
     format!(
         "{HEADER}[[hooks]]\nname = \"check\"\nobject = \"deal\"\non = [\"create\", \"update\"]\n\
          inputs = [\"amount\"]\nwrites = [\"score\"]\n"
@@ -169,24 +169,24 @@ pub fn hook_manifest() -> String {
 }
 
 /// The same, and records of deals.
-pub fn records_manifest() -> String {
+pub(crate) fn records_manifest() -> String {
     hook_manifest()
         + "[capabilities.records.deal]\nread = [\"amount\"]\nwrite = [\"score\"]\n\
            create = true\nreason = \"to test\"\n"
 }
 
-pub struct Bench {
-    pub host: Arc<Host>,
-    pub cache: tempfile::TempDir,
+pub(crate) struct Bench {
+    pub(crate) host: Arc<Host>,
+    pub(crate) cache: tempfile::TempDir,
     good: tokio::sync::OnceCell<Arc<Plugin>>,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_limits(Limits::default())
     }
 
-    pub fn with_limits(limits: Limits) -> Self {
+    pub(crate) fn with_limits(limits: Limits) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let host = host_at(cache.path(), limits);
         Self {
@@ -196,7 +196,11 @@ impl Bench {
         }
     }
 
-    pub async fn load(&self, guest: &Guest, manifest: &str) -> Result<Arc<Plugin>, HostError> {
+    pub(crate) async fn load(
+        &self,
+        guest: &Guest,
+        manifest: &str,
+    ) -> Result<Arc<Plugin>, HostError> {
         let package = guest.package(manifest);
         self.host
             .load(&package, &Grants::all(&package.manifest))
@@ -204,13 +208,13 @@ impl Bench {
     }
 
     /// Loads a guest with one hook, and calls it.
-    pub async fn run(&self, guest: &Guest) -> Result<Outcome, CallError> {
+    pub(crate) async fn run(&self, guest: &Guest) -> Result<Outcome, CallError> {
         let plugin = self.load(guest, &records_manifest()).await.unwrap();
         call(&plugin, Arc::new(NoServices)).await
     }
 
     /// The guest's failure. The host must have got over it.
-    pub async fn fault(&self, guest: &Guest) -> Fault {
+    pub(crate) async fn fault(&self, guest: &Guest) -> Fault {
         let fault = match self.run(guest).await {
             Err(CallError::Fault(fault)) => fault,
             other => panic!("a fault was expected, not {other:?}"),
@@ -225,7 +229,7 @@ impl Bench {
     }
 
     /// Answers the good guest, as before any attack.
-    pub async fn assert_well(&self) {
+    pub(crate) async fn assert_well(&self) {
         let good = self
             .good
             .get_or_init(|| async { self.load(&Guest::good(), &hook_manifest()).await.unwrap() })
@@ -235,7 +239,7 @@ impl Bench {
     }
 }
 
-pub fn host_at(cache: &Path, limits: Limits) -> Arc<Host> {
+pub(crate) fn host_at(cache: &Path, limits: Limits) -> Arc<Host> {
     Host::new(HostOptions {
         cache_dir: cache.to_owned(),
         limits,
@@ -244,14 +248,14 @@ pub fn host_at(cache: &Path, limits: Limits) -> Arc<Host> {
     .unwrap()
 }
 
-pub fn compiler() -> CompileCommand {
+pub(crate) fn compiler() -> CompileCommand {
     CompileCommand::Child {
         program: env!("CARGO_BIN_EXE_relata-compile-component").into(),
         arguments: Vec::new(),
     }
 }
 
-pub fn before_call() -> BeforeCall {
+pub(crate) fn before_call() -> BeforeCall {
     BeforeCall {
         object: "deal".to_owned(),
         change: Change::Update,
@@ -267,13 +271,16 @@ pub fn before_call() -> BeforeCall {
     }
 }
 
-pub async fn call(plugin: &Plugin, services: Arc<dyn Services>) -> Result<Outcome, CallError> {
+pub(crate) async fn call(
+    plugin: &Plugin,
+    services: Arc<dyn Services>,
+) -> Result<Outcome, CallError> {
     plugin.before("check", before_call(), services).await
 }
 
 /// Services of which a test fills in the one it cares for.
 #[async_trait]
-pub trait Answers: Send + Sync {
+pub(crate) trait Answers: Send + Sync {
     async fn total(&self) -> Result<Totals, ServiceError> {
         Ok(Totals {
             count: 1,
@@ -285,7 +292,7 @@ pub trait Answers: Send + Sync {
     }
 }
 
-pub struct Answering<A>(pub A);
+pub(crate) struct Answering<A>(pub(crate) A);
 
 #[async_trait]
 impl<A: Answers> Services for Answering<A> {
