@@ -46,6 +46,6 @@ pub use package::{Package, PackageParts, Translations};
 pub use plugin::{Host, HostError, HostOptions, Plugin};
 pub use services::{
     Condition, Direction, FIND_LIMIT_MAX, LogLevel, NoServices, Operator, Query, RecordsError,
-    ServiceError, Services, Stored, Totals,
+    RecordsIssue, ServiceError, Services, Stored, Totals,
 };
 pub use values::{NamedValue, PluginValue, from_plugin, instant_text, to_client_json, to_plugin};

@@ -26,10 +26,11 @@ pub struct Limits {
     /// Bytes of machine code that one compilation may write. Default 256 MiB.
     pub compile_output_bytes: u64,
 
-    /// Top-level calls that run at the same time. Nested calls don't count: they would wait for
-    /// their parents. Default 64.
+    /// Operations and after hooks that run at the same time; and, times the depth, how many calls
+    /// of all kinds may be alive. Before hooks don't wait for a turn: they hold a transaction for
+    /// which the others may be waiting. Default 64.
     pub calls_concurrent_max: u32,
-    /// Milliseconds that a top-level call waits for its turn. Default 5,000.
+    /// Milliseconds that an operation or an after hook waits for its turn. Default 5,000.
     pub call_queue_ms: u64,
     /// How deep calls may nest (a hook's write that calls a hook …). Default 8.
     pub call_depth_max: u32,
@@ -138,8 +139,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Calls that may exist at once, nested ones included: what the pool must hold so that no
-    /// nested call ever waits for its parent's slot.
+    /// Calls that may exist at once, nested ones included: what the pool holds. A call beyond them
+    /// fails at once; none ever waits for a slot that its parent holds.
     #[must_use]
     pub fn calls_alive_max(&self) -> u32 {
         self.calls_concurrent_max

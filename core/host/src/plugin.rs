@@ -151,7 +151,7 @@ impl Host {
         package: &Package,
         grants: &Grants,
     ) -> Result<Arc<Plugin>, HostError> {
-        let inspection = inspect(&package.component)?;
+        let inspection = inspected(&package.component).await?;
         grants.check(&package.manifest, &inspection)?;
         let schemas = schemas_of(&package.manifest)?;
         let component = self
@@ -182,16 +182,22 @@ impl Host {
         Ok(plugin)
     }
 
-    /// A top-level call waits for its turn; a nested one never does, for its parent would wait
-    /// with it.
-    async fn turn(&self, depth: u32) -> Result<Option<SemaphorePermit<'_>>, (FaultCause, String)> {
+    /// Operations and after hooks wait for their turn. A before hook never does: it runs inside a
+    /// write transaction, and whoever holds a turn may be waiting for exactly that transaction.
+    /// Write transactions are few (SQLite has one, PostgreSQL as many as connections), and the
+    /// pool has room for all of them.
+    async fn turn(
+        &self,
+        queue: Queue,
+        depth: u32,
+    ) -> Result<Option<SemaphorePermit<'_>>, (FaultCause, String)> {
         if depth > self.limits.call_depth_max {
             return Err((
                 FaultCause::Depth,
                 format!("at most {} levels are allowed", self.limits.call_depth_max),
             ));
         }
-        if depth > 0 {
+        if queue == Queue::Skip {
             return Ok(None);
         }
         let patience = Duration::from_millis(self.limits.call_queue_ms);
@@ -206,6 +212,22 @@ impl Host {
             )),
         }
     }
+}
+
+/// Whether a call waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Queue {
+    Wait,
+    Skip,
+}
+
+/// Reads the component off the workers' threads: megabytes of a stranger's bytes take their time.
+async fn inspected(component: &[u8]) -> Result<Inspection, HostError> {
+    let component = component.to_vec();
+    let inspection = tokio::task::spawn_blocking(move || inspect(&component))
+        .await
+        .map_err(|error| HostError::Engine(error.into()))?;
+    Ok(inspection?)
 }
 
 /// Only what the component imports is linked, and it imports only what was granted.
@@ -323,6 +345,7 @@ struct Allowance {
     fuel: u64,
     wall: Duration,
     writes: Writes,
+    queue: Queue,
     depth: u32,
 }
 
@@ -406,6 +429,7 @@ impl Plugin {
             fuel: limits.before_fuel,
             wall: Duration::from_millis(limits.before_wall_ms),
             writes: Writes::Denied("a before hook returns its writes as effects"),
+            queue: Queue::Skip,
             depth: call.depth,
         };
         let invocation = Invocation::Before(call.into_contract(hook));
@@ -447,6 +471,7 @@ impl Plugin {
             fuel: limits.after_fuel,
             wall: Duration::from_millis(limits.after_wall_ms),
             writes: Writes::Allowed,
+            queue: Queue::Wait,
             depth: 0,
         };
         let invocation = Invocation::After(call.into_contract(hook));
@@ -499,6 +524,7 @@ impl Plugin {
                 OperationKind::Mutation => Writes::Allowed,
                 OperationKind::Query => Writes::Denied("a query does not write"),
             },
+            queue: Queue::Wait,
             depth: 0,
         };
         let invocation = Invocation::Operation(operations::OperationCall {
@@ -543,6 +569,7 @@ impl Plugin {
             fuel: limits.before_fuel,
             wall: Duration::from_millis(limits.before_wall_ms),
             writes: Writes::Denied("this is a trial"),
+            queue: Queue::Wait,
             depth: 0,
         };
         let tried = self
@@ -629,7 +656,7 @@ impl Plugin {
         allowance: Allowance,
         services: Arc<dyn Services>,
     ) -> (Result<Answer, End>, u64) {
-        let _turn = match self.host.turn(allowance.depth).await {
+        let _turn = match self.host.turn(allowance.queue, allowance.depth).await {
             Ok(turn) => turn,
             Err((cause, detail)) => return (Err(End::Fault(cause, detail)), allowance.fuel),
         };

@@ -9,6 +9,7 @@ pub use crate::bindings::log::Level as LogLevel;
 pub use crate::bindings::records::{
     Condition, Direction, Error as RecordsError, Operator, Query, Stored, Totals,
 };
+pub use crate::bindings::types::Issue as RecordsIssue;
 use crate::bindings::{log, records, settings, types};
 use crate::budget::Budget;
 use crate::call::{BoxError, End, FaultCause};

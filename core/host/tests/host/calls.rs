@@ -184,13 +184,6 @@ async fn a_service_can_end_the_call() {
 
 #[tokio::test]
 async fn a_service_that_never_answers_ends_at_the_deadline() {
-    struct Silent;
-    #[async_trait]
-    impl Answers for Silent {
-        async fn total(&self) -> Result<Totals, ServiceError> {
-            std::future::pending().await
-        }
-    }
     let bench = Bench::with_limits(Limits {
         before_wall_ms: 50,
         ..Limits::default()
@@ -256,31 +249,54 @@ async fn nested_calls_end_at_a_depth_and_never_wait_for_their_parent() {
     bench.assert_well().await;
 }
 
-#[tokio::test]
-async fn a_call_too_many_waits_and_then_gives_up() {
-    struct Silent;
-    #[async_trait]
-    impl Answers for Silent {
-        async fn total(&self) -> Result<Totals, ServiceError> {
-            std::future::pending().await
-        }
+struct Silent;
+
+#[async_trait]
+impl Answers for Silent {
+    async fn total(&self) -> Result<Totals, ServiceError> {
+        std::future::pending().await
     }
+}
+
+/// Operations wait for each other; a before hook must not, for it holds what they may wait for.
+#[tokio::test]
+async fn an_operation_too_many_waits_and_then_gives_up() {
     let bench = Bench::with_limits(Limits {
         calls_concurrent_max: 1,
         call_queue_ms: 50,
-        before_wall_ms: 1_000,
+        operation_wall_ms: 1_000,
         ..Limits::default()
     });
-    let plugin = bench.load(&adding(), &records_manifest()).await.unwrap();
-    let first = call(&plugin, Arc::new(Answering(Silent)));
-    let second = call(&plugin, Arc::new(NoServices));
-    let (first, second) = tokio::join!(first, second);
+    let guest = Guest::good()
+        .importing("records", TOTAL)
+        .with_fields("(data (i32.const 3000) \"dealamount\")")
+        .with_operation(
+            "(call $total (i32.const 3000) (i32.const 4) (i32.const 3004) (i32.const 6)
+                          (i32.const 0) (i32.const 0) (i32.const 512))
+             unreachable",
+        );
+    let manifest = records_manifest()
+        + "[[operations]]\nname = \"wait\"\nkind = \"query\"\nresult = { type = \"null\" }\n";
+    let plugin = bench.load(&guest, &manifest).await.unwrap();
+    let operation = || {
+        plugin.operation(
+            "wait",
+            operation_call(json!({})),
+            Arc::new(Answering(Silent)),
+        )
+    };
+    let (first, second, hook) = tokio::join!(
+        operation(),
+        operation(),
+        call(&plugin, Arc::new(NoServices))
+    );
     let cause = |result: Result<_, CallError>| match result {
         Err(CallError::Fault(fault)) => fault.cause,
         other => panic!("{other:?}"),
     };
-    assert_eq!(cause(first.map(drop)), FaultCause::Deadline);
-    assert_eq!(cause(second.map(drop)), FaultCause::Capacity);
+    assert_eq!(cause(first), FaultCause::Deadline);
+    assert_eq!(cause(second), FaultCause::Capacity);
+    assert!(hook.is_ok());
 }
 
 #[tokio::test]
