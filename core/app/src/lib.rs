@@ -1,1 +1,40 @@
-//! relata-app
+//! What the product does: a file per noun.
+//!
+//! Everything that changes a workspace goes through here, and through one of two doors: a record
+//! through the steps of [`records`], the catalogue through [`catalogue`]. Both run in one
+//! transaction ([`Workspace::transact`]), on somebody's behalf ([`Caller`]), and say what is wrong
+//! as an [`AppError`], whose variants are the codes of the API.
+//!
+//! Not here: HTTP, GraphQL, SQL, WebAssembly. This room knows records, and who may do what to them.
+
+mod actor;
+mod workspace;
+mod state;
+mod transact;
+mod error;
+
+pub mod records;
+pub mod catalogue;
+pub mod plugins;
+pub mod operations;
+pub mod outbox;
+pub mod users;
+pub mod tokens;
+pub mod uploads;
+pub mod imports;
+pub mod sample;
+
+mod access;
+mod clock;
+mod hooks;
+mod naming;
+mod services;
+
+pub use access::authorise_admin;
+pub use actor::{Actor, Caller, LOCALE_DEFAULT, NotAnActor, UserInfo};
+pub use error::AppError;
+pub use hooks::CHAIN_MAX;
+pub use relata_catalog::{Issue, Issues, PathSegment};
+pub use state::{Directory, State};
+pub use transact::{TRIES_MAX, Unit};
+pub use workspace::{Readiness, Workspace, WorkspaceOptions};

@@ -1,0 +1,522 @@
+//! Edits of single elements, as the control plane offers them: each is an edit of the workspace's
+//! own blueprint, and goes through the one door.
+//!
+//! A definition is an item of a blueprint document. An update names the members that change; the
+//! key never does. Elements of other owners can be added to (`extends`), not changed: their owners
+//! would undo it with their next version.
+
+use relata_catalog::{
+    Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, OWNER_WORKSPACE, Object,
+    ObjectDefinition, ObjectEntry, PathSegment, Pipeline, PipelineDefinition, StageDefinition,
+};
+use serde_json::{Map, Value as Json};
+
+use super::apply::{Confirm, PlanView, Proposal, Wanted, carry_out, owner_text};
+use crate::{AppError, Caller, Workspace, access::authorise_admin, naming};
+
+/// Creates an object from an item of a blueprint's `objects`.
+///
+/// # Errors
+/// `FORBIDDEN`; `BAD_INPUT` with all that is wrong with the definition.
+pub async fn object_create(
+    workspace: &Workspace,
+    caller: &Caller,
+    definition: &Json,
+) -> Result<PlanView, AppError> {
+    let definition = with_key(definition)?;
+    let definition =
+        ObjectDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
+    edit(workspace, caller, &[], move |_, blueprint| {
+        blueprint
+            .objects
+            .push(ObjectEntry::Define(definition.clone()));
+        Ok(())
+    })
+    .await
+}
+
+/// Changes members of an object's definition: name, labels, label field …
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` (also for an object of another owner).
+pub async fn object_update(
+    workspace: &Workspace,
+    caller: &Caller,
+    name: &str,
+    changes: &Map<String, Json>,
+) -> Result<PlanView, AppError> {
+    let (name, changes) = (name.to_owned(), changes.clone());
+    edit(workspace, caller, &[], move |catalogue, blueprint| {
+        let object = object_named(catalogue, &name)?;
+        let definition = own_object(blueprint, object)?;
+        let merged = merged(definition.to_json(), &changes, "fields")?;
+        *definition = ObjectDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+        Ok(())
+    })
+    .await
+}
+
+/// Removes an object with its records. What it loses is confirmed by its name.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT`.
+pub async fn object_delete(
+    workspace: &Workspace,
+    caller: &Caller,
+    name: &str,
+    confirm: &[String],
+) -> Result<PlanView, AppError> {
+    let name = name.to_owned();
+    edit(workspace, caller, confirm, move |catalogue, blueprint| {
+        let object = object_named(catalogue, &name)?;
+        own_object(blueprint, object)?;
+        let key = object.key.local();
+        blueprint.objects.retain(
+            |entry| !matches!(entry, ObjectEntry::Define(definition) if definition.key == key),
+        );
+        // Its pipelines go with it.
+        let (full, own) = (object.key.as_str(), key);
+        blueprint
+            .pipelines
+            .retain(|pipeline| pipeline.object != full && pipeline.object != own);
+        Ok(())
+    })
+    .await
+}
+
+/// Adds a field, from an item of a blueprint's `fields`, to an object of any owner.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` with all that is wrong with the definition.
+pub async fn field_create(
+    workspace: &Workspace,
+    caller: &Caller,
+    object: &str,
+    definition: &Json,
+) -> Result<PlanView, AppError> {
+    let name = object.to_owned();
+    let definition = with_key(definition)?;
+    let definition = FieldDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
+    edit(workspace, caller, &[], move |catalogue, blueprint| {
+        let object = object_named(catalogue, &name)?;
+        fields_mut(blueprint, object).push(definition.clone());
+        Ok(())
+    })
+    .await
+}
+
+/// Changes members of a field's definition.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` (also for a field of another owner).
+pub async fn field_update(
+    workspace: &Workspace,
+    caller: &Caller,
+    object: &str,
+    field: &str,
+    changes: &Map<String, Json>,
+    confirm: &[String],
+) -> Result<PlanView, AppError> {
+    let (object, field, changes) = (object.to_owned(), field.to_owned(), changes.clone());
+    edit(workspace, caller, confirm, move |catalogue, blueprint| {
+        let object = object_named(catalogue, &object)?;
+        let definition = own_field(blueprint, object, &field)?;
+        let merged = merged(definition.to_json(), &changes, "")?;
+        *definition = FieldDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+        Ok(())
+    })
+    .await
+}
+
+/// Removes a field with its values. What it loses is confirmed by its name, `object.field`.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT`.
+pub async fn field_delete(
+    workspace: &Workspace,
+    caller: &Caller,
+    object: &str,
+    field: &str,
+    confirm: &[String],
+) -> Result<PlanView, AppError> {
+    let (object, field) = (object.to_owned(), field.to_owned());
+    edit(workspace, caller, confirm, move |catalogue, blueprint| {
+        let object = object_named(catalogue, &object)?;
+        let key = own_field(blueprint, object, &field)?.key.clone();
+        fields_mut(blueprint, object).retain(|definition| definition.key != key);
+        if let Some(definition) = blueprint.object_mut(object.key.local())
+            && object.owner() == OWNER_WORKSPACE
+        {
+            definition.unique.retain(|unique| !unique.contains(&key));
+            if definition.label.as_ref() == Some(&key) {
+                definition.label = None;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Adds a pipeline, from an item of a blueprint's `pipelines`, to an object of any owner.
+///
+/// # Errors
+/// `FORBIDDEN`, `BAD_INPUT` with all that is wrong with the definition.
+pub async fn pipeline_create(
+    workspace: &Workspace,
+    caller: &Caller,
+    definition: &Json,
+) -> Result<PlanView, AppError> {
+    let definition = with_key(definition)?;
+    let definition =
+        PipelineDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
+    edit(workspace, caller, &[], move |catalogue, blueprint| {
+        let mut definition = definition.clone();
+        // The control plane knows objects by name.
+        if let Some((_, object)) = catalogue.object_named(&definition.object) {
+            definition.object = object.key.to_string();
+        }
+        blueprint.pipelines.push(definition);
+        Ok(())
+    })
+    .await
+}
+
+/// Changes members of a pipeline's definition. The pipeline is named by key or by name.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` (also for a pipeline of another owner).
+pub async fn pipeline_update(
+    workspace: &Workspace,
+    caller: &Caller,
+    pipeline: &str,
+    changes: &Map<String, Json>,
+    confirm: &[String],
+) -> Result<PlanView, AppError> {
+    let (pipeline, changes) = (pipeline.to_owned(), changes.clone());
+    edit(workspace, caller, confirm, move |catalogue, blueprint| {
+        let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
+        let merged = merged(definition.to_json(), &changes, "")?;
+        *definition = PipelineDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+        Ok(())
+    })
+    .await
+}
+
+/// Removes a pipeline, and where records stand in it.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT`.
+pub async fn pipeline_delete(
+    workspace: &Workspace,
+    caller: &Caller,
+    pipeline: &str,
+    confirm: &[String],
+) -> Result<PlanView, AppError> {
+    let pipeline = pipeline.to_owned();
+    edit(workspace, caller, confirm, move |catalogue, blueprint| {
+        let key = own_pipeline(catalogue, blueprint, &pipeline)?.key.clone();
+        blueprint.pipelines.retain(|pipeline| pipeline.key != key);
+        Ok(())
+    })
+    .await
+}
+
+/// Adds a stage to a pipeline: at a position from 0, or at the end.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` with all that is wrong with the definition.
+pub async fn stage_create(
+    workspace: &Workspace,
+    caller: &Caller,
+    pipeline: &str,
+    definition: &Json,
+    position: Option<usize>,
+) -> Result<PlanView, AppError> {
+    let pipeline = pipeline.to_owned();
+    let definition = with_key(definition)?;
+    let definition = StageDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
+    edit(workspace, caller, &[], move |catalogue, blueprint| {
+        let stages = &mut own_pipeline(catalogue, blueprint, &pipeline)?.stages;
+        let position = position.unwrap_or(stages.len()).min(stages.len());
+        stages.insert(position, definition.clone());
+        Ok(())
+    })
+    .await
+}
+
+/// Changes members of a stage's definition, and its position if one is given.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT`.
+pub async fn stage_update(
+    workspace: &Workspace,
+    caller: &Caller,
+    pipeline: &str,
+    stage: &str,
+    changes: &Map<String, Json>,
+    position: Option<usize>,
+) -> Result<PlanView, AppError> {
+    let (pipeline, stage, changes) = (pipeline.to_owned(), stage.to_owned(), changes.clone());
+    edit(workspace, caller, &[], move |catalogue, blueprint| {
+        let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
+        let at = stage_position(definition, &stage)?;
+        let whole = definition.to_json();
+        let item = whole["stages"][at].clone();
+        let merged = merged(item, &changes, "")?;
+        let changed = StageDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+        definition.stages.remove(at);
+        let position = position.unwrap_or(at).min(definition.stages.len());
+        definition.stages.insert(position, changed);
+        Ok(())
+    })
+    .await
+}
+
+/// Removes a stage; records that stand in it stand nowhere.
+///
+/// # Errors
+/// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT`.
+pub async fn stage_delete(
+    workspace: &Workspace,
+    caller: &Caller,
+    pipeline: &str,
+    stage: &str,
+    confirm: &[String],
+) -> Result<PlanView, AppError> {
+    let (pipeline, stage) = (pipeline.to_owned(), stage.to_owned());
+    edit(workspace, caller, confirm, move |catalogue, blueprint| {
+        let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
+        let at = stage_position(definition, &stage)?;
+        let key = definition.stages.remove(at).key;
+        // Nobody comes from a stage that is gone.
+        for other in &mut definition.stages {
+            other.from.retain(|from| *from != key);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Exports the workspace's own blueprint, edits it, and carries the difference out.
+async fn edit(
+    workspace: &Workspace,
+    caller: &Caller,
+    confirm: &[String],
+    change: impl Fn(&Catalogue, &mut Blueprint) -> Result<(), AppError> + Send + Sync,
+) -> Result<PlanView, AppError> {
+    authorise_admin(caller)?;
+    let edited = move |catalogue: &Catalogue| {
+        let mut blueprint = relata_catalog::export(catalogue, OWNER_WORKSPACE);
+        change(catalogue, &mut blueprint)?;
+        Ok(blueprint)
+    };
+    let proposal = Proposal {
+        wanted: Wanted::Edited(&edited),
+        confirm: Confirm::Names(confirm),
+        ..Proposal::of(OWNER_WORKSPACE, Blueprint::default())
+    };
+    carry_out(workspace, caller, &proposal)
+        .await
+        .map_err(at_element)
+}
+
+/// Paths into the exported document mean nothing to who edits one element of it: they begin at the
+/// element.
+fn at_element(mut error: AppError) -> AppError {
+    if let Some(issues) = error.issues_mut() {
+        for issue in &mut issues.0 {
+            while let [PathSegment::Name(list), PathSegment::Index(_), ..] = issue.path.as_slice() {
+                if !matches!(list.as_str(), "objects" | "fields" | "pipelines" | "stages") {
+                    break;
+                }
+                issue.path.drain(..2);
+            }
+        }
+    }
+    error
+}
+
+/// A definition without a key gets its name as key.
+fn with_key(definition: &Json) -> Result<Json, AppError> {
+    let Json::Object(members) = definition else {
+        return Err(AppError::bad_input("a definition is an object"));
+    };
+    let mut members = members.clone();
+    if !members.contains_key("key")
+        && let Some(name) = members.get("name").cloned()
+    {
+        members.insert("key".to_owned(), name);
+    }
+    Ok(Json::Object(members))
+}
+
+/// The definition with some members replaced; `null` takes a member away. `refused` is a member
+/// that has functions of its own.
+fn merged(definition: Json, changes: &Map<String, Json>, refused: &str) -> Result<Json, AppError> {
+    let Json::Object(mut members) = definition else {
+        return Err(AppError::broken("a definition is not an object"));
+    };
+    let mut issues = Issues::default();
+    for (name, value) in changes {
+        if name == "key" && members.get("key") != Some(value) {
+            issues.push(
+                Issue::new("KEY_FIXED", "a key never changes; change the name instead").at("key"),
+            );
+        } else if name == refused {
+            issues.push(
+                Issue::new("BAD_INPUT", format!("{name} are changed one by one")).at(name.as_str()),
+            );
+        } else if value.is_null() {
+            members.shift_remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    if issues.is_empty() {
+        Ok(Json::Object(members))
+    } else {
+        Err(AppError::bad_input_issues(issues))
+    }
+}
+
+fn object_named<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Object, AppError> {
+    let found = catalogue.object_named(name).or_else(|| {
+        let (owner, key) = name.split_once('/')?;
+        catalogue.object_keyed(&Key::new(owner, key))
+    });
+    found.map(|(_, object)| object.as_ref()).ok_or_else(|| {
+        let names = catalogue
+            .objects
+            .iter()
+            .map(|object| object.singular.as_str());
+        AppError::NotFound(format!(
+            "there is no object {name}{}",
+            naming::instead(name, names)
+        ))
+    })
+}
+
+fn not_own(what: &str, name: &str, owner: &str) -> AppError {
+    AppError::bad_input(format!(
+        "the {what} {name} belongs to {}, which alone changes it; what this workspace adds to it is its own",
+        owner_text(owner)
+    ))
+}
+
+fn own_object<'a>(
+    blueprint: &'a mut Blueprint,
+    object: &Object,
+) -> Result<&'a mut ObjectDefinition, AppError> {
+    if object.owner() != OWNER_WORKSPACE {
+        return Err(not_own("object", &object.singular, object.owner()));
+    }
+    blueprint
+        .object_mut(object.key.local())
+        .ok_or_else(|| AppError::broken("an object is missing in its owner's export"))
+}
+
+/// Where the workspace's fields of an object stand in its blueprint.
+fn fields_mut<'a>(blueprint: &'a mut Blueprint, object: &Object) -> &'a mut Vec<FieldDefinition> {
+    let key = object.key.local();
+    let own = object.owner() == OWNER_WORKSPACE;
+    if own && blueprint.object(key).is_some() {
+        return &mut blueprint
+            .object_mut(key)
+            .expect("it was found a line above")
+            .fields;
+    }
+    &mut blueprint.extension_mut(object.key.as_str()).fields
+}
+
+fn own_field<'a>(
+    blueprint: &'a mut Blueprint,
+    object: &Object,
+    name: &str,
+) -> Result<&'a mut FieldDefinition, AppError> {
+    let Some((_, field)) = object.field_named(name) else {
+        let names = object.fields.iter().map(|field| field.name.as_str());
+        return Err(AppError::NotFound(format!(
+            "{} has no field {name}{}",
+            object.singular,
+            naming::instead(name, names)
+        )));
+    };
+    if field.key.owner() != OWNER_WORKSPACE {
+        let name = format!("{}.{name}", object.singular);
+        return Err(not_own("field", &name, field.key.owner()));
+    }
+    fields_mut(blueprint, object)
+        .iter_mut()
+        .find(|definition| definition.key == field.key.local())
+        .ok_or_else(|| AppError::broken("a field is missing in its owner's export"))
+}
+
+/// By key (`owner/key`), or by a name that only one pipeline has.
+fn pipeline_named<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Pipeline, AppError> {
+    let by_key = catalogue
+        .pipelines
+        .iter()
+        .find(|pipeline| pipeline.key.as_str() == name);
+    if let Some(pipeline) = by_key {
+        return Ok(pipeline);
+    }
+    let named: Vec<&Pipeline> = catalogue
+        .pipelines
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|pipeline| pipeline.name == name)
+        .collect();
+    match named.as_slice() {
+        [only] => Ok(only),
+        [] => {
+            let names = catalogue
+                .pipelines
+                .iter()
+                .map(|pipeline| pipeline.name.as_str());
+            Err(AppError::NotFound(format!(
+                "there is no pipeline {name}{}",
+                naming::instead(name, names)
+            )))
+        }
+        several => {
+            let keys: Vec<&str> = several
+                .iter()
+                .map(|pipeline| pipeline.key.as_str())
+                .collect();
+            Err(AppError::bad_input(format!(
+                "several pipelines are named {name}; name one by its key: {}",
+                keys.join(", ")
+            )))
+        }
+    }
+}
+
+fn own_pipeline<'a>(
+    catalogue: &Catalogue,
+    blueprint: &'a mut Blueprint,
+    name: &str,
+) -> Result<&'a mut PipelineDefinition, AppError> {
+    let pipeline = pipeline_named(catalogue, name)?;
+    if pipeline.key.owner() != OWNER_WORKSPACE {
+        return Err(not_own("pipeline", &pipeline.name, pipeline.key.owner()));
+    }
+    blueprint
+        .pipeline_mut(pipeline.key.local())
+        .ok_or_else(|| AppError::broken("a pipeline is missing in its owner's export"))
+}
+
+fn stage_position(pipeline: &PipelineDefinition, name: &str) -> Result<usize, AppError> {
+    let name_of = |stage: &StageDefinition| stage.name.clone().unwrap_or_else(|| stage.key.clone());
+    pipeline
+        .stages
+        .iter()
+        .position(|stage| name_of(stage) == name)
+        .ok_or_else(|| {
+            let names: Vec<String> = pipeline.stages.iter().map(name_of).collect();
+            AppError::NotFound(format!(
+                "the pipeline {} has no stage {name}{}",
+                pipeline.key,
+                naming::instead(name, names.iter().map(String::as_str))
+            ))
+        })
+}

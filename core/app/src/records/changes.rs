@@ -1,0 +1,119 @@
+//! What is kept of a write: an entry of the history for people, an entry of the outbox for
+//! everything that happens after the commit.
+
+use relata_catalog::{CoerceContext, Field, Key, Kind, Object, StageValue, Value, coerce, to_json};
+use relata_store::log::{Change, FieldChange, HistoryEntry, OutboxEntry};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::Draft;
+use crate::{AppError, transact::Unit};
+
+/// Appends history and outbox of a create or an update.
+pub(super) async fn record(
+    unit: &Unit,
+    object: &Object,
+    change: Change,
+    drafts: &[Draft],
+) -> Result<(), AppError> {
+    let entries: Vec<Entry> = drafts
+        .iter()
+        .map(|draft| Entry {
+            id: draft.id,
+            version: draft.before.as_ref().map_or(1, |before| before.version + 1),
+            fields: draft
+                .changed()
+                .into_iter()
+                .map(|index| {
+                    let field = object.field(index);
+                    FieldChange {
+                        field: field.key.clone(),
+                        old: history_json(field, draft.old_value(index)),
+                        new: history_json(field, draft.value(index)),
+                    }
+                })
+                .collect(),
+        })
+        .collect();
+    append(unit, object, change, entries).await
+}
+
+/// What became of one record.
+pub(super) struct Entry {
+    pub(super) id: Uuid,
+    pub(super) version: i64,
+    pub(super) fields: Vec<FieldChange>,
+}
+
+/// Appends history and outbox.
+pub(super) async fn append(
+    unit: &Unit,
+    object: &Object,
+    change: Change,
+    entries: Vec<Entry>,
+) -> Result<(), AppError> {
+    let transaction = unit.transaction();
+    let actor = unit.actor_text();
+    let outbox: Vec<OutboxEntry> = entries
+        .iter()
+        .map(|entry| OutboxEntry {
+            object: object.key.clone(),
+            record: entry.id,
+            version: entry.version,
+            change,
+            actor: actor.clone(),
+            at: unit.now(),
+            fields: entry
+                .fields
+                .iter()
+                .map(|field| field.field.clone())
+                .collect(),
+        })
+        .collect();
+    let history: Vec<HistoryEntry> = entries
+        .into_iter()
+        .map(|entry| HistoryEntry {
+            object: object.key.clone(),
+            record: entry.id,
+            version: entry.version,
+            at: unit.now(),
+            actor: actor.clone(),
+            change,
+            fields: entry.fields,
+        })
+        .collect();
+    transaction.append_history(&history).await?;
+    transaction.append_outbox(&outbox).await?;
+    unit.note_write();
+    Ok(())
+}
+
+/// A value as history keeps it: as clients see it, except stages, whose names may change.
+pub(super) fn history_json(field: &Field, value: &Value) -> Json {
+    match value {
+        Value::Stage(stage) => super::stages::stage_json(stage),
+        _ => to_json(&field.kind, value),
+    }
+}
+
+/// The value that history keeps as JSON, as far as today's field can still hold it.
+pub(crate) fn value_from_history(field: &Field, json: &Json) -> Value {
+    match (&field.kind, json) {
+        (_, Json::Null) => Value::Null,
+        (Kind::Stage, Json::Object(map)) => stage_from(map).unwrap_or_default(),
+        (Kind::Autonumber { prefix, .. }, Json::String(text)) => text
+            .strip_prefix(prefix.as_str())
+            .and_then(|digits| digits.parse().ok())
+            .map_or(Value::Null, Value::Integer),
+        _ => coerce(field, json, &CoerceContext::default()).unwrap_or_default(),
+    }
+}
+
+fn stage_from(map: &Map<String, Json>) -> Option<Value> {
+    let pipeline: Key = serde_json::from_value(map.get("pipeline")?.clone()).ok()?;
+    Some(Value::Stage(StageValue {
+        pipeline,
+        stage: map.get("stage")?.as_str()?.to_owned(),
+        entered_at: map.get("enteredAt")?.as_i64()?,
+    }))
+}

@@ -1,0 +1,338 @@
+//! Relations in a client's data: an id, or a value of a unique key, becomes the id of a record
+//! that exists outside the trash. All lookups of a batch go together, one query for each pair of
+//! target and key.
+
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+use relata_catalog::{
+    Field, FieldIndex, Issue, Issues, Key, Kind, Object, ObjectIndex, Relation, Value, coerce,
+};
+use relata_store::Lock;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::{
+    draft::{Concern, Draft},
+    uniques,
+};
+use crate::{AppError, naming, transact::Unit};
+
+/// What a client writes into a relation.
+pub(super) enum Input {
+    /// `null` or `{disconnect: true}`.
+    Empty,
+    /// `{connect: …}` or a bare id.
+    To(Target),
+}
+
+/// How the target is named.
+pub(super) enum Target {
+    /// By id.
+    Id(Uuid),
+    /// By a unique field of the target, with what the client wrote as its name in the path.
+    Unique(FieldIndex, Value),
+}
+
+/// A target that has to be found.
+pub(super) struct Lookup {
+    draft: usize,
+    field: FieldIndex,
+    object: Key,
+    target: Target,
+}
+
+impl Lookup {
+    /// The draft at this position wants its relation to point at the target.
+    pub(super) fn new(
+        draft: usize,
+        field: FieldIndex,
+        relation: &Relation,
+        target: Target,
+    ) -> Self {
+        Self {
+            draft,
+            field,
+            object: relation.target.clone(),
+            target,
+        }
+    }
+}
+
+/// Reads a relation's input, without looking into the database.
+pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Input, Issues> {
+    const FORM: &str = "a relation is written as {connect: {id: \"…\"}}, {connect: {<a unique field>: …}} or {disconnect: true}";
+    match json {
+        Json::Null => Ok(Input::Empty),
+        Json::String(id) => parse_id(id).map(|id| Input::To(Target::Id(id))),
+        Json::Object(map) if map.len() == 1 => {
+            match map
+                .iter()
+                .next()
+                .map(|(name, value)| (name.as_str(), value))
+            {
+                Some(("disconnect", Json::Bool(true))) => Ok(Input::Empty),
+                Some(("connect", Json::Object(by))) => parse_connect(unit, relation, by)
+                    .map(Input::To)
+                    .map_err(|issues| at("connect", issues)),
+                _ => Err(Issue::new("BAD_INPUT", FORM).into()),
+            }
+        }
+        _ => Err(Issue::new("BAD_INPUT", FORM).into()),
+    }
+}
+
+fn parse_connect(
+    unit: &Unit,
+    relation: &Relation,
+    by: &Map<String, Json>,
+) -> Result<Target, Issues> {
+    let state = unit.state();
+    let Some((_, target)) = state.catalogue.object_keyed(&relation.target) else {
+        return Err(Issue::new("BAD_INPUT", "the relation's target is gone").into());
+    };
+    let mut given = by.iter();
+    let (Some((name, value)), None) = (given.next(), given.next()) else {
+        return Err(Issue::new(
+            "BAD_INPUT",
+            format!("connect names one key: id{}", unique_names(target)),
+        )
+        .into());
+    };
+    if name == "id" {
+        return match value {
+            Json::String(id) => parse_id(id)
+                .map(Target::Id)
+                .map_err(|issues| at("id", issues)),
+            _ => Err(Issue::new("BAD_INPUT", "an id is a text").at("id").into()),
+        };
+    }
+    match target.field_named(name) {
+        Some((index, field)) if is_unique(target, field) => {
+            let value = connect_value(unit, field, value).map_err(|issues| at(name, issues))?;
+            if value.is_null() {
+                return Err(Issue::new(
+                    "BAD_INPUT",
+                    "an empty value names nothing; use {disconnect: true} to empty the relation",
+                )
+                .at(name.as_str())
+                .into());
+            }
+            Ok(Target::Unique(index, value))
+        }
+        Some(_) => Err(Issue::new(
+            "NOT_UNIQUE",
+            format!(
+                "{name} is no unique key of {}; connect by id{}",
+                target.singular,
+                unique_names(target)
+            ),
+        )
+        .at(name.as_str())
+        .into()),
+        None => Err(Issue::new(
+            "UNKNOWN_FIELD",
+            format!(
+                "{} has no field {name}{}",
+                target.singular,
+                naming::instead(name, unique_fields(target).map(|field| field.name.as_str()))
+            ),
+        )
+        .at(name.as_str())
+        .into()),
+    }
+}
+
+/// The value of a unique key; an autonumber may be written as it is shown or as its number.
+fn connect_value(unit: &Unit, field: &Field, json: &Json) -> Result<Value, Issues> {
+    if let Kind::Autonumber { prefix, .. } = &field.kind {
+        let number = match json {
+            Json::Number(number) => number.as_i64(),
+            Json::String(text) => text
+                .strip_prefix(prefix.as_str())
+                .unwrap_or(text)
+                .parse()
+                .ok(),
+            _ => None,
+        };
+        return number.map(Value::Integer).ok_or_else(|| {
+            Issue::new("BAD_INPUT", format!("a number such as {prefix}1 is wanted")).into()
+        });
+    }
+    coerce(field, json, unit.coercion())
+}
+
+fn parse_id(text: &str) -> Result<Uuid, Issues> {
+    Uuid::try_parse(text)
+        .map_err(|_| Issue::new("BAD_INPUT", format!("{text:?} is not an id")).into())
+}
+
+fn at(segment: &str, issues: Issues) -> Issues {
+    let mut moved = Issues::default();
+    moved.extend_at(segment, issues);
+    moved
+}
+
+fn is_unique(object: &Object, field: &Field) -> bool {
+    object
+        .uniques
+        .iter()
+        .any(|unique| unique.fields.len() == 1 && unique.fields[0] == field.key)
+}
+
+fn unique_fields(object: &Object) -> impl Iterator<Item = &Field> {
+    object
+        .fields
+        .iter()
+        .filter(|field| is_unique(object, field))
+}
+
+fn unique_names(object: &Object) -> String {
+    unique_fields(object)
+        .map(|field| format!(" or {}", field.name))
+        .collect()
+}
+
+/// Finds all targets and puts their ids into the drafts; what isn't there is a problem of its
+/// draft.
+pub(super) async fn resolve(
+    unit: &Unit,
+    object: &Object,
+    drafts: &mut [Draft],
+    lookups: Vec<Lookup>,
+) -> Result<(), AppError> {
+    let state = unit.state();
+    let catalogue = &state.catalogue;
+    let mut groups: IndexMap<(Key, Option<FieldIndex>), Vec<Lookup>> = IndexMap::new();
+    for lookup in lookups {
+        let by = match &lookup.target {
+            Target::Id(_) => None,
+            Target::Unique(field, _) => Some(*field),
+        };
+        groups
+            .entry((lookup.object.clone(), by))
+            .or_default()
+            .push(lookup);
+    }
+    for ((target_key, by), group) in groups {
+        let Some((target, described)) = catalogue.object_keyed(&target_key) else {
+            return Err(AppError::broken("a relation points at an unknown object"));
+        };
+        match by {
+            None => resolve_ids(unit, target, described, object, drafts, group).await?,
+            Some(by) => resolve_keys(unit, target, by, object, drafts, group).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn resolve_ids(
+    unit: &Unit,
+    target: ObjectIndex,
+    described: &Object,
+    object: &Object,
+    drafts: &mut [Draft],
+    lookups: Vec<Lookup>,
+) -> Result<(), AppError> {
+    let wanted: Vec<Uuid> = lookups
+        .iter()
+        .filter_map(|lookup| match lookup.target {
+            Target::Id(id) => Some(id),
+            Target::Unique(..) => None,
+        })
+        .collect();
+    let there = existing(unit, target, &wanted).await?;
+    for lookup in lookups {
+        let Target::Id(id) = lookup.target else {
+            continue;
+        };
+        let draft = &mut drafts[lookup.draft];
+        if there.contains(&id) {
+            draft.values[lookup.field.0] = Value::Reference(id);
+        } else {
+            let issue = Issue::new(
+                "NOT_FOUND",
+                format!("there is no {} with the id {id}", described.singular),
+            )
+            .with("id", id.to_string());
+            draft.problem(
+                Concern::Data,
+                issue.at(object.field(lookup.field).name.as_str()),
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn resolve_keys(
+    unit: &Unit,
+    target: ObjectIndex,
+    by: FieldIndex,
+    object: &Object,
+    drafts: &mut [Draft],
+    lookups: Vec<Lookup>,
+) -> Result<(), AppError> {
+    let described = unit.state().catalogue.object(target).clone();
+    let values: Vec<&Value> = lookups
+        .iter()
+        .filter_map(|lookup| match &lookup.target {
+            Target::Unique(_, value) => Some(value),
+            Target::Id(_) => None,
+        })
+        .collect();
+    let mut there: HashMap<String, Uuid> = HashMap::new();
+    for record in uniques::matching(unit, target, by, &values).await? {
+        if let Some(key) = uniques::compared(&described.field(by).kind, &record.values[by.0]) {
+            there.insert(key, record.id);
+        }
+    }
+    for lookup in lookups {
+        let Target::Unique(_, value) = &lookup.target else {
+            continue;
+        };
+        let draft = &mut drafts[lookup.draft];
+        match uniques::compared(&described.field(by).kind, value).and_then(|key| there.get(&key)) {
+            Some(id) => draft.values[lookup.field.0] = Value::Reference(*id),
+            None => {
+                let field = described.field(by);
+                let shown = relata_catalog::to_json(&field.kind, value);
+                let issue = Issue::new(
+                    "NOT_FOUND",
+                    format!(
+                        "there is no {} whose {} is {shown}",
+                        described.singular, field.name
+                    ),
+                )
+                .with(&field.name, shown)
+                .at(field.name.as_str())
+                .at("connect");
+                draft.problem(
+                    Concern::Data,
+                    issue.at(object.field(lookup.field).name.as_str()),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which of the ids are records outside the trash.
+pub(super) async fn existing(
+    unit: &Unit,
+    object: ObjectIndex,
+    ids: &[Uuid],
+) -> Result<HashSet<Uuid>, AppError> {
+    let mut distinct = ids.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let object = unit.catalogue().object(object);
+    let records = unit
+        .transaction()
+        .get_many(object, &distinct, Lock::None)
+        .await?;
+    Ok(records
+        .into_iter()
+        .filter(|record| record.deleted_at.is_none())
+        .map(|record| record.id)
+        .collect())
+}

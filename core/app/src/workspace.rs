@@ -1,0 +1,437 @@
+//! One customer's workspace: its database, what it is at the moment, and what runs beside the
+//! requests (following other processes, delivering the outbox). Nothing of it is global.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use relata_catalog::{Catalogue, OWNER_PLATFORM, STANDARD};
+use relata_host::Host;
+use relata_store::{
+    Database, DatabaseOptions, Purpose, Transaction, Turn,
+    read::{CursorKey, Reader, ReaderOptions},
+};
+use tokio::sync::{Mutex, Notify, watch};
+
+use crate::{
+    AppError, Caller, Directory, State, catalogue, outbox,
+    plugins::{self, Installed, Plugins, Status},
+    tokens::TokenCache,
+};
+
+/// How a workspace is opened.
+#[derive(Debug, Clone)]
+pub struct WorkspaceOptions {
+    /// The database.
+    pub database: DatabaseOptions,
+    /// Connections for compiled reads.
+    pub reader: ReaderOptions,
+    /// Where plugins run; shared by all workspaces of a process.
+    pub host: Arc<Host>,
+    /// Where a phone number without a country code belongs (ISO 3166-1, two letters).
+    pub region: Option<String>,
+    /// Currency of an amount that names none (ISO 4217).
+    pub currency: Option<String>,
+    /// How often the database is asked whether another process has changed the catalogue.
+    pub poll: Duration,
+    /// Faults of a plugin in a row after which it is suspended.
+    pub plugin_faults_max: u32,
+    /// How the outbox is delivered.
+    pub delivery: outbox::DeliveryOptions,
+}
+
+impl WorkspaceOptions {
+    /// The defaults for this database. Cursors are signed with the key.
+    #[must_use]
+    pub fn new(database: DatabaseOptions, host: Arc<Host>, cursor_key: CursorKey) -> Self {
+        Self {
+            reader: ReaderOptions::new(database.url.clone(), cursor_key),
+            database,
+            host,
+            region: None,
+            currency: None,
+            poll: Duration::from_secs(1),
+            plugin_faults_max: 10,
+            delivery: outbox::DeliveryOptions::default(),
+        }
+    }
+}
+
+/// One customer's workspace. Cheap to clone.
+#[derive(Clone)]
+pub struct Workspace {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: WorkspaceOptions,
+    database: Database,
+    reader: Reader,
+    state: ArcSwap<State>,
+    /// One loads at a time.
+    loading: Mutex<()>,
+    revision: watch::Sender<u64>,
+    /// The outbox has something new.
+    outbox: Notify,
+    ending: watch::Sender<bool>,
+    tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
+    tokens: TokenCache,
+}
+
+/// Whether a workspace can serve, and if not, why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// One for each thing that is not ready; none when it can serve.
+    pub reasons: Vec<String>,
+    /// Plugins that don't take part although they should. They don't keep a workspace from
+    /// serving.
+    pub warnings: Vec<String>,
+}
+
+impl Readiness {
+    /// Whether it can serve.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Workspace")
+            .field("revision", &self.state().revision)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Workspace {
+    /// Opens a workspace. To change it: applies migrations, applies the standard objects where
+    /// they are new or have changed, loads plugins, follows other processes and delivers the
+    /// outbox. To look: only loads what is there.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the database can't be reached, is held by another process or was
+    /// written by a newer program; `INTERNAL` for what is our mistake.
+    pub async fn open(options: WorkspaceOptions) -> Result<Self, AppError> {
+        let database = Database::open(&options.database).await?;
+        let changes = options.database.purpose == Purpose::Change;
+        if changes {
+            let applied = database.migrate().await?;
+            if !applied.is_empty() {
+                tracing::info!(migrations = ?applied, "migrated");
+            }
+        }
+        let reader = Reader::open(&options.reader).await?;
+        let workspace = Self {
+            shared: Arc::new(Shared {
+                state: ArcSwap::from_pointee(State {
+                    catalogue: Arc::new(Catalogue::default()),
+                    plugins: Arc::default(),
+                    directory: Arc::default(),
+                    revision: 0,
+                }),
+                loading: Mutex::new(()),
+                revision: watch::Sender::new(0),
+                outbox: Notify::new(),
+                ending: watch::Sender::new(false),
+                tasks: std::sync::Mutex::default(),
+                tokens: TokenCache::default(),
+                options,
+                database,
+                reader,
+            }),
+        };
+        workspace.refresh().await?;
+        if changes {
+            workspace.upgrade_standard().await?;
+            workspace.spawn(follow(workspace.clone()));
+            workspace.spawn(outbox::pump(workspace.clone()));
+        }
+        Ok(workspace)
+    }
+
+    /// What the workspace is now.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        self.shared.state.load_full()
+    }
+
+    /// Its database.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
+    /// Its compiled reads.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.shared.reader
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn options(&self) -> &WorkspaceOptions {
+        &self.shared.options
+    }
+
+    /// Hears of each new revision.
+    #[must_use]
+    pub fn subscribe_revision(&self) -> watch::Receiver<u64> {
+        self.shared.revision.subscribe()
+    }
+
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.shared.options.host
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenCache {
+        &self.shared.tokens
+    }
+
+    /// Whether it can serve: migrations applied, catalogue and tables agree, plugins loaded.
+    pub async fn ready(&self) -> Readiness {
+        let mut readiness = Readiness::default();
+        match self.database().pending_migrations().await {
+            Ok(pending) if pending.is_empty() => {}
+            Ok(pending) => readiness
+                .reasons
+                .push(format!("migrations are pending: {}", pending.join(", "))),
+            Err(error) => {
+                readiness.reasons.push(AppError::from(error).message());
+                return readiness;
+            }
+        }
+        match self.database().catalogue_revision().await {
+            Ok(revision) if revision == self.state().revision => {}
+            Ok(revision) => readiness.reasons.push(format!(
+                "the catalogue is at revision {revision}, this process still at {}",
+                self.state().revision
+            )),
+            Err(error) => readiness.reasons.push(AppError::from(error).message()),
+        }
+        if *self.shared.ending.borrow() {
+            readiness.reasons.push("the server is ending".to_owned());
+        }
+        for plugin in self.state().plugins.iter() {
+            if let Some(reason) = plugin.status.reason() {
+                readiness.warnings.push(format!(
+                    "the plugin {} does not run ({}): {reason}",
+                    plugin.id,
+                    plugin.status.name()
+                ));
+            }
+        }
+        readiness
+    }
+
+    /// Ends what runs beside the requests, and closes the database. Requests in flight should
+    /// have ended.
+    pub async fn close(&self) {
+        self.shared.ending.send_replace(true);
+        let mut tasks = {
+            let mut tasks = self
+                .shared
+                .tasks
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        /// A delivery in progress may end; after this long it is cut off, and comes again.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let ended = tokio::time::timeout(PATIENCE, async {
+            while tasks.join_next().await.is_some() {}
+        });
+        if ended.await.is_err() {
+            tasks.shutdown().await;
+        }
+        self.shared.database.close().await;
+    }
+
+    /// Runs beside the requests until the workspace is closed.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared
+            .tasks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .spawn(task);
+    }
+
+    /// Becomes true when the workspace is being closed.
+    pub(crate) fn ending(&self) -> watch::Receiver<bool> {
+        self.shared.ending.subscribe()
+    }
+
+    pub(crate) fn wake_consumers(&self) {
+        self.shared.outbox.notify_one();
+    }
+
+    pub(crate) fn outbox_wakes(&self) -> &Notify {
+        &self.shared.outbox
+    }
+
+    /// Begins a transaction on the state that the database is in: another process may have
+    /// changed the catalogue a moment ago.
+    pub(crate) async fn begin(&self, turn: Turn) -> Result<(Transaction, Arc<State>), AppError> {
+        /// The catalogue changes rarely; more often than this in a row it does not.
+        const TRIES: usize = 5;
+        for _ in 0..TRIES {
+            let transaction = self.database().begin(turn).await?;
+            let state = self.state();
+            if transaction.catalogue_revision().await? == state.revision {
+                return Ok((transaction, state));
+            }
+            transaction.rollback().await;
+            self.refresh().await?;
+        }
+        Err(AppError::Conflict)
+    }
+
+    /// Loads what the database holds, where it differs from what is in memory.
+    pub(crate) async fn refresh(&self) -> Result<(), AppError> {
+        let _one = self.shared.loading.lock().await;
+        let catalogue = self.database().load_catalogue().await?;
+        let before = self.state();
+        if catalogue.revision == before.revision && before.revision > 0 {
+            let directory = self
+                .load_directory(&before.catalogue, &before.plugins)
+                .await?;
+            self.swap(State {
+                directory: Arc::new(directory),
+                ..(*before).clone()
+            });
+            return Ok(());
+        }
+        let installed = plugins::load_all(self, &before.plugins).await?;
+        let plugins = Plugins::bind(&catalogue, installed);
+        let directory = self.load_directory(&catalogue, &plugins).await?;
+        self.swap(State {
+            revision: catalogue.revision,
+            catalogue: Arc::new(catalogue),
+            plugins: Arc::new(plugins),
+            directory: Arc::new(directory),
+        });
+        Ok(())
+    }
+
+    /// The next state takes over; who holds the old one goes on with it. A state never goes back.
+    pub(crate) fn swap(&self, next: State) {
+        let revision = next.revision;
+        let next = Arc::new(next);
+        self.shared.state.rcu(|now| {
+            if now.revision > revision {
+                Arc::clone(now)
+            } else {
+                Arc::clone(&next)
+            }
+        });
+        self.shared.revision.send_if_modified(|known| {
+            let newer = revision > *known;
+            *known = revision.max(*known);
+            newer
+        });
+    }
+
+    /// Names of users, tokens, plugins and fields.
+    pub(crate) async fn load_directory(
+        &self,
+        catalogue: &Catalogue,
+        plugins: &Plugins,
+    ) -> Result<Directory, AppError> {
+        let mut directory = Directory::default();
+        for user in self.database().users().await? {
+            directory.users.insert(user.id, crate::users::info(&user));
+        }
+        for token in self.database().tokens().await? {
+            directory.tokens.insert(token.id, token.name);
+        }
+        for plugin in plugins.iter() {
+            directory
+                .plugins
+                .insert(plugin.id.clone(), plugin.manifest.name.clone());
+        }
+        for object in &catalogue.objects {
+            for field in &object.fields {
+                directory
+                    .fields
+                    .insert((object.key.clone(), field.key.clone()), field.name.clone());
+            }
+        }
+        Ok(directory)
+    }
+
+    /// Users or tokens have changed: their names are read again.
+    pub(crate) async fn refresh_directory(&self) -> Result<(), AppError> {
+        let _one = self.shared.loading.lock().await;
+        let state = self.state();
+        let directory = self
+            .load_directory(&state.catalogue, &state.plugins)
+            .await?;
+        self.swap(State {
+            directory: Arc::new(directory),
+            ..(*state).clone()
+        });
+        Ok(())
+    }
+
+    /// The standard objects are a blueprint of the owner `relata`: applied when the workspace is
+    /// new, and again when the bundled one has changed.
+    async fn upgrade_standard(&self) -> Result<(), AppError> {
+        let blueprint = relata_catalog::Blueprint::parse(STANDARD).map_err(|issues| {
+            tracing::error!(%issues, "the bundled blueprint is not valid");
+            AppError::broken("the bundled blueprint is not valid")
+        })?;
+        let view = catalogue::carry_out(
+            self,
+            &Caller::system(),
+            &catalogue::Proposal {
+                confirm: catalogue::Confirm::All,
+                ..catalogue::Proposal::of(OWNER_PLATFORM, blueprint)
+            },
+        )
+        .await?;
+        if !view.steps.is_empty() {
+            tracing::info!(
+                steps = view.steps.len(),
+                "the standard objects are up to date"
+            );
+        }
+        Ok(())
+    }
+
+    /// Counts a plugin's fault; at the limit the plugin is suspended, in a transaction of its own
+    /// since the one at hand may be undone.
+    pub(crate) fn note_plugin_fault(&self, plugin: &Arc<Installed>, message: &str) {
+        let faults = plugin.note_fault();
+        if faults != self.options().plugin_faults_max || plugin.status != Status::Enabled {
+            return;
+        }
+        let reason = format!("{faults} faults in a row; the last: {message}");
+        tracing::error!(plugin = plugin.id, reason, "the plugin is suspended");
+        let (workspace, id) = (self.clone(), plugin.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = plugins::plugin_suspend(&workspace, &id, &reason).await {
+                tracing::error!(plugin = id, %error, "the plugin could not be suspended");
+            }
+        });
+    }
+}
+
+/// Follows changes that other processes make.
+async fn follow(workspace: Workspace) {
+    let mut ending = workspace.ending();
+    loop {
+        tokio::select! {
+            _ = ending.wait_for(|ending| *ending) => return,
+            () = tokio::time::sleep(workspace.options().poll) => {}
+        }
+        match workspace.database().catalogue_revision().await {
+            Ok(revision) if revision == workspace.state().revision => {}
+            Ok(_) => {
+                if let Err(error) = workspace.refresh().await {
+                    tracing::error!(%error, "the new revision can't be loaded");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the revision can't be read"),
+        }
+    }
+}
