@@ -1,0 +1,663 @@
+//! A plan is run, and the answer's bytes are put together.
+//!
+//! All reads of a query are one snapshot. All mutations of a request are one transaction, with
+//! the reading of what they select, or none of them happens. Rows become bytes in the store;
+//! here they are only put one after the other.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use relata_app::{
+    Actor, AppError, Caller, State, Unit, Workspace, record_create, record_delete, record_destroy,
+    record_restore, record_update,
+};
+use relata_catalog::{CoerceContext, Issues, ObjectIndex, Value};
+use relata_store::{
+    StoreError,
+    read::{CompileError, Compiled, Directory, Parameter},
+};
+use serde_json::{Map, Value as Json, json};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::{
+    GraphqlResponse, Outcome, RequestContext,
+    errors::GraphqlError,
+    limits::RecordsLimits,
+    plan::{
+        Change, IntrospectionStep, Plan, PluginStep, ReadStep, Root, Step, WriteStep, coercer,
+        error_of_issues,
+        inputs::{Template, Variables},
+        pick,
+    },
+    records::Stop,
+    schema::RecordSchema,
+};
+
+/// One request on its way through its plan.
+pub(crate) struct Run<'r> {
+    pub(crate) workspace: &'r Workspace,
+    pub(crate) limits: &'r RecordsLimits,
+    pub(crate) state: &'r Arc<State>,
+    pub(crate) schema: &'r RecordSchema,
+    pub(crate) coerce: &'r CoerceContext,
+    pub(crate) variables: &'r Variables<'r>,
+    pub(crate) given: &'r Map<String, Json>,
+    pub(crate) caller: &'r Caller,
+}
+
+/// What came of a request.
+pub(crate) struct Answer {
+    /// Response keys and JSON. None: `"data":null`.
+    data: Option<Vec<(String, Bytes)>>,
+    errors: Vec<GraphqlError>,
+}
+
+impl Answer {
+    /// The bytes of the response.
+    pub(crate) fn respond(&self, context: &RequestContext) -> GraphqlResponse {
+        let size = self
+            .data
+            .iter()
+            .flatten()
+            .map(|(key, value)| key.len() + value.len() + 4)
+            .sum::<usize>();
+        let mut body = Vec::with_capacity(size + 32);
+        body.push(b'{');
+        if !self.errors.is_empty() {
+            let errors = self
+                .errors
+                .iter()
+                .map(|error| error.to_json(&context.request_id))
+                .collect::<Vec<_>>();
+            body.extend_from_slice(b"\"errors\":");
+            body.extend_from_slice(Json::from(errors).to_string().as_bytes());
+            body.push(b',');
+        }
+        body.extend_from_slice(b"\"data\":");
+        match &self.data {
+            None => body.extend_from_slice(b"null"),
+            Some(members) => {
+                body.push(b'{');
+                for (position, (key, value)) in members.iter().enumerate() {
+                    if position > 0 {
+                        body.push(b',');
+                    }
+                    // A response key is a name: nothing in it needs escaping.
+                    body.push(b'"');
+                    body.extend_from_slice(key.as_bytes());
+                    body.extend_from_slice(b"\":");
+                    body.extend_from_slice(value);
+                }
+                body.push(b'}');
+            }
+        }
+        body.push(b'}');
+        GraphqlResponse {
+            body: Bytes::from(body),
+            outcome: Outcome::Executed,
+        }
+    }
+
+    fn failed(errors: Vec<GraphqlError>) -> Self {
+        Self { data: None, errors }
+    }
+}
+
+/// A root field's answer, or what went wrong with it.
+type Outcomes = Vec<Result<Bytes, GraphqlError>>;
+
+impl Run<'_> {
+    pub(crate) async fn plan(&self, plan: &Plan) -> Result<Answer, Stop> {
+        if plan.is_mutation {
+            self.mutation(plan).await
+        } else {
+            self.query(plan).await
+        }
+    }
+
+    async fn query(&self, plan: &Plan) -> Result<Answer, Stop> {
+        let reads = self.reads(plan)?;
+        let mut read = self
+            .run_reads(plan, reads)
+            .instrument(tracing::debug_span!("sql"))
+            .await
+            .into_iter();
+        let mut outcomes = Outcomes::with_capacity(plan.roots.len());
+        for root in &plan.roots {
+            let outcome = match &root.step {
+                Step::Read(_) => read.next().unwrap_or_else(|| Err(lost(root))),
+                Step::Node(reads) => {
+                    let mut answer = Ok(Bytes::from_static(b"null"));
+                    for outcome in read.by_ref().take(reads.len()) {
+                        let is_found = answer.as_ref().is_ok_and(|found| found != "null");
+                        if !is_found && answer.is_ok() {
+                            answer = outcome;
+                        }
+                    }
+                    answer
+                }
+                Step::Literal(json) => Ok(Bytes::from(json.clone())),
+                Step::Viewer(picks) => Ok(Bytes::from(
+                    pick::apply(picks, &viewer(self.caller)).to_string(),
+                )),
+                Step::Introspection(step) => self.introspection(root, step).await,
+                Step::Plugin(step) => self.plugin_query(root, step).await,
+                Step::Write(_) => Err(lost(root)),
+            };
+            outcomes.push(outcome);
+        }
+        Ok(answer(plan, outcomes))
+    }
+
+    /// Parameters of all reads, in order, within the limit of rows.
+    fn reads(&self, plan: &Plan) -> Result<Vec<(Arc<Compiled>, Vec<Parameter>)>, Stop> {
+        let mut reads = Vec::new();
+        let mut wrong = Vec::new();
+        let mut rows_all = 0_u64;
+        for root in &plan.roots {
+            let steps = match &root.step {
+                Step::Read(step) => std::slice::from_ref(step),
+                Step::Node(steps) => steps.as_slice(),
+                Step::Write(WriteStep {
+                    read: Some(step), ..
+                }) => std::slice::from_ref(step),
+                _ => continue,
+            };
+            let mut issues = Issues::default();
+            let mut rows_root = 0_u64;
+            for step in steps {
+                let (parameters, rows) = self.parameters(step, &mut issues);
+                // A node is found in one object.
+                rows_root = rows_root.max(rows);
+                reads.push((step.compiled.clone(), parameters));
+            }
+            rows_all = rows_all.saturating_add(rows_root);
+            if !issues.is_empty() {
+                // Each read of a node complains of the same id.
+                issues.0.dedup();
+                wrong.push(error_of_issues(issues, &root.key, root.at));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(Stop::Refused(wrong));
+        }
+        let max = self.limits.rows_max;
+        if rows_all > max {
+            let mut error = GraphqlError::new(
+                "LIMIT_EXCEEDED",
+                format!(
+                    "the pages asked for multiply to {rows_all} rows, at most {max} are read at once; ask for smaller pages"
+                ),
+            );
+            error.issues.push(
+                relata_catalog::Issue::new("LIMIT", error.message.clone())
+                    .with("limit", "rows")
+                    .with("max", max)
+                    .with("rows", rows_all),
+            );
+            return Err(Stop::Refused(vec![error]));
+        }
+        Ok(reads)
+    }
+
+    fn parameters(&self, step: &ReadStep, issues: &mut Issues) -> (Vec<Parameter>, u64) {
+        let context = coercer::CoerceContext {
+            catalogue: self.coerce,
+            list_max: self.limits.list_max,
+            page_max: self.limits.page_max,
+        };
+        step.parameters(self.variables, &context, issues)
+    }
+
+    async fn run_reads(
+        &self,
+        plan: &Plan,
+        reads: Vec<(Arc<Compiled>, Vec<Parameter>)>,
+    ) -> Outcomes {
+        if reads.is_empty() {
+            return Vec::new();
+        }
+        let reader = self.workspace.reader();
+        let directory: Arc<dyn Directory> = self.state.directory.clone();
+        match reader.run(&reads, directory.clone()).await {
+            Ok(written) => written
+                .into_iter()
+                .map(|json| Ok(Bytes::from(json)))
+                .collect(),
+            Err(error) => {
+                // Which root is each read for?
+                let roots = plan.roots.iter().flat_map(|root| {
+                    let count = match &root.step {
+                        Step::Read(_) => 1,
+                        Step::Node(reads) => reads.len(),
+                        _ => 0,
+                    };
+                    std::iter::repeat_n(root, count)
+                });
+                if matches!(error, StoreError::BadCursor) && reads.len() > 1 {
+                    // One root's mistake is not the others'.
+                    let mut outcomes = Vec::with_capacity(reads.len());
+                    for (root, read) in roots.zip(&reads) {
+                        let alone = std::slice::from_ref(read);
+                        let outcome = match reader.run(alone, directory.clone()).await {
+                            Ok(mut written) => {
+                                written.pop().map(Bytes::from).ok_or_else(|| lost(root))
+                            }
+                            Err(error) => {
+                                Err(GraphqlError::of_app(&error.into(), &root.key, root.at))
+                            }
+                        };
+                        outcomes.push(outcome);
+                    }
+                    return outcomes;
+                }
+                let error = AppError::from(error);
+                roots
+                    .map(|root| Err(GraphqlError::of_app(&error, &root.key, root.at)))
+                    .collect()
+            }
+        }
+    }
+
+    async fn introspection(
+        &self,
+        root: &Root,
+        step: &IntrospectionStep,
+    ) -> Result<Bytes, GraphqlError> {
+        if let Some(answer) = step.answer.as_ref().and_then(|answer| answer.get()) {
+            return Ok(answer.clone());
+        }
+        let variables = async_graphql::Variables::from_json(Json::Object(self.given.clone()));
+        let response = self
+            .schema
+            .introspect(step.document.clone(), variables)
+            .instrument(tracing::debug_span!("introspection"))
+            .await;
+        if let Some(error) = response.errors.first() {
+            let mut error = GraphqlError::invalid(error);
+            error.path = vec![root.key.as_str().into()];
+            return Err(error);
+        }
+        let json = match response.data {
+            async_graphql::Value::Object(mut members) => members
+                .swap_remove(root.key.as_str())
+                .and_then(|value| value.into_json().ok())
+                .unwrap_or_default(),
+            _ => Json::Null,
+        };
+        let bytes = Bytes::from(json.to_string());
+        if let Some(answer) = &step.answer {
+            // Another request may have been faster; the bytes are the same.
+            let _ = answer.set(bytes.clone());
+        }
+        Ok(bytes)
+    }
+
+    async fn plugin_query(&self, root: &Root, step: &PluginStep) -> Result<Bytes, GraphqlError> {
+        let arguments = self.arguments(step);
+        let result = relata_app::operation_query(
+            self.workspace,
+            self.caller,
+            &step.plugin,
+            &step.operation,
+            &arguments,
+        )
+        .instrument(tracing::debug_span!(
+            "operation",
+            plugin = step.plugin,
+            operation = step.operation
+        ))
+        .await
+        .map_err(|error| GraphqlError::of_app(&error, &root.key, root.at))?;
+        Ok(Bytes::from(step.pick.apply(&result).to_string()))
+    }
+
+    fn arguments(&self, step: &PluginStep) -> Map<String, Json> {
+        step.arguments
+            .iter()
+            .filter_map(|(name, template)| Some((name.clone(), template.render(self.variables)?)))
+            .collect()
+    }
+
+    async fn mutation(&self, plan: &Plan) -> Result<Answer, Stop> {
+        let mut reads = self.reads(plan)?.into_iter();
+        let mut jobs = Vec::with_capacity(plan.roots.len());
+        let mut early = Vec::new();
+        for root in &plan.roots {
+            let job = match &root.step {
+                Step::Write(step) => {
+                    let read = step.read.as_ref().and_then(|_| reads.next());
+                    match self.write(step) {
+                        Ok(write) => Job::Write {
+                            object: step.object,
+                            write,
+                            read,
+                        },
+                        Err(error) => {
+                            early.push(GraphqlError::of_app(&error, &root.key, root.at));
+                            continue;
+                        }
+                    }
+                }
+                Step::Plugin(step) => Job::Plugin {
+                    plugin: step.plugin.clone(),
+                    operation: step.operation.clone(),
+                    arguments: self.arguments(step),
+                    pick: step.pick.clone(),
+                },
+                Step::Literal(json) => Job::Known(Bytes::from(json.clone())),
+                _ => {
+                    early.push(lost(root));
+                    continue;
+                }
+            };
+            jobs.push(job);
+        }
+        if !early.is_empty() {
+            return Ok(Answer::failed(early));
+        }
+        let work = Arc::new(Work {
+            jobs,
+            revision: self.state.revision,
+            reached: AtomicUsize::new(0),
+            moved: AtomicBool::new(false),
+        });
+        let carried_out = {
+            let work = work.clone();
+            self.workspace
+                .transact(self.caller, move |unit| work.clone().run(unit))
+                .instrument(tracing::debug_span!("write"))
+                .await
+        };
+        match carried_out {
+            Ok(written) => Ok(answer(plan, written.into_iter().map(Ok).collect())),
+            Err(_) if work.moved.load(Ordering::Relaxed) => Err(Stop::Moved),
+            Err(error) => {
+                let reached = work.reached.load(Ordering::Relaxed);
+                let error = match plan.roots.get(reached) {
+                    Some(root) => GraphqlError::of_app(&error, &root.key, root.at),
+                    // The commit: of all of them.
+                    None => GraphqlError::of_app_anywhere(&error),
+                };
+                Ok(Answer::failed(vec![error]))
+            }
+        }
+    }
+
+    fn write(&self, step: &WriteStep) -> Result<Write, AppError> {
+        let object = &self.state.catalogue.object(step.object).singular;
+        let id = |template: &Template| {
+            let given = template.render(self.variables).unwrap_or_default();
+            let text = match &given {
+                Json::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            // What is no id is the id of nothing.
+            Uuid::parse_str(&text)
+                .map_err(|_| AppError::NotFound(format!("there is no {object} {text}")))
+        };
+        let data = |template: &Template| match template.render(self.variables) {
+            Some(Json::Object(data)) => Ok(data),
+            _ => Err(AppError::bad_input("`data` must be given")),
+        };
+        Ok(match &step.change {
+            Change::Create { data: template } => Write::Create {
+                data: data(template)?,
+            },
+            Change::Update {
+                id: id_template,
+                data: data_template,
+                if_version,
+            } => Write::Update {
+                id: id(id_template)?,
+                data: data(data_template)?,
+                if_version: if_version
+                    .as_ref()
+                    .and_then(|template| template.render(self.variables))
+                    .and_then(|version| version.as_i64()),
+            },
+            Change::Delete { id: template } => Write::Delete { id: id(template)? },
+            Change::Restore { id: template } => Write::Restore { id: id(template)? },
+            Change::Destroy { id: template } => Write::Destroy { id: id(template)? },
+        })
+    }
+}
+
+/// A change with its values: everything that a further try needs.
+enum Write {
+    Create {
+        data: Map<String, Json>,
+    },
+    Update {
+        id: Uuid,
+        data: Map<String, Json>,
+        if_version: Option<i64>,
+    },
+    Delete {
+        id: Uuid,
+    },
+    Restore {
+        id: Uuid,
+    },
+    Destroy {
+        id: Uuid,
+    },
+}
+
+/// One root field of a mutation.
+enum Job {
+    Write {
+        object: ObjectIndex,
+        write: Write,
+        read: Option<(Arc<Compiled>, Vec<Parameter>)>,
+    },
+    Plugin {
+        plugin: String,
+        operation: String,
+        arguments: Map<String, Json>,
+        pick: pick::Picked,
+    },
+    Known(Bytes),
+}
+
+/// All root fields of a mutation, as often as the transaction is tried.
+struct Work {
+    jobs: Vec<Job>,
+    /// Of the catalogue that the jobs were made for.
+    revision: u64,
+    /// The job at hand: where a failure belongs.
+    reached: AtomicUsize,
+    /// The transaction sees another revision.
+    moved: AtomicBool,
+}
+
+impl Work {
+    fn run(self: Arc<Self>, unit: Unit) -> BoxFuture<'static, Result<Vec<Bytes>, AppError>> {
+        Box::pin(async move {
+            if unit.state().revision != self.revision {
+                self.moved.store(true, Ordering::Relaxed);
+                return Err(AppError::Unavailable(
+                    "the catalogue has moved on".to_owned(),
+                ));
+            }
+            let mut written = Vec::with_capacity(self.jobs.len());
+            for (position, job) in self.jobs.iter().enumerate() {
+                self.reached.store(position, Ordering::Relaxed);
+                written.push(job.run(&unit).await?);
+            }
+            self.reached.store(self.jobs.len(), Ordering::Relaxed);
+            Ok(written)
+        })
+    }
+}
+
+impl Job {
+    async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
+        match self {
+            Self::Known(bytes) => Ok(bytes.clone()),
+            Self::Plugin {
+                plugin,
+                operation,
+                arguments,
+                pick,
+            } => {
+                let result =
+                    relata_app::operation_mutation(unit, plugin, operation, arguments).await?;
+                Ok(Bytes::from(pick.apply(&result).to_string()))
+            }
+            Self::Write {
+                object,
+                write,
+                read,
+            } => {
+                let id = write.run(unit, *object).await?;
+                let Some((compiled, parameters)) = read else {
+                    return Ok(Bytes::from(format!("\"{id}\"")));
+                };
+                let mut parameters = parameters.clone();
+                if let Some(first) = parameters.first_mut() {
+                    *first = Parameter::Value(Value::Reference(id));
+                }
+                let workspace = unit.workspace();
+                let json = workspace
+                    .reader()
+                    .run_in(
+                        unit.transaction(),
+                        compiled,
+                        &parameters,
+                        &*unit.state().directory,
+                    )
+                    .instrument(tracing::debug_span!("sql"))
+                    .await?;
+                Ok(Bytes::from(json))
+            }
+        }
+    }
+}
+
+impl Write {
+    /// Carries it out and gives the record's id. Paths of issues begin at the argument.
+    async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Uuid, AppError> {
+        let in_data = |error: AppError| match error {
+            error @ AppError::VersionConflict { .. } => error,
+            error => error.at("data"),
+        };
+        match self {
+            Self::Create { data } => record_create(unit, object, data).await.map_err(in_data),
+            Self::Update {
+                id,
+                data,
+                if_version,
+            } => {
+                record_update(unit, object, *id, data, *if_version)
+                    .await
+                    .map_err(in_data)?;
+                Ok(*id)
+            }
+            Self::Delete { id } => record_delete(unit, object, *id).await.map(|()| *id),
+            Self::Restore { id } => record_restore(unit, object, *id).await.map(|()| *id),
+            Self::Destroy { id } => record_destroy(unit, object, *id).await.map(|()| *id),
+        }
+    }
+}
+
+/// A failed field is null where it may be; where it may not, there is no data at all.
+fn answer(plan: &Plan, outcomes: Outcomes) -> Answer {
+    let mut members = Vec::with_capacity(outcomes.len());
+    let mut errors = Vec::new();
+    let mut has_data = true;
+    for (root, outcome) in plan.roots.iter().zip(outcomes) {
+        match outcome {
+            Ok(json) => members.push((root.key.clone(), json)),
+            Err(error) => {
+                errors.push(error);
+                has_data &= root.nullable;
+                members.push((root.key.clone(), Bytes::from_static(b"null")));
+            }
+        }
+    }
+    Answer {
+        data: has_data.then_some(members),
+        errors,
+    }
+}
+
+/// What `viewer` answers, before anything is selected of it.
+fn viewer(caller: &Caller) -> Map<String, Json> {
+    let user = caller.user.as_ref().map(|user| {
+        json!({
+            "__typename": "User",
+            "id": user.id.to_string(),
+            "name": user.name,
+            "email": user.email,
+        })
+    });
+    let actor = match &caller.actor {
+        Actor::User(id) => user
+            .clone()
+            .unwrap_or_else(|| json!({"__typename": "User", "id": id.to_string()})),
+        Actor::Token(id) => json!({"__typename": "Token", "id": id.to_string()}),
+        Actor::Plugin(id) => json!({"__typename": "Plugin", "id": id}),
+        Actor::System => json!({"__typename": "System", "name": "System"}),
+    };
+    let mut viewer = Map::new();
+    viewer.insert("user".into(), user.unwrap_or_default());
+    viewer.insert("actor".into(), actor);
+    viewer.insert("isAdmin".into(), caller.is_admin.into());
+    viewer.insert("locale".into(), caller.locale.as_str().into());
+    let zone = caller.zone.iana_name().unwrap_or("UTC");
+    viewer.insert("zone".into(), zone.into());
+    viewer
+}
+
+/// A step stands where it can't: our mistake.
+fn lost(root: &Root) -> GraphqlError {
+    let error = AppError::broken("a root field was not carried out");
+    GraphqlError::of_app(&error, &root.key, root.at)
+}
+
+/// Why a read could not be compiled.
+pub(crate) fn compile_error(error: &CompileError) -> GraphqlError {
+    match error {
+        CompileError::Limit { .. } => GraphqlError::new("LIMIT_EXCEEDED", error.to_string()),
+        CompileError::Unsupported { .. } | CompileError::Unordered { .. } => {
+            GraphqlError::new("BAD_INPUT", error.to_string())
+        }
+        CompileError::Operand(_) => GraphqlError::new("BAD_INPUT", error.to_string()),
+        other => GraphqlError::of_app_anywhere(&AppError::internal(other)),
+    }
+}
+
+/// Whether an operation of a plugin is a field of `Mutation`.
+pub(crate) fn is_mutation(operation: &relata_app::PluginOperation) -> bool {
+    operation.kind == relata_app::PluginOperationKind::Mutation
+}
+
+impl GraphqlError {
+    /// What the application says of a root field.
+    #[must_use]
+    pub fn of_app(error: &AppError, key: &str, at: (usize, usize)) -> Self {
+        let mut of_app = Self::new(error.code(), error.message());
+        of_app.path = vec![key.into()];
+        of_app.locations = vec![at];
+        of_app.issues = error.issues().to_vec();
+        if let AppError::Internal { reference } = error {
+            of_app.reference = Some(reference.clone());
+        }
+        of_app
+    }
+
+    /// What the application says of a request as a whole.
+    #[must_use]
+    pub fn of_app_anywhere(error: &AppError) -> Self {
+        let mut of_app = Self::of_app(error, "", (0, 0));
+        of_app.path.clear();
+        of_app.locations.clear();
+        of_app
+    }
+}

@@ -1,0 +1,294 @@
+//! From an operand as a client writes it to the value that a column is compared with.
+
+use std::{str::FromStr, sync::Arc};
+
+use jiff::civil::Date;
+use relata_catalog::{
+    DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Value, coerce_operand, parse_instant,
+};
+use rust_decimal::Decimal;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::schema::types::one_of;
+
+/// Longest text that anything is compared with, in characters.
+const OPERAND_CHARACTERS_MAX: usize = 10_000;
+
+/// What coercion depends on beside the value.
+pub(crate) struct CoerceContext<'c> {
+    /// Region of phones, zone of the caller, the time.
+    pub(crate) catalogue: &'c relata_catalog::CoerceContext,
+    /// Values in a list, at most.
+    pub(crate) list_max: usize,
+    /// Records on a page, at most.
+    pub(crate) page_max: u64,
+}
+
+/// How an operand is read.
+#[derive(Debug, Clone)]
+pub(crate) enum Coercer {
+    Text,
+    Integer,
+    Decimal,
+    Boolean,
+    Date,
+    DateTime,
+    Reference,
+    /// One of these texts.
+    Choice(Arc<[String]>),
+    /// As the field's own values are read: autonumbers.
+    Field(Arc<Field>),
+    /// The number that a spelling means, in E.164.
+    PhoneNumber(Arc<Field>),
+    /// Digits of a number.
+    PhoneDigits,
+    /// Names of stages to the keys of one pipeline; and all names of all pipelines of the field.
+    Stage {
+        keys: Arc<[(String, String)]>,
+        names: Arc<[String]>,
+    },
+    /// Names of pipelines to their keys.
+    Pipeline(Arc<[(String, String)]>),
+    /// How many records; optional.
+    PageSize,
+    /// How many records to pass over; optional.
+    Offset,
+    /// Opaque; optional.
+    Cursor,
+    /// The id of a root field: what is no id at all is the id of nothing.
+    LenientId,
+}
+
+impl Coercer {
+    /// Whether null is no mistake.
+    pub(crate) fn is_optional(&self) -> bool {
+        matches!(self, Self::PageSize | Self::Offset | Self::Cursor)
+    }
+
+    /// One value of a list; a name may stand for several keys, or for none.
+    pub(crate) fn coerce_all(
+        &self,
+        input: &Json,
+        context: &CoerceContext<'_>,
+    ) -> Result<Vec<Value>, Issues> {
+        match self {
+            Self::Stage { keys, names } => {
+                let name = text(input)?;
+                if !names.iter().any(|known| known == name) {
+                    return Err(unknown("stage", name, names.iter().map(String::as_str)).into());
+                }
+                Ok(keys
+                    .iter()
+                    .filter(|(known, _)| known == name)
+                    .map(|(_, key)| Value::Text(key.clone()))
+                    .collect())
+            }
+            other => other.coerce(input, context).map(|value| vec![value]),
+        }
+    }
+
+    /// One value.
+    pub(crate) fn coerce(
+        &self,
+        input: &Json,
+        context: &CoerceContext<'_>,
+    ) -> Result<Value, Issues> {
+        match self {
+            Self::Text => {
+                let text = text(input)?;
+                if text.contains('\0') {
+                    return Err(Issue::new(
+                        "WRONG_TYPE",
+                        "the text contains U+0000, which no record contains",
+                    )
+                    .into());
+                }
+                if text.len() > OPERAND_CHARACTERS_MAX
+                    && text.chars().count() > OPERAND_CHARACTERS_MAX
+                {
+                    return Err(Issue::new(
+                        "TOO_LONG",
+                        format!("at most {OPERAND_CHARACTERS_MAX} characters are compared with"),
+                    )
+                    .with("max", OPERAND_CHARACTERS_MAX)
+                    .into());
+                }
+                Ok(Value::Text(text.to_owned()))
+            }
+            Self::Integer => integer(input).map(Value::Integer),
+            Self::Decimal => decimal(input).map(Value::Decimal),
+            Self::Boolean => match input {
+                Json::Bool(value) => Ok(Value::Boolean(*value)),
+                other => Err(wrong("true or false", other).into()),
+            },
+            Self::Date => text(input).and_then(|text| {
+                Date::from_str(text)
+                    .ok()
+                    // Dates of 10 characters alone: a date-time is no date.
+                    .filter(|_| text.len() == 10)
+                    .map(Value::Date)
+                    .ok_or_else(|| wrong("a date such as \"2026-11-22\"", input).into())
+            }),
+            Self::DateTime => text(input).and_then(|text| {
+                parse_instant(text).map(Value::DateTime).ok_or_else(|| {
+                    wrong(
+                        "a date-time with its offset, such as \"2026-11-22T08:00:00Z\"",
+                        input,
+                    )
+                    .into()
+                })
+            }),
+            Self::Reference => id_text(input)
+                .as_deref()
+                .and_then(|text| Uuid::parse_str(text).ok())
+                .map(Value::Reference)
+                .ok_or_else(|| wrong("the id of a record", input).into()),
+            Self::LenientId => Ok(Value::Reference(
+                id_text(input)
+                    .as_deref()
+                    .and_then(|text| Uuid::parse_str(text).ok())
+                    .unwrap_or_default(),
+            )),
+            Self::Choice(choices) => {
+                let text = text(input)?;
+                if choices.iter().any(|choice| choice == text) {
+                    Ok(Value::Text(text.to_owned()))
+                } else {
+                    Err(unknown("option", text, choices.iter().map(String::as_str)).into())
+                }
+            }
+            Self::Field(field) => coerce_operand(field, input, context.catalogue),
+            Self::PhoneNumber(field) => {
+                let typed = text(input)?;
+                let known = coerce_operand(field, input, context.catalogue)
+                    .ok()
+                    .and_then(|value| match value {
+                        Value::Phone(phone) => phone.e164,
+                        Value::Phones(phones) => phones.primary.e164,
+                        _ => None,
+                    });
+                Ok(Value::Text(known.unwrap_or_else(|| digits(typed))))
+            }
+            Self::PhoneDigits => {
+                let digits = digits(text(input)?);
+                if digits.is_empty() {
+                    return Err(wrong("digits of a phone number", input).into());
+                }
+                Ok(Value::Text(digits))
+            }
+            // Compared with lists alone.
+            Self::Stage { .. } => self
+                .coerce_all(input, context)?
+                .into_iter()
+                .next()
+                .ok_or_else(|| wrong("the name of a stage", input).into()),
+            Self::Pipeline(keys) => {
+                let name = text(input)?;
+                keys.iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, key)| Value::Text(key.clone()))
+                    .ok_or_else(|| {
+                        unknown("pipeline", name, keys.iter().map(|(name, _)| name.as_str())).into()
+                    })
+            }
+            Self::PageSize => {
+                let size = integer(input)?;
+                match u64::try_from(size) {
+                    Err(_) => Err(wrong("a number of records, 0 or more", input).into()),
+                    Ok(size) if size > context.page_max => Err(Issue::new(
+                        LIMIT_PAGE,
+                        format!(
+                            "a page has at most {} records; use `after` to go on",
+                            context.page_max
+                        ),
+                    )
+                    .with("max", context.page_max)
+                    .into()),
+                    Ok(_) => Ok(Value::Integer(size)),
+                }
+            }
+            Self::Offset => match integer(input)? {
+                offset @ 0..=INTEGER_MAX => Ok(Value::Integer(offset)),
+                _ => Err(wrong("a number of records, 0 or more", input).into()),
+            },
+            Self::Cursor => text(input).map(|text| Value::Text(text.to_owned())),
+        }
+    }
+}
+
+/// The issue's code of a page that is too large: makes the whole error `LIMIT_EXCEEDED`.
+pub(crate) const LIMIT_PAGE: &str = "PAGE_TOO_LARGE";
+
+fn text(input: &Json) -> Result<&str, Issues> {
+    input.as_str().ok_or_else(|| wrong("a text", input).into())
+}
+
+/// GraphQL lets whole numbers stand for ids.
+fn id_text(input: &Json) -> Option<std::borrow::Cow<'_, str>> {
+    match input {
+        Json::String(text) => Some(text.as_str().into()),
+        Json::Number(number) => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+fn integer(input: &Json) -> Result<i64, Issues> {
+    input
+        .as_i64()
+        .filter(|number| (-INTEGER_MAX..=INTEGER_MAX).contains(number))
+        .ok_or_else(|| wrong("a whole number within ±(2^53 − 1)", input).into())
+}
+
+/// By text alone: `1e400` is no decimal, and no float comes in between.
+fn decimal(input: &Json) -> Result<Decimal, Issues> {
+    let text = match input {
+        Json::String(text) => text.clone(),
+        Json::Number(number) => number.to_string(),
+        other => return Err(wrong("a decimal number, as text or number", other).into()),
+    };
+    let parsed = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
+    match parsed {
+        Ok(number) if fits(number) => Ok(number),
+        Ok(_) => Err(Issue::new(
+            "OUT_OF_RANGE",
+            format!("at most {DECIMAL_DIGITS_MAX} digits are compared with"),
+        )
+        .with("max", DECIMAL_DIGITS_MAX)
+        .into()),
+        Err(_) => Err(wrong("a decimal number such as \"12.50\"", input).into()),
+    }
+}
+
+fn fits(number: Decimal) -> bool {
+    let digits = number.normalize().mantissa().unsigned_abs().to_string();
+    digits.len() as u32 <= DECIMAL_DIGITS_MAX
+}
+
+/// A leading plus and digits.
+fn digits(typed: &str) -> String {
+    typed
+        .trim()
+        .char_indices()
+        .filter(|(at, character)| character.is_ascii_digit() || (*at == 0 && *character == '+'))
+        .map(|(_, character)| character)
+        .collect()
+}
+
+fn wrong(expected: &str, found: &Json) -> Issue {
+    let mut found = found.to_string();
+    if found.chars().count() > 40 {
+        found = found.chars().take(40).chain(['…']).collect();
+    }
+    Issue::new("WRONG_TYPE", format!("{expected} is expected, not {found}"))
+}
+
+fn unknown<'n>(what: &str, found: &str, known: impl Iterator<Item = &'n str>) -> Issue {
+    let known = known.collect::<Vec<_>>();
+    Issue::new(
+        "UNKNOWN_VALUE",
+        format!("there is no {what} `{found}`, but {}", one_of(&known)),
+    )
+    .with("value", found)
+    .with("allowed", Json::from(known))
+}

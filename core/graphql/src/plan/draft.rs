@@ -1,0 +1,77 @@
+//! What is gathered while one root field becomes a read: parameters, costs, mistakes.
+
+use relata_catalog::{Issue, Issues, PathSegment};
+use relata_store::{filter::Operand, read::Parameter};
+
+use super::{
+    Planner,
+    coercer::Coercer,
+    inputs::{Input, Slot},
+};
+
+/// One root field on its way to a read.
+pub(crate) struct Draft<'p, 'v> {
+    pub(crate) planner: &'p Planner<'v>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) issues: Issues,
+    /// Where in the response, and then in the arguments, the planner stands.
+    pub(crate) path: Vec<PathSegment>,
+    /// Conditions so far, of all filters of the field.
+    pub(crate) conditions: usize,
+}
+
+impl<'p, 'v> Draft<'p, 'v> {
+    pub(crate) fn new(planner: &'p Planner<'v>, key: &str) -> Self {
+        Self {
+            planner,
+            slots: Vec::new(),
+            issues: Issues::default(),
+            path: vec![key.into()],
+            conditions: 0,
+        }
+    }
+
+    /// Collects a mistake at the place where the planner stands.
+    pub(crate) fn issue(&mut self, mut issue: Issue) {
+        issue.path.splice(0..0, self.path.iter().cloned());
+        self.issues.push(issue);
+    }
+
+    /// Goes one step down for as long as `work` lasts.
+    pub(crate) fn inside<T>(
+        &mut self,
+        segment: impl Into<PathSegment>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.path.push(segment.into());
+        let result = work(self);
+        self.path.pop();
+        result
+    }
+
+    /// An operand: a value where it is known, else a parameter of the read. Where it is wrong,
+    /// the mistake is collected and something harmless stands in.
+    pub(crate) fn operand(
+        &mut self,
+        input: &Input<'v>,
+        coercer: Coercer,
+        is_list: bool,
+    ) -> Operand {
+        let template = input.template(self.planner.variables);
+        let slot = Slot::new(template, coercer, is_list, self.path.clone());
+        if slot.is_known() {
+            let value = slot.parameter(
+                self.planner.variables,
+                &self.planner.coercion(),
+                &mut self.issues,
+            );
+            return match value {
+                Some(Parameter::Value(value)) => Operand::Value(value),
+                Some(Parameter::List(values)) => Operand::List(values),
+                Some(Parameter::Absent) | None => Operand::List(Vec::new()),
+            };
+        }
+        self.slots.push(slot);
+        Operand::Parameter(self.slots.len() - 1)
+    }
+}

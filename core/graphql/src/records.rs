@@ -1,0 +1,434 @@
+//! The records endpoint: schema and caches of one workspace, and the way of a request through
+//! them.
+//!
+//! A request that has been seen before is hashed, its variables are checked, and its plan is run:
+//! no parsing, no validation, no planning. Documents are kept by their hash, operation and
+//! revision of the catalogue; plans by the document, the shape of the variables and the reader's
+//! language. Both are bounded by memory.
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use async_graphql::parser::{parse_query, types::OperationType};
+use bytes::Bytes;
+use moka::sync::Cache;
+use relata_app::{AppError, Caller, State, Workspace};
+use relata_catalog::{CoerceContext, Issues};
+use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
+
+use crate::{
+    Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext,
+    errors::GraphqlError,
+    execute::{self, Run},
+    guard,
+    limits::RecordsLimits,
+    plan::{
+        NoPlan, Plan, Planner, Step,
+        inputs::Variables,
+        prepare::{self, Prepared},
+    },
+    schema::{PluginOperation, RecordSchema, SchemaError},
+};
+
+/// Tries of a mutation whose catalogue moved on between its plan and its transaction.
+const MOVES_MAX: usize = 3;
+
+/// The records endpoint of one workspace. Cheap to clone.
+#[derive(Clone)]
+pub struct Records {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    workspace: Workspace,
+    limits: RecordsLimits,
+    snapshot: ArcSwapOption<Snapshot>,
+    /// One builds at a time.
+    building: tokio::sync::Mutex<()>,
+    documents: Cache<DocumentKey, Arc<Prepared>>,
+    plans: Cache<PlanKey, Arc<Plan>>,
+}
+
+/// The schema at one revision.
+pub(crate) struct Snapshot {
+    revision: u64,
+    pub(crate) schema: RecordSchema,
+    sdl: OnceLock<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct DocumentKey {
+    /// SHA-256 of the operation's name and the document.
+    hash: [u8; 32],
+    revision: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PlanKey {
+    document: DocumentKey,
+    shape: Box<[u8]>,
+    locale: Box<str>,
+}
+
+impl Records {
+    /// The endpoint of a workspace, with default limits.
+    #[must_use]
+    pub fn new(workspace: Workspace) -> Self {
+        Self::with_limits(workspace, RecordsLimits::default())
+    }
+
+    /// The endpoint of a workspace.
+    #[must_use]
+    pub fn with_limits(workspace: Workspace, limits: RecordsLimits) -> Self {
+        let half = limits.cache_bytes_max / 2;
+        Self {
+            shared: Arc::new(Shared {
+                workspace,
+                limits,
+                snapshot: ArcSwapOption::empty(),
+                building: tokio::sync::Mutex::new(()),
+                documents: Cache::builder()
+                    .max_capacity(half)
+                    .weigher(|_, prepared: &Arc<Prepared>| prepared.weight)
+                    .build(),
+                plans: Cache::builder()
+                    .max_capacity(half)
+                    .weigher(|key: &PlanKey, plan: &Arc<Plan>| weight(key, plan))
+                    .build(),
+            }),
+        }
+    }
+
+    /// The schema in the schema definition language, at the workspace's present revision.
+    ///
+    /// # Errors
+    /// `INTERNAL`, with the cause in the log.
+    pub async fn sdl(&self) -> Result<String, AppError> {
+        let (_, snapshot) = self.snapshot().await?;
+        Ok(snapshot.sdl.get_or_init(|| snapshot.schema.sdl()).clone())
+    }
+
+    /// Carries a request out.
+    pub async fn execute(
+        &self,
+        request: GraphqlRequest,
+        caller: &Caller,
+        context: &RequestContext,
+    ) -> GraphqlResponse {
+        let started = std::time::Instant::now();
+        let mut moves = 0;
+        let response = loop {
+            match self.attempt(&request, caller).await {
+                Ok(answer) => break answer.respond(context),
+                Err(Stop::Moved) if moves < MOVES_MAX => moves += 1,
+                Err(Stop::Moved) => {
+                    let error =
+                        GraphqlError::new("CONFLICT", "the catalogue keeps changing; try again");
+                    break request_errors(&[error], Outcome::Executed, context);
+                }
+                Err(Stop::Refused(errors)) => {
+                    break request_errors(&errors, Outcome::RequestError, context);
+                }
+                Err(Stop::NotHere(error)) => {
+                    break request_errors(&[error], Outcome::MethodNotAllowed, context);
+                }
+                Err(Stop::Failed(error)) => {
+                    let error = GraphqlError::of_app_anywhere(&error);
+                    break request_errors(&[error], Outcome::Executed, context);
+                }
+            }
+        };
+        metrics::histogram!("relata_graphql_duration_seconds").record(started.elapsed());
+        response
+    }
+
+    async fn attempt(
+        &self,
+        request: &GraphqlRequest,
+        caller: &Caller,
+    ) -> Result<execute::Answer, Stop> {
+        let (state, snapshot) = self.snapshot().await.map_err(Stop::Failed)?;
+        let key = DocumentKey {
+            hash: hash(request),
+            revision: state.revision,
+        };
+        let prepared = self.prepared(&key, request, &snapshot).await?;
+        if prepared.operation == OperationType::Mutation && request.accepts == Accepts::QueryOnly {
+            return Err(Stop::NotHere(GraphqlError::new(
+                "BAD_INPUT",
+                "mutations are not carried out by GET; use POST",
+            )));
+        }
+        let inputs = &snapshot.schema.inputs;
+        let variables = Variables::read(&prepared, &request.variables, inputs)
+            .map_err(|issues| Stop::Refused(vec![variables_error(issues)]))?;
+        let options = self.shared.workspace.options();
+        let coerce = CoerceContext {
+            region: options.region.clone(),
+            currency: options.currency.clone(),
+            now_micros: jiff::Timestamp::now().as_microsecond(),
+            zone: Some(caller.zone.clone()),
+        };
+        let plan = self.plan(
+            key, &state, &snapshot, &prepared, &variables, &coerce, caller,
+        )?;
+        Run {
+            workspace: &self.shared.workspace,
+            limits: &self.shared.limits,
+            state: &state,
+            schema: &snapshot.schema,
+            coerce: &coerce,
+            variables: &variables,
+            given: &request.variables,
+            caller,
+        }
+        .plan(&plan)
+        .await
+    }
+
+    /// The document, parsed and validated: once for each revision.
+    async fn prepared(
+        &self,
+        key: &DocumentKey,
+        request: &GraphqlRequest,
+        snapshot: &Snapshot,
+    ) -> Result<Arc<Prepared>, Stop> {
+        if let Some(prepared) = self.shared.documents.get(key) {
+            return Ok(prepared);
+        }
+        let limits = &self.shared.limits.document;
+        tracing::debug_span!("guard", bytes = request.query.len())
+            .in_scope(|| guard::inspect(&request.query, limits))
+            .map_err(|refusal| {
+                metrics::counter!("relata_graphql_refused_total").increment(1);
+                Stop::Refused(vec![GraphqlError::refused(&refusal, &request.query)])
+            })?;
+        let name = request.operation_name.as_deref();
+        let span = tracing::debug_span!("validate");
+        let prepared = async {
+            let refuse = |error: GraphqlError| Stop::Refused(vec![error]);
+            let document = parse_query(&request.query)
+                .map_err(|error| refuse(GraphqlError::invalid(&error.into())))?;
+            let operation = prepare::choose(&document, name)
+                .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
+            match operation.ty {
+                OperationType::Subscription => {
+                    return Err(refuse(GraphqlError::new(
+                        "BAD_INPUT",
+                        "subscriptions are not carried by this transport",
+                    )));
+                }
+                OperationType::Mutation if !snapshot.schema.has_mutations() => {
+                    return Err(refuse(GraphqlError::new(
+                        "BAD_INPUT",
+                        "this workspace has no mutations: its catalogue has no objects",
+                    )));
+                }
+                _ => {}
+            }
+            let checked = snapshot.schema.validate(document.clone(), name).await;
+            if let Err(errors) = checked
+                && !errors.iter().all(is_about_a_value)
+            {
+                return Err(Stop::Refused(
+                    errors.iter().map(GraphqlError::invalid).collect(),
+                ));
+            }
+            Prepared::new(document, name, request.query.len())
+                .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))
+        }
+        .instrument(span)
+        .await?;
+        let prepared = Arc::new(prepared);
+        self.shared.documents.insert(key.clone(), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// The plan for this shape of variables.
+    #[expect(clippy::too_many_arguments, reason = "a plan depends on all of them")]
+    fn plan(
+        &self,
+        document: DocumentKey,
+        state: &State,
+        snapshot: &Snapshot,
+        prepared: &Prepared,
+        variables: &Variables<'_>,
+        coerce: &CoerceContext,
+        caller: &Caller,
+    ) -> Result<Arc<Plan>, Stop> {
+        let key = PlanKey {
+            document,
+            shape: variables.shape(&snapshot.schema.inputs).into(),
+            locale: caller.locale.as_str().into(),
+        };
+        if let Some(plan) = self.shared.plans.get(&key) {
+            metrics::counter!("relata_graphql_plans_total", "result" => "hit").increment(1);
+            return Ok(plan);
+        }
+        metrics::counter!("relata_graphql_plans_total", "result" => "miss").increment(1);
+        let planner = Planner {
+            catalogue: &state.catalogue,
+            schema: &snapshot.schema,
+            backend: self.shared.workspace.database().backend(),
+            limits: &self.shared.limits,
+            coerce,
+            locale: &caller.locale,
+            prepared,
+            variables,
+        };
+        let plan = tracing::debug_span!("plan")
+            .in_scope(|| planner.plan())
+            .map_err(|error| match error {
+                NoPlan::Wrong(errors) => Stop::Refused(errors),
+                NoPlan::Compile(error) => Stop::Refused(vec![execute::compile_error(&error)]),
+            })?;
+        let plan = Arc::new(plan);
+        self.shared.plans.insert(key, plan.clone());
+        Ok(plan)
+    }
+
+    /// The workspace's state, and the schema of the same revision.
+    async fn snapshot(&self) -> Result<(Arc<State>, Arc<Snapshot>), AppError> {
+        loop {
+            let state = self.shared.workspace.state();
+            if let Some(snapshot) = self.shared.snapshot.load_full()
+                && snapshot.revision == state.revision
+            {
+                return Ok((state, snapshot));
+            }
+            let _one = self.shared.building.lock().await;
+            let is_built = self
+                .shared
+                .snapshot
+                .load()
+                .as_ref()
+                .is_some_and(|snapshot| snapshot.revision >= state.revision);
+            if is_built {
+                continue;
+            }
+            let building = state.clone();
+            // Tens of milliseconds in a large workspace: not on a thread that serves others.
+            let built = tokio::task::spawn_blocking(move || {
+                let span = tracing::info_span!("schema", revision = building.revision);
+                span.in_scope(|| build(&building))
+            })
+            .await
+            .map_err(|error| AppError::internal(&error))?
+            .map_err(|error| AppError::internal(&error))?;
+            let snapshot = Arc::new(Snapshot {
+                revision: state.revision,
+                schema: built,
+                sdl: OnceLock::new(),
+            });
+            self.shared.snapshot.store(Some(snapshot.clone()));
+            // What was made for older revisions is not asked for again.
+            self.shared.documents.invalidate_all();
+            self.shared.plans.invalidate_all();
+            return Ok((state, snapshot));
+        }
+    }
+}
+
+fn build(state: &State) -> Result<RecordSchema, SchemaError> {
+    let operations = state
+        .plugins
+        .operations()
+        .map(|(field, plugin, operation)| PluginOperation {
+            plugin: plugin.id.clone(),
+            operation: operation.name.clone(),
+            field,
+            is_mutation: execute::is_mutation(operation),
+            description: operation.description.clone(),
+            arguments: operation.arguments.clone(),
+            result: operation.result.clone(),
+        })
+        .collect::<Vec<_>>();
+    RecordSchema::build(&state.catalogue, &operations)
+}
+
+/// Why a request ends without an answer of its own.
+pub(crate) enum Stop {
+    /// It can't be carried out as it is.
+    Refused(Vec<GraphqlError>),
+    /// It can be, but not by this transport.
+    NotHere(GraphqlError),
+    /// The catalogue has moved on since the plan was made: once more from the start.
+    Moved,
+    /// Our side.
+    Failed(AppError),
+}
+
+/// async-graphql stops at the first mistake of an argument. The planner looks at the same values
+/// and finds all of them, so what async-graphql says of values alone is left to it.
+fn is_about_a_value(error: &async_graphql::ServerError) -> bool {
+    error.message.starts_with("Invalid value for argument")
+}
+
+fn hash(request: &GraphqlRequest) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    if let Some(name) = &request.operation_name {
+        hasher.update((name.len() as u64 + 1).to_le_bytes());
+        hasher.update(name.as_bytes());
+    } else {
+        hasher.update(0_u64.to_le_bytes());
+    }
+    hasher.update(request.query.as_bytes());
+    hasher.finalize().into()
+}
+
+/// Bytes of a plan, roughly: its statements' texts, and about as much around them.
+fn weight(key: &PlanKey, plan: &Plan) -> u32 {
+    const ROOT_BYTES: usize = 2_000;
+    let of_read = |read: &crate::plan::ReadStep| -> usize {
+        ROOT_BYTES
+            + read
+                .compiled
+                .statements()
+                .map(|text| 4 * text.len())
+                .sum::<usize>()
+    };
+    let roots = plan
+        .roots
+        .iter()
+        .map(|root| match &root.step {
+            Step::Read(read) => of_read(read),
+            Step::Node(reads) => reads.iter().map(of_read).sum(),
+            Step::Write(write) => ROOT_BYTES + write.read.as_ref().map_or(0, of_read),
+            // The schema about itself: half a megabyte for large catalogues.
+            Step::Introspection(_) => 500_000,
+            _ => ROOT_BYTES,
+        })
+        .sum::<usize>();
+    u32::try_from(roots + key.shape.len() + 200).unwrap_or(u32::MAX)
+}
+
+fn variables_error(issues: Issues) -> GraphqlError {
+    let message = match issues.0.as_slice() {
+        [only] => format!("{}: {}", only.path_text(), only.message),
+        several => format!("the variables have {} mistakes", several.len()),
+    };
+    let mut error = GraphqlError::new("BAD_INPUT", message);
+    error.issues = issues.0;
+    error
+}
+
+/// An answer that consists of errors. Only what was executed has `data`.
+fn request_errors(
+    errors: &[GraphqlError],
+    outcome: Outcome,
+    context: &RequestContext,
+) -> GraphqlResponse {
+    let errors = errors
+        .iter()
+        .map(|error| error.to_json(&context.request_id))
+        .collect::<Vec<_>>();
+    let mut body = serde_json::json!({"errors": errors});
+    if outcome == Outcome::Executed {
+        body["data"] = serde_json::Value::Null;
+    }
+    GraphqlResponse {
+        body: Bytes::from(body.to_string()),
+        outcome,
+    }
+}

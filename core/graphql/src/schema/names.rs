@@ -1,0 +1,178 @@
+//! Names of types that an object brings with it.
+//!
+//! `Company`, `CompanyFilter`, `CompanyIndustry` … An object or a field whose types would take
+//! the name of another type gives way with an underscore, which no name of an object contains:
+//! the later in the catalogue yields, so the answer is the same on every server.
+
+use std::collections::HashSet;
+
+use relata_catalog::{Catalogue, FieldIndex, Kind, ObjectIndex, capitalised};
+
+/// Types of the platform, and what GraphQL itself calls its own.
+pub(crate) const PLATFORM_TYPES: &[&str] = &[
+    "Actor",
+    "Address",
+    "AddressFilter",
+    "AddressInput",
+    "AutonumberFilter",
+    "Boolean",
+    "BooleanFilter",
+    "Date",
+    "DateFilter",
+    "DateTime",
+    "DateTimeFilter",
+    "Decimal",
+    "DecimalFilter",
+    "Deleted",
+    "Duration",
+    "Emails",
+    "EmailsFilter",
+    "EmailsInput",
+    "ExactTextFilter",
+    "Float",
+    "FullName",
+    "FullNameFilter",
+    "FullNameInput",
+    "HistoryChange",
+    "HistoryConnection",
+    "HistoryEntry",
+    "HistoryField",
+    "ID",
+    "IdFilter",
+    "Int",
+    "JSON",
+    "JsonFilter",
+    "ListFilter",
+    "Money",
+    "MoneyFilter",
+    "MoneyInput",
+    "Mutation",
+    "NameOrder",
+    "Node",
+    "OrderDirection",
+    "Owner",
+    "PageInfo",
+    "Phone",
+    "PhoneFilter",
+    "Phones",
+    "PhonesFilter",
+    "PhonesInput",
+    "Pipeline",
+    "Plugin",
+    "Query",
+    "Record",
+    "SafeInt",
+    "SafeIntFilter",
+    "Stage",
+    "StageFilter",
+    "StageInput",
+    "StageOption",
+    "StagePassage",
+    "StageType",
+    "StageTypeFilter",
+    "StageUnmet",
+    "StageValue",
+    "String",
+    "Subscription",
+    "System",
+    "Team",
+    "TextFilter",
+    "Time",
+    "Token",
+    "User",
+    "Viewer",
+];
+
+/// What an object's name is followed by in names of types.
+const SUFFIXES: &[&str] = &[
+    "",
+    "Filter",
+    "ListFilter",
+    "Order",
+    "Create",
+    "Update",
+    "Key",
+    "Connection",
+    "Edge",
+];
+
+/// Names of types by position in the catalogue.
+#[derive(Debug)]
+pub(crate) struct Names {
+    objects: Vec<ObjectNames>,
+}
+
+#[derive(Debug)]
+struct ObjectNames {
+    type_name: String,
+    /// Enum of a select field, by position of the field.
+    enums: Vec<Option<String>>,
+}
+
+impl Names {
+    pub(crate) fn of(catalogue: &Catalogue) -> Self {
+        let mut taken: HashSet<String> = PLATFORM_TYPES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        let mut objects = Vec::with_capacity(catalogue.objects.len());
+        for object in &catalogue.objects {
+            let mut type_name = object.type_name();
+            while SUFFIXES
+                .iter()
+                .any(|suffix| taken.contains(&format!("{type_name}{suffix}")))
+            {
+                type_name.push('_');
+            }
+            for suffix in SUFFIXES {
+                taken.insert(format!("{type_name}{suffix}"));
+            }
+            objects.push(ObjectNames {
+                type_name,
+                enums: Vec::new(),
+            });
+        }
+        // Enums come after all objects, so that a field never takes an object's name.
+        for (object, names) in catalogue.objects.iter().zip(&mut objects) {
+            names.enums = object
+                .fields
+                .iter()
+                .map(|field| match &field.kind {
+                    Kind::Select { .. } | Kind::MultiSelect { .. } => {
+                        let mut name = format!("{}{}", names.type_name, capitalised(&field.name));
+                        while ["", "Filter", "ListFilter"]
+                            .iter()
+                            .any(|suffix| taken.contains(&format!("{name}{suffix}")))
+                        {
+                            name.push('_');
+                        }
+                        for suffix in ["", "Filter", "ListFilter"] {
+                            taken.insert(format!("{name}{suffix}"));
+                        }
+                        Some(name)
+                    }
+                    _ => None,
+                })
+                .collect();
+        }
+        Self { objects }
+    }
+
+    /// `Company`
+    pub(crate) fn type_name(&self, object: ObjectIndex) -> &str {
+        &self.objects[object.0].type_name
+    }
+
+    /// The object with this type name.
+    pub(crate) fn object(&self, type_name: &str) -> Option<ObjectIndex> {
+        self.objects
+            .iter()
+            .position(|names| names.type_name == type_name)
+            .map(ObjectIndex)
+    }
+
+    /// `CompanyIndustry`
+    pub(crate) fn enum_name(&self, object: ObjectIndex, field: FieldIndex) -> Option<&str> {
+        self.objects[object.0].enums.get(field.0)?.as_deref()
+    }
+}

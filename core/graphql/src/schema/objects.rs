@@ -1,0 +1,483 @@
+//! What one object of the catalogue brings into the schema.
+
+use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex};
+
+use super::{
+    names::Names,
+    platform,
+    writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
+};
+
+/// Language of descriptions: the schema is the same for all readers.
+const LANGUAGE: &str = "en";
+
+/// Writes the object's types and its fields of `Query` and `Mutation`.
+pub(super) fn write(
+    writer: &mut SchemaWriter,
+    catalogue: &Catalogue,
+    names: &Names,
+    index: ObjectIndex,
+) {
+    let object = catalogue.object(index);
+    let type_name = names.type_name(index);
+    enums(writer, names, index, object);
+    record_type(writer, catalogue, names, index, object);
+    connection_types(writer, type_name);
+    filter_type(writer, catalogue, names, index, object);
+    order_type(writer, catalogue, names, object, type_name);
+    input_types(writer, catalogue, names, index, object);
+    root_fields(writer, object, type_name);
+}
+
+/// `Label. What it is for.`
+fn description(labels: &Labels, description: &Labels) -> Option<String> {
+    let text = |labels: &Labels| {
+        labels
+            .get(LANGUAGE)
+            .or_else(|| labels.values().next())
+            .filter(|text| !text.is_empty())
+            .cloned()
+    };
+    match (text(labels), text(description)) {
+        (Some(label), Some(about)) => Some(format!("{label}. {about}")),
+        (label, about) => label.or(about),
+    }
+}
+
+fn field_description(field: &Field) -> Option<String> {
+    description(&field.labels, &field.description)
+}
+
+fn enums(writer: &mut SchemaWriter, names: &Names, index: ObjectIndex, object: &Object) {
+    for (position, field) in object.fields.iter().enumerate() {
+        let (Kind::Select { options } | Kind::MultiSelect { options }) = &field.kind else {
+            continue;
+        };
+        let Some(name) = names.enum_name(index, FieldIndex(position)) else {
+            continue;
+        };
+        writer.enumeration(
+            name,
+            field_description(field),
+            false,
+            options
+                .iter()
+                .map(|option| {
+                    (
+                        option.value.clone(),
+                        description(&option.labels, &Labels::default()),
+                    )
+                })
+                .collect(),
+        );
+        if matches!(field.kind, Kind::Select { .. }) {
+            writer.input(
+                &format!("{name}Filter"),
+                None,
+                InputForm::Structural,
+                vec![
+                    In::new("eq", name),
+                    In::new("ne", name),
+                    In::new("in", format!("[{name}!]")),
+                    In::new("notIn", format!("[{name}!]")),
+                    In::new("isNull", "Boolean"),
+                ],
+            );
+        } else {
+            writer.input(
+                &format!("{name}ListFilter"),
+                None,
+                InputForm::Structural,
+                vec![
+                    In::new("has", name),
+                    In::new("hasAny", format!("[{name}!]")),
+                    In::new("hasAll", format!("[{name}!]")),
+                    In::new("isEmpty", "Boolean"),
+                ],
+            );
+        }
+    }
+}
+
+/// Arguments of every list of records.
+fn connection_arguments(type_name: &str) -> Vec<In> {
+    vec![
+        In::new("where", format!("{type_name}Filter")),
+        In::new("orderBy", format!("[{type_name}Order!]")),
+        In::new("first", "Int"),
+        In::new("after", "String"),
+        In::new("last", "Int"),
+        In::new("before", "String"),
+        In::new("offset", "Int"),
+        In::new("deleted", "Deleted").default_value(async_graphql::Value::Enum(
+            async_graphql::Name::new("EXCLUDE"),
+        )),
+    ]
+}
+
+fn record_type(
+    writer: &mut SchemaWriter,
+    catalogue: &Catalogue,
+    names: &Names,
+    index: ObjectIndex,
+    object: &Object,
+) {
+    let mut fields = platform::record_fields();
+    for (position, field) in object.fields.iter().enumerate() {
+        let ty = match &field.kind {
+            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => "String".into(),
+            Kind::Integer { .. } => "SafeInt".into(),
+            Kind::Decimal { .. } => "Decimal".into(),
+            Kind::Money { .. } => "Money".into(),
+            Kind::Boolean => "Boolean".into(),
+            Kind::Date => "Date".into(),
+            Kind::DateTime => "DateTime".into(),
+            Kind::Select { .. } => names
+                .enum_name(index, FieldIndex(position))
+                .unwrap_or("String")
+                .to_owned(),
+            Kind::MultiSelect { .. } => format!(
+                "[{}!]",
+                names
+                    .enum_name(index, FieldIndex(position))
+                    .unwrap_or("String")
+            ),
+            Kind::Phone => "Phone".into(),
+            Kind::Json { .. } => "JSON".into(),
+            Kind::FullName => "FullName".into(),
+            Kind::Emails => "Emails".into(),
+            Kind::Phones => "Phones".into(),
+            Kind::Address => "Address".into(),
+            Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
+                Some((target, _)) => names.type_name(target).to_owned(),
+                None => continue,
+            },
+            Kind::Autonumber { .. } => "String".into(),
+            Kind::Stage => "StageValue".into(),
+        };
+        fields.push(Out::new(&field.name, ty).described(field_description(field)));
+    }
+    for (pointing, _, inverse) in catalogue.inverses_of(&object.key) {
+        let pointing = names.type_name(pointing);
+        fields.push(
+            Out::new(&inverse.name, format!("{pointing}Connection!"))
+                .described(description(&inverse.labels, &Labels::default()))
+                .arguments(connection_arguments(pointing)),
+        );
+    }
+    // A valid catalogue has no two members of one name; a schema is built from any.
+    let mut seen = std::collections::HashSet::new();
+    fields.retain(|field| seen.insert(field.name.clone()));
+    writer.object(
+        names.type_name(index),
+        description(&object.labels, &object.description),
+        &["Node", "Record"],
+        fields,
+    );
+}
+
+fn connection_types(writer: &mut SchemaWriter, type_name: &str) {
+    writer.object(
+        &format!("{type_name}Connection"),
+        None,
+        &[],
+        vec![
+            Out::new("edges", format!("[{type_name}Edge!]!")),
+            Out::new("nodes", format!("[{type_name}!]!")),
+            Out::new("pageInfo", "PageInfo!"),
+            Out::new("totalCount", "SafeInt!")
+                .about("How many there are, whatever the page. Costs only when it is asked for."),
+        ],
+    );
+    writer.object(
+        &format!("{type_name}Edge"),
+        None,
+        &[],
+        vec![
+            Out::new("node", format!("{type_name}!")),
+            Out::new("cursor", "String!"),
+        ],
+    );
+}
+
+fn filter_type(
+    writer: &mut SchemaWriter,
+    catalogue: &Catalogue,
+    names: &Names,
+    index: ObjectIndex,
+    object: &Object,
+) {
+    let type_name = names.type_name(index);
+    let own = format!("{type_name}Filter");
+    let mut fields = vec![
+        In::new("and", format!("[{own}!]")),
+        In::new("or", format!("[{own}!]")),
+        In::new("not", &own),
+        In::new("id", "IdFilter"),
+        In::new("version", "SafeIntFilter"),
+        In::new("createdAt", "DateTimeFilter"),
+        In::new("updatedAt", "DateTimeFilter"),
+        In::new("deletedAt", "DateTimeFilter"),
+        In::new("owner", "IdFilter"),
+    ];
+    for (position, field) in object.fields.iter().enumerate() {
+        let enum_name = || names.enum_name(index, FieldIndex(position));
+        let ty = match &field.kind {
+            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
+                "TextFilter".into()
+            }
+            Kind::Integer { .. } => "SafeIntFilter".into(),
+            Kind::Decimal { .. } => "DecimalFilter".into(),
+            Kind::Money { .. } => "MoneyFilter".into(),
+            Kind::Boolean => "BooleanFilter".into(),
+            Kind::Date => "DateFilter".into(),
+            Kind::DateTime => "DateTimeFilter".into(),
+            Kind::Select { .. } => match enum_name() {
+                Some(name) => format!("{name}Filter"),
+                None => continue,
+            },
+            Kind::MultiSelect { .. } => match enum_name() {
+                Some(name) => format!("{name}ListFilter"),
+                None => continue,
+            },
+            Kind::Phone => "PhoneFilter".into(),
+            Kind::Json { .. } => "JsonFilter".into(),
+            Kind::FullName => "FullNameFilter".into(),
+            Kind::Emails => "EmailsFilter".into(),
+            Kind::Phones => "PhonesFilter".into(),
+            Kind::Address => "AddressFilter".into(),
+            Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
+                Some((target, _)) => format!("{}Filter", names.type_name(target)),
+                None => continue,
+            },
+            Kind::Autonumber { .. } => "AutonumberFilter".into(),
+            Kind::Stage => "StageFilter".into(),
+        };
+        fields.push(In::new(&field.name, ty).described(field_description(field)));
+    }
+    for (pointing, _, inverse) in catalogue.inverses_of(&object.key) {
+        fields.push(In::new(
+            &inverse.name,
+            format!("{}ListFilter", names.type_name(pointing)),
+        ));
+    }
+    keep_first(&mut fields);
+    writer.input(&own, None, InputForm::Structural, fields);
+    writer.input(
+        &format!("{type_name}ListFilter"),
+        Some("Related records outside the trash.".to_owned()),
+        InputForm::Structural,
+        vec![
+            In::new("some", &own).described(Some("At least one.".to_owned())),
+            In::new("none", &own).described(Some("Not one.".to_owned())),
+            In::new("every", &own).described(Some("All; true when there are none.".to_owned())),
+        ],
+    );
+}
+
+fn keep_first(fields: &mut Vec<In>) {
+    let mut seen = std::collections::HashSet::new();
+    fields.retain(|field| seen.insert(field.name.clone()));
+}
+
+/// Whether lists can be ordered by a field of this kind.
+pub(crate) fn is_orderable(kind: &Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::MultiSelect { .. }
+            | Kind::Json { .. }
+            | Kind::Address
+            | Kind::Relation(_)
+            | Kind::Stage
+    )
+}
+
+fn order_type(
+    writer: &mut SchemaWriter,
+    catalogue: &Catalogue,
+    names: &Names,
+    object: &Object,
+    type_name: &str,
+) {
+    let mut fields = ["id", "version", "createdAt", "updatedAt", "deletedAt"]
+        .map(|name| In::new(name, "OrderDirection"))
+        .to_vec();
+    for field in &object.fields {
+        let ty = match &field.kind {
+            Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
+                Some((target, _)) => format!("{}Order", names.type_name(target)),
+                None => continue,
+            },
+            kind if is_orderable(kind) => "OrderDirection".to_owned(),
+            _ => continue,
+        };
+        fields.push(In::new(&field.name, ty).described(field_description(field)));
+    }
+    keep_first(&mut fields);
+    writer.input(&format!("{type_name}Order"), None, InputForm::OneOf, fields);
+}
+
+fn input_types(
+    writer: &mut SchemaWriter,
+    catalogue: &Catalogue,
+    names: &Names,
+    index: ObjectIndex,
+    object: &Object,
+) {
+    let type_name = names.type_name(index);
+    key_type(writer, object, type_name);
+    let mut fields = Vec::new();
+    for (position, field) in object.fields.iter().enumerate() {
+        let enum_name = || names.enum_name(index, FieldIndex(position));
+        let ty = match &field.kind {
+            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url | Kind::Phone => {
+                "String".into()
+            }
+            Kind::Integer { .. } => "SafeInt".into(),
+            Kind::Decimal { .. } => "Decimal".into(),
+            Kind::Money { .. } => "MoneyInput".into(),
+            Kind::Boolean => "Boolean".into(),
+            Kind::Date => "Date".into(),
+            Kind::DateTime => "DateTime".into(),
+            Kind::Select { .. } => match enum_name() {
+                Some(name) => name.to_owned(),
+                None => continue,
+            },
+            Kind::MultiSelect { .. } => match enum_name() {
+                Some(name) => format!("[{name}!]"),
+                None => continue,
+            },
+            Kind::Json { .. } => "JSON".into(),
+            Kind::FullName => "FullNameInput".into(),
+            Kind::Emails => "EmailsInput".into(),
+            Kind::Phones => "PhonesInput".into(),
+            Kind::Address => "AddressInput".into(),
+            Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
+                Some((target, _)) => format!("{}_Link", names.type_name(target)),
+                None => continue,
+            },
+            Kind::Autonumber { .. } => continue,
+            Kind::Stage => "StageInput".into(),
+        };
+        fields.push(In::new(&field.name, ty).described(field_description(field)));
+    }
+    keep_first(&mut fields);
+    if fields.is_empty() {
+        // GraphQL has no empty input object, and an object without fields still has records.
+        fields.push(In::new("_none", "Boolean").described(Some(
+            "This object has no field that can be written.".to_owned(),
+        )));
+    }
+    for what in ["Create", "Update"] {
+        writer.input(
+            &format!("{type_name}{what}"),
+            None,
+            InputForm::Opaque,
+            fields.clone(),
+        );
+    }
+}
+
+/// What names one record of this object: its id, or a unique field.
+fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
+    let mut fields = vec![In::new("id", "ID")];
+    for unique in &object.uniques {
+        let [only] = unique.fields.as_slice() else {
+            continue;
+        };
+        let Some((_, field)) = object.field_keyed(only) else {
+            continue;
+        };
+        let ty = match &field.kind {
+            Kind::Integer { .. } => "SafeInt",
+            Kind::Decimal { .. } => "Decimal",
+            Kind::Boolean => "Boolean",
+            Kind::Date => "Date",
+            Kind::DateTime => "DateTime",
+            Kind::Relation(_) => "ID",
+            Kind::Text { .. }
+            | Kind::Email
+            | Kind::Url
+            | Kind::Phone
+            | Kind::Emails
+            | Kind::Phones
+            | Kind::FullName
+            | Kind::Select { .. }
+            | Kind::Autonumber { .. } => "String",
+            _ => continue,
+        };
+        fields.push(In::new(&field.name, ty));
+    }
+    keep_first(&mut fields);
+    writer.input(
+        &format!("{type_name}Key"),
+        None,
+        InputForm::OpaqueOneOf,
+        fields,
+    );
+    writer.input(
+        &format!("{type_name}_Link"),
+        Some("Points at a record, or at none.".to_owned()),
+        InputForm::OpaqueOneOf,
+        vec![
+            In::new("connect", format!("{type_name}Key")),
+            In::new("disconnect", "Boolean"),
+        ],
+    );
+}
+
+fn root_fields(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
+    writer.queries.push(
+        Out::new(&object.singular, type_name)
+            .described(description(&object.labels, &object.description))
+            .arguments(vec![In::new("id", "ID!")]),
+    );
+    writer.queries.push(
+        Out::new(&object.plural, format!("{type_name}Connection!"))
+            .described(description(&object.plural_labels, &object.description))
+            .arguments(connection_arguments(type_name)),
+    );
+    let mutation = |name: &str, about: &str, arguments: Vec<In>| {
+        Out::new(
+            format!("{name}{}", object.type_name()),
+            if name == "destroy" {
+                "ID!".to_owned()
+            } else {
+                format!("{type_name}!")
+            },
+        )
+        .about(about)
+        .arguments(arguments)
+    };
+    writer.mutations.extend([
+        mutation(
+            "create",
+            "Makes a record.",
+            vec![In::new("data", format!("{type_name}Create!"))],
+        ),
+        mutation(
+            "update",
+            "Changes what `data` names; with `ifVersion` only if nobody else has changed it.",
+            vec![
+                In::new("id", "ID!"),
+                In::new("data", format!("{type_name}Update!")),
+                In::new("ifVersion", "SafeInt"),
+            ],
+        ),
+        mutation(
+            "delete",
+            "Moves it to the trash.",
+            vec![In::new("id", "ID!")],
+        ),
+        mutation(
+            "restore",
+            "Takes it out of the trash.",
+            vec![In::new("id", "ID!")],
+        ),
+        mutation(
+            "destroy",
+            "Deletes it for good.",
+            vec![In::new("id", "ID!")],
+        ),
+    ]);
+}

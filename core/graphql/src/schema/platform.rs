@@ -1,0 +1,631 @@
+//! Types that are the same in every workspace.
+
+use super::writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter};
+
+/// Operators on text whose folded key is stored.
+const TEXT_OPERATORS: &[(&str, &str, &str)] = &[
+    ("eq", "String", "Equal, to the letter."),
+    (
+        "ne",
+        "String",
+        "Not equal, to the letter. Nothing is not equal to something.",
+    ),
+    ("in", "[String!]", "Equal to one of these, to the letter."),
+    (
+        "notIn",
+        "[String!]",
+        "Equal to none of these, to the letter.",
+    ),
+    ("isNull", "Boolean", "Empty (true) or filled (false)."),
+    (
+        "lt",
+        "String",
+        "Before it, by folded text and then code points.",
+    ),
+    ("lte", "String", "Before it or equal."),
+    ("gt", "String", "After it."),
+    ("gte", "String", "After it or equal."),
+    (
+        "between",
+        "[String!]",
+        "From the first to the second, both included.",
+    ),
+    ("contains", "String", "Contains it, to the letter."),
+    ("startsWith", "String", "Begins with it, to the letter."),
+    ("endsWith", "String", "Ends with it, to the letter."),
+    (
+        "like",
+        "String",
+        "SQL's LIKE: `%` any text, `_` one character, `\\` escapes.",
+    ),
+    ("iEq", "String", "Equal, case and accents aside."),
+    (
+        "iContains",
+        "String",
+        "Contains it, case and accents aside.",
+    ),
+    (
+        "iStartsWith",
+        "String",
+        "Begins with it, case and accents aside.",
+    ),
+    (
+        "iEndsWith",
+        "String",
+        "Ends with it, case and accents aside.",
+    ),
+    ("iLike", "String", "LIKE, case and accents aside."),
+];
+
+/// Operators that ask nothing of a folded key.
+const EXACT_OPERATORS: &[&str] = &[
+    "eq",
+    "ne",
+    "in",
+    "notIn",
+    "isNull",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "like",
+];
+
+pub(super) fn write(writer: &mut SchemaWriter) {
+    scalars(writer);
+    enums(writer);
+    interfaces(writer);
+    composites(writer);
+    stages(writer);
+    history(writer);
+    filters(writer);
+    writer.queries.push(
+        Out::new("node", "Node")
+            .about("Any record by its id.")
+            .arguments(vec![In::new("id", "ID!")]),
+    );
+    writer
+        .queries
+        .push(Out::new("viewer", "Viewer!").about("On whose behalf this request runs."));
+}
+
+fn scalars(writer: &mut SchemaWriter) {
+    writer.language_scalars();
+    writer.scalar(
+        "SafeInt",
+        "Whole number within ±(2^53 − 1), so that no JavaScript client loses digits.",
+        Some("https://www.rfc-editor.org/rfc/rfc8259#section-6"),
+    );
+    writer.scalar(
+        "Decimal",
+        "Decimal number as text, never a float: \"12.50\".",
+        Some("https://www.w3.org/TR/xmlschema-2/#decimal"),
+    );
+    writer.scalar(
+        "Date",
+        "Calendar day: \"2026-11-22\".",
+        Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
+    );
+    writer.scalar(
+        "DateTime",
+        "Instant, in UTC: \"2026-11-22T08:00:00Z\".",
+        Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
+    );
+    writer.scalar(
+        "JSON",
+        "Anything that JSON can say.",
+        Some("https://www.rfc-editor.org/rfc/rfc8259"),
+    );
+}
+
+fn values(values: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
+    values
+        .iter()
+        .map(|(value, description)| {
+            (
+                (*value).to_owned(),
+                (!description.is_empty()).then(|| (*description).to_owned()),
+            )
+        })
+        .collect()
+}
+
+fn enums(writer: &mut SchemaWriter) {
+    writer.enumeration(
+        "Deleted",
+        Some("Which records count as there.".to_owned()),
+        true,
+        values(&[
+            ("EXCLUDE", "Those outside the trash."),
+            ("INCLUDE", "All."),
+            ("ONLY", "Those in the trash."),
+        ]),
+    );
+    writer.enumeration(
+        "OrderDirection",
+        Some("Which way to order, and where records without a value go.".to_owned()),
+        true,
+        values(&[
+            ("ASC", "Smallest first, without a value last."),
+            ("DESC", "Greatest first, without a value first."),
+            ("ASC_NULLS_FIRST", ""),
+            ("ASC_NULLS_LAST", ""),
+            ("DESC_NULLS_FIRST", ""),
+            ("DESC_NULLS_LAST", ""),
+        ]),
+    );
+    writer.enumeration(
+        "NameOrder",
+        Some("Which part of a name comes first.".to_owned()),
+        false,
+        values(&[("GIVEN_FIRST", "Ada Lovelace"), ("FAMILY_FIRST", "王小明")]),
+    );
+    writer.enumeration(
+        "StageType",
+        Some("Whether a stage is an end, and which.".to_owned()),
+        true,
+        values(&[
+            ("OPEN", "Work goes on."),
+            ("WON", "A good end."),
+            ("LOST", "A bad end."),
+        ]),
+    );
+    writer.enumeration(
+        "HistoryChange",
+        None,
+        false,
+        values(&[
+            ("CREATE", ""),
+            ("UPDATE", ""),
+            ("DELETE", "Into the trash."),
+            ("RESTORE", "Out of the trash."),
+        ]),
+    );
+}
+
+/// The fields of every record.
+pub(super) fn record_fields() -> Vec<Out> {
+    vec![
+        Out::new("id", "ID!"),
+        Out::new("label", "String!").about("What people call it."),
+        Out::new("version", "SafeInt!").about("Counts its changes, from 1."),
+        Out::new("createdAt", "DateTime!"),
+        Out::new("updatedAt", "DateTime!"),
+        Out::new("createdBy", "Actor!"),
+        Out::new("updatedBy", "Actor!"),
+        Out::new("owner", "Owner"),
+        Out::new("deletedAt", "DateTime").about("When it went to the trash."),
+        Out::new("history", "HistoryConnection!")
+            .about("Its changes, newest first.")
+            .arguments(vec![In::new("first", "Int"), In::new("after", "String")]),
+    ]
+}
+
+fn interfaces(writer: &mut SchemaWriter) {
+    writer.interface("Node", "What has an id.", &[], vec![Out::new("id", "ID!")]);
+    writer.interface(
+        "Record",
+        "A record of any object.",
+        &["Node"],
+        record_fields(),
+    );
+    writer.object(
+        "User",
+        None,
+        &[],
+        vec![
+            Out::new("id", "ID!"),
+            Out::new("name", "String"),
+            Out::new("email", "String"),
+        ],
+    );
+    writer.object(
+        "Token",
+        Some("A program that acts for a user.".to_owned()),
+        &[],
+        vec![Out::new("id", "ID!"), Out::new("name", "String")],
+    );
+    writer.object(
+        "Plugin",
+        None,
+        &[],
+        vec![Out::new("id", "ID!"), Out::new("name", "String")],
+    );
+    writer.object(
+        "System",
+        Some("The product itself.".to_owned()),
+        &[],
+        vec![Out::new("name", "String!")],
+    );
+    writer.object(
+        "Team",
+        None,
+        &[],
+        vec![Out::new("id", "ID!"), Out::new("name", "String")],
+    );
+    writer.union(
+        "Actor",
+        "Who does something.",
+        &["User", "Token", "Plugin", "System"],
+    );
+    writer.union("Owner", "Whose record it is.", &["User", "Team"]);
+    writer.object(
+        "Viewer",
+        None,
+        &[],
+        vec![
+            Out::new("user", "User").about("The user, also behind a token."),
+            Out::new("actor", "Actor!").about("What is written into history."),
+            Out::new("isAdmin", "Boolean!"),
+            Out::new("locale", "String!"),
+            Out::new("zone", "String!"),
+        ],
+    );
+    writer.object(
+        "PageInfo",
+        None,
+        &[],
+        vec![
+            Out::new("hasNextPage", "Boolean!"),
+            Out::new("hasPreviousPage", "Boolean!"),
+            Out::new("startCursor", "String"),
+            Out::new("endCursor", "String"),
+        ],
+    );
+}
+
+fn composites(writer: &mut SchemaWriter) {
+    let object = |writer: &mut SchemaWriter, name: &str, about: &str, fields: &[(&str, &str)]| {
+        let fields = fields
+            .iter()
+            .map(|(name, ty)| Out::new(*name, *ty))
+            .collect();
+        writer.object(name, Some(about.to_owned()), &[], fields);
+    };
+    object(
+        writer,
+        "Money",
+        "An amount in a currency.",
+        &[("amount", "Decimal!"), ("currency", "String!")],
+    );
+    object(
+        writer,
+        "FullName",
+        "A person's name as given.",
+        &[
+            ("full", "String!"),
+            ("given", "String"),
+            ("family", "String"),
+            ("order", "NameOrder!"),
+        ],
+    );
+    object(
+        writer,
+        "Emails",
+        "E-mail addresses of one party.",
+        &[("primary", "String!"), ("additional", "[String!]!")],
+    );
+    object(
+        writer,
+        "Phone",
+        "A phone number in E.164, where it can be read as one, and as typed.",
+        &[("e164", "String"), ("typed", "String!")],
+    );
+    object(
+        writer,
+        "Phones",
+        "Phone numbers of one party.",
+        &[("primary", "Phone!"), ("additional", "[Phone!]!")],
+    );
+    let address = [
+        ("street", "String"),
+        ("city", "String"),
+        ("region", "String"),
+        ("postalCode", "String"),
+        ("country", "String"),
+    ];
+    object(writer, "Address", "A postal address.", &address);
+
+    let input = |writer: &mut SchemaWriter, name: &str, fields: &[(&str, &str)]| {
+        let fields = fields
+            .iter()
+            .map(|(name, ty)| In::new(*name, *ty))
+            .collect();
+        writer.input(name, None, InputForm::Opaque, fields);
+    };
+    input(
+        writer,
+        "MoneyInput",
+        &[("amount", "Decimal!"), ("currency", "String")],
+    );
+    input(
+        writer,
+        "FullNameInput",
+        &[
+            ("full", "String"),
+            ("given", "String"),
+            ("family", "String"),
+            ("order", "NameOrder"),
+        ],
+    );
+    input(
+        writer,
+        "EmailsInput",
+        &[("primary", "String!"), ("additional", "[String!]")],
+    );
+    input(
+        writer,
+        "PhonesInput",
+        &[("primary", "String!"), ("additional", "[String!]")],
+    );
+    input(writer, "AddressInput", &address);
+    input(
+        writer,
+        "StageInput",
+        &[
+            ("to", "String!"),
+            ("pipeline", "String"),
+            ("reason", "String"),
+            ("override", "Boolean"),
+        ],
+    );
+}
+
+fn stages(writer: &mut SchemaWriter) {
+    writer.object(
+        "Pipeline",
+        None,
+        &[],
+        vec![Out::new("name", "String!"), Out::new("label", "String!")],
+    );
+    writer.object(
+        "Stage",
+        None,
+        &[],
+        vec![
+            Out::new("name", "String!"),
+            Out::new("label", "String!"),
+            Out::new("type", "StageType!"),
+            Out::new("probability", "Decimal").about("Of winning, 0 to 1."),
+            Out::new("position", "Int!").about("In its pipeline, from 0."),
+        ],
+    );
+    writer.object(
+        "StageValue",
+        Some("Where a record stands in a pipeline.".to_owned()),
+        &[],
+        vec![
+            Out::new("pipeline", "Pipeline"),
+            Out::new("stage", "Stage"),
+            Out::new("enteredAt", "DateTime!"),
+            Out::new("passages", "[StagePassage!]!")
+                .about("From stage to stage, newest first.")
+                .arguments(vec![In::new("first", "Int")]),
+            Out::new("options", "[StageOption!]!")
+                .about("The stages of its pipeline, and whether it may enter them now."),
+        ],
+    );
+    writer.object(
+        "StagePassage",
+        None,
+        &[],
+        vec![
+            Out::new("from", "Stage"),
+            Out::new("to", "Stage"),
+            Out::new("at", "DateTime!"),
+            Out::new("seconds", "SafeInt")
+                .about("How long it had stood in the stage that it left."),
+            Out::new("by", "Actor!"),
+            Out::new("reason", "String"),
+        ],
+    );
+    writer.object(
+        "StageOption",
+        None,
+        &[],
+        vec![
+            Out::new("stage", "Stage!"),
+            Out::new("allowed", "Boolean!"),
+            Out::new("unmet", "[StageUnmet!]!"),
+        ],
+    );
+    writer.object(
+        "StageUnmet",
+        Some("What is missing before a stage may be entered.".to_owned()),
+        &[],
+        vec![
+            Out::new("code", "String!"),
+            Out::new("message", "String!"),
+            Out::new("path", "[String!]!"),
+        ],
+    );
+}
+
+fn history(writer: &mut SchemaWriter) {
+    writer.object(
+        "HistoryConnection",
+        None,
+        &[],
+        vec![
+            Out::new("nodes", "[HistoryEntry!]!"),
+            Out::new("pageInfo", "PageInfo!"),
+            Out::new("totalCount", "SafeInt!"),
+        ],
+    );
+    writer.object(
+        "HistoryEntry",
+        None,
+        &[],
+        vec![
+            Out::new("version", "SafeInt!").about("Of the record, that this change made."),
+            Out::new("at", "DateTime!"),
+            Out::new("change", "HistoryChange!"),
+            Out::new("by", "Actor!"),
+            Out::new("fields", "[HistoryField!]!"),
+        ],
+    );
+    writer.object(
+        "HistoryField",
+        None,
+        &[],
+        vec![
+            Out::new("name", "String!").about("The field's name today, or its last one."),
+            Out::new("old", "JSON"),
+            Out::new("new", "JSON"),
+        ],
+    );
+}
+
+fn filters(writer: &mut SchemaWriter) {
+    let text = || -> Vec<In> {
+        TEXT_OPERATORS
+            .iter()
+            .map(|(name, ty, about)| In::new(*name, *ty).described(Some((*about).to_owned())))
+            .collect()
+    };
+    let exact = || -> Vec<In> {
+        text()
+            .into_iter()
+            .filter(|operator| EXACT_OPERATORS.contains(&operator.name.as_str()))
+            .collect()
+    };
+    let ordered = |ty: &str| -> Vec<In> {
+        let list = format!("[{ty}!]");
+        vec![
+            In::new("eq", ty),
+            In::new("ne", ty),
+            In::new("in", &list),
+            In::new("notIn", &list),
+            In::new("isNull", "Boolean"),
+            In::new("lt", ty),
+            In::new("lte", ty),
+            In::new("gt", ty),
+            In::new("gte", ty),
+            In::new("between", &list).described(Some(
+                "From the first to the second, both included.".to_owned(),
+            )),
+        ]
+    };
+    let is_null = || In::new("isNull", "Boolean");
+    let filter = |writer: &mut SchemaWriter, name: &str, fields: Vec<In>| {
+        writer.input(name, None, InputForm::Structural, fields);
+    };
+    filter(writer, "TextFilter", text());
+    filter(writer, "ExactTextFilter", exact());
+    filter(writer, "SafeIntFilter", ordered("SafeInt"));
+    filter(writer, "DecimalFilter", ordered("Decimal"));
+    filter(writer, "DateFilter", ordered("Date"));
+    filter(writer, "DateTimeFilter", ordered("DateTime"));
+    filter(
+        writer,
+        "BooleanFilter",
+        vec![
+            In::new("eq", "Boolean"),
+            In::new("ne", "Boolean"),
+            is_null(),
+        ],
+    );
+    filter(
+        writer,
+        "IdFilter",
+        vec![
+            In::new("eq", "ID"),
+            In::new("ne", "ID"),
+            In::new("in", "[ID!]"),
+            In::new("notIn", "[ID!]"),
+            is_null(),
+        ],
+    );
+    filter(writer, "AutonumberFilter", ordered("String"));
+    filter(
+        writer,
+        "ListFilter",
+        vec![
+            In::new("has", "String"),
+            In::new("hasAny", "[String!]"),
+            In::new("hasAll", "[String!]"),
+            In::new("isEmpty", "Boolean"),
+        ],
+    );
+    filter(writer, "JsonFilter", vec![is_null()]);
+    filter(
+        writer,
+        "MoneyFilter",
+        vec![
+            In::new("amount", "DecimalFilter"),
+            In::new("currency", "ExactTextFilter"),
+            is_null(),
+        ],
+    );
+    let with = |mut fields: Vec<In>, more: Vec<In>| {
+        fields.extend(more);
+        fields
+    };
+    filter(
+        writer,
+        "FullNameFilter",
+        with(
+            text(),
+            vec![
+                In::new("given", "ExactTextFilter"),
+                In::new("family", "ExactTextFilter"),
+            ],
+        ),
+    );
+    filter(
+        writer,
+        "EmailsFilter",
+        with(text(), vec![In::new("additional", "ListFilter")]),
+    );
+    let phone = || {
+        let about = "Compared in E.164, in whatever spelling it is given.";
+        with(
+            ["eq", "ne"]
+                .map(|name| In::new(name, "String").described(Some(about.to_owned())))
+                .into(),
+            vec![
+                In::new("in", "[String!]"),
+                In::new("notIn", "[String!]"),
+                is_null(),
+                In::new("startsWith", "String")
+                    .described(Some("The number begins with these digits.".to_owned())),
+                In::new("contains", "String")
+                    .described(Some("These digits stand in the number.".to_owned())),
+                In::new("endsWith", "String")
+                    .described(Some("The number ends with these digits.".to_owned())),
+                In::new("typed", "ExactTextFilter").described(Some("As typed.".to_owned())),
+            ],
+        )
+    };
+    filter(writer, "PhoneFilter", phone());
+    filter(writer, "PhonesFilter", phone());
+    filter(
+        writer,
+        "AddressFilter",
+        vec![
+            In::new("street", "ExactTextFilter"),
+            In::new("city", "TextFilter"),
+            In::new("region", "ExactTextFilter"),
+            In::new("postalCode", "ExactTextFilter"),
+            In::new("country", "ExactTextFilter"),
+        ],
+    );
+    filter(
+        writer,
+        "StageTypeFilter",
+        vec![In::new("eq", "StageType"), In::new("in", "[StageType!]")],
+    );
+    filter(
+        writer,
+        "StageFilter",
+        vec![
+            In::new("eq", "String").described(Some("Name of a stage.".to_owned())),
+            In::new("ne", "String"),
+            In::new("in", "[String!]"),
+            In::new("notIn", "[String!]"),
+            is_null(),
+            In::new("pipeline", "String").described(Some("Name of the pipeline.".to_owned())),
+            In::new("type", "StageTypeFilter"),
+            In::new("enteredAt", "DateTimeFilter"),
+        ],
+    );
+}
