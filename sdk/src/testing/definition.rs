@@ -165,6 +165,16 @@ impl Object {
             .unwrap_or_default()
     }
 
+    /// Fields on somebody else's object carry the plugin's name.
+    fn with_prefix(mut self, prefix: &str) -> Self {
+        if self.extends.is_some() {
+            for field in &mut self.fields {
+                field.name = Some(format!("{prefix}_{}", field.name()));
+            }
+        }
+        self
+    }
+
     fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name() == name)
     }
@@ -194,6 +204,7 @@ impl Definition {
         let objects: HashMap<String, Object> = blueprint
             .objects
             .into_iter()
+            .map(|object| object.with_prefix(&prefix(&manifest.id)))
             .map(|object| (object.name().to_owned(), object))
             .collect();
         let records = blueprint
@@ -369,6 +380,19 @@ impl Definition {
             }
         }
     }
+}
+
+/// `courtDays` of `acme.court-days`
+fn prefix(id: &str) -> String {
+    let name = id.rsplit('.').next().unwrap_or(id);
+    let mut words = name.split(['-', '_']);
+    let mut prefix = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+        prefix.push_str(&first.to_uppercase());
+        prefix.push_str(rest);
+    }
+    prefix
 }
 
 fn missing_parameter<'t>(text: &'t str, issue: &Issue) -> Option<&'t str> {
