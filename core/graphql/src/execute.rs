@@ -12,8 +12,8 @@ use std::sync::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use relata_app::{
-    Actor, AppError, Caller, State, Unit, Workspace, record_create, record_delete, record_destroy,
-    record_restore, record_update,
+    Actor, AppError, Caller, State, Unit, Workspace, operations,
+    records::{record_create, record_delete, record_destroy, record_restore, record_update},
 };
 use relata_catalog::{CoerceContext, Issues, ObjectIndex, Value};
 use relata_store::{
@@ -300,18 +300,13 @@ impl Run<'_> {
 
     async fn plugin_query(&self, root: &Root, step: &PluginStep) -> Result<Bytes, GraphqlError> {
         let arguments = self.arguments(step);
-        let result = relata_app::operation_query(
+        let result = operations::operation_query(
             self.workspace,
             self.caller,
-            &step.plugin,
-            &step.operation,
-            &arguments,
+            &step.field,
+            Json::Object(arguments),
         )
-        .instrument(tracing::debug_span!(
-            "operation",
-            plugin = step.plugin,
-            operation = step.operation
-        ))
+        .instrument(tracing::debug_span!("operation", field = step.field))
         .await
         .map_err(|error| GraphqlError::of_app(&error, &root.key, root.at))?;
         Ok(Bytes::from(step.pick.apply(&result).to_string()))
@@ -345,8 +340,7 @@ impl Run<'_> {
                     }
                 }
                 Step::Plugin(step) => Job::Plugin {
-                    plugin: step.plugin.clone(),
-                    operation: step.operation.clone(),
+                    field: step.field.clone(),
                     arguments: self.arguments(step),
                     pick: step.pick.clone(),
                 },
@@ -457,8 +451,7 @@ enum Job {
         read: Option<(Arc<Compiled>, Vec<Parameter>)>,
     },
     Plugin {
-        plugin: String,
-        operation: String,
+        field: String,
         arguments: Map<String, Json>,
         pick: pick::Picked,
     },
@@ -501,13 +494,13 @@ impl Job {
         match self {
             Self::Known(bytes) => Ok(bytes.clone()),
             Self::Plugin {
-                plugin,
-                operation,
+                field,
                 arguments,
                 pick,
             } => {
                 let result =
-                    relata_app::operation_mutation(unit, plugin, operation, arguments).await?;
+                    operations::operation_call(unit, field, Json::Object(arguments.clone()))
+                        .await?;
                 Ok(Bytes::from(pick.apply(&result).to_string()))
             }
             Self::Write {
@@ -631,11 +624,6 @@ pub(crate) fn compile_error(error: &CompileError) -> GraphqlError {
         CompileError::Operand(_) => GraphqlError::new("BAD_INPUT", error.to_string()),
         other => GraphqlError::of_app_anywhere(&AppError::internal(other)),
     }
-}
-
-/// Whether an operation of a plugin is a field of `Mutation`.
-pub(crate) fn is_mutation(operation: &relata_app::PluginOperation) -> bool {
-    operation.kind == relata_app::PluginOperationKind::Mutation
 }
 
 impl GraphqlError {

@@ -5,13 +5,19 @@
 //! introspection; no resolver ever touches a record. The control plane is a static schema with
 //! ordinary resolvers.
 
+mod control;
 pub mod errors;
 pub mod guard;
 pub mod limits;
 pub(crate) mod plan;
 pub mod protocol;
+pub(crate) mod records;
 pub(crate) mod schema;
 
+mod execute;
+
+pub use control::ControlPlane;
 pub use errors::GraphqlError;
 pub use limits::RecordsLimits;
 pub use protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
+pub use records::Records;

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use relata_app::{AppError, Caller, State, Workspace};
 use relata_catalog::{CoerceContext, Issues};
+use relata_host::OperationKind;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 
@@ -338,7 +339,7 @@ fn build(state: &State) -> Result<RecordSchema, SchemaError> {
             plugin: plugin.id.clone(),
             operation: operation.name.clone(),
             field,
-            is_mutation: execute::is_mutation(operation),
+            is_mutation: operation.kind == OperationKind::Mutation,
             description: operation.description.clone(),
             arguments: operation.arguments.clone(),
             result: operation.result.clone(),

@@ -126,8 +126,8 @@ pub(crate) enum Change {
 
 /// A plugin's operation and what is selected of its result.
 pub(crate) struct PluginStep {
-    pub(crate) plugin: String,
-    pub(crate) operation: String,
+    /// Name of the field in the schema.
+    pub(crate) field: String,
     pub(crate) arguments: Vec<(String, Template)>,
     pub(crate) pick: pick::Picked,
 }
@@ -400,8 +400,7 @@ impl<'v> Planner<'v> {
             })
             .collect();
         Step::Plugin(PluginStep {
-            plugin: operation.declared.plugin.clone(),
-            operation: operation.declared.operation.clone(),
+            field: operation.declared.field.clone(),
             arguments,
             pick: pick::of_result(draft, &operation.result, &field.sets),
         })

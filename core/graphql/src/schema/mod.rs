@@ -26,7 +26,7 @@ use async_graphql::{
 use relata_catalog::Catalogue;
 
 use names::Names;
-pub use operations::PluginOperation;
+pub(crate) use operations::PluginOperation;
 use operations::ResultType;
 use types::InputTypes;
 use writer::SchemaWriter;
@@ -55,7 +55,7 @@ pub(crate) struct Operation {
 /// The schema could not be built: a mistake of this program.
 #[derive(Debug, thiserror::Error)]
 #[error("the GraphQL schema cannot be built: {0}")]
-pub struct SchemaError(String);
+pub(crate) struct SchemaError(String);
 
 impl RecordSchema {
     pub(crate) fn build(

@@ -21,7 +21,7 @@ const TYPES_MAX: usize = 64;
 
 /// What a plugin declares.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PluginOperation {
+pub(crate) struct PluginOperation {
     /// The plugin's id.
     pub plugin: String,
     /// The operation's name in its manifest.
