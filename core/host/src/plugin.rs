@@ -696,6 +696,7 @@ impl Plugin {
             writes: allowance.writes,
             budget: Budget::new(limits),
             usage: Usage::default(),
+            last_words: None,
             end: None,
         };
         let mut store = Store::try_new(&self.host.engine, state)?;
@@ -858,7 +859,14 @@ fn ending(store: &mut Store<CallState>, failure: &Failure, allowance: &Allowance
         ),
         Some(Trap::StackOverflow) => (FaultCause::Stack, described(error)),
         Some(Trap::Interrupt) => (FaultCause::Deadline, described(error)),
-        Some(_) => (FaultCause::Trap, described(error)),
+        Some(trap) => {
+            // The SDK logs a panic's text before it traps; the trap itself knows nothing of it.
+            let detail = match state.last_words.take() {
+                Some(words) => format!("{words} ({trap})"),
+                None => described(error),
+            };
+            (FaultCause::Trap, detail)
+        }
         None => (otherwise, described(error)),
     };
     End::Fault(cause, detail)

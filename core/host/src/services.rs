@@ -139,6 +139,8 @@ pub(crate) struct CallState {
     pub(crate) writes: Writes,
     pub(crate) budget: Budget,
     pub(crate) usage: Usage,
+    /// The last error that the guest has logged: what a trap is about, when one follows.
+    pub(crate) last_words: Option<String>,
     /// Why the host ended the call, when it did: what wasmtime reports is then only an echo.
     pub(crate) end: Option<End>,
 }
@@ -385,6 +387,9 @@ impl log::Host for CallState {
             LogLevel::Error => tracing::error!(target: "plugin", plugin, version, "{message}"),
         }
         self.services.log(level, &message);
+        if level == LogLevel::Error {
+            self.last_words = Some(message);
+        }
         Ok(())
     }
 }

@@ -170,6 +170,16 @@ async fn trap_is_a_fault() {
 }
 
 #[tokio::test]
+async fn a_trap_carries_the_guests_last_words() {
+    let guest =
+        Guest::doing("(call $log (i32.const 3) (i32.const 3000) (i32.const 14)) unreachable")
+            .with_fields("(data (i32.const 3000) \"no tier\\nis left\")")
+            .importing("log", LOG);
+    let detail = check(guest, FaultCause::Trap).await;
+    assert!(detail.starts_with("no tier is lef"), "{detail}");
+}
+
+#[tokio::test]
 async fn access_out_of_bounds_is_a_fault() {
     check(Guest::doing("(i32.load (i32.const -1))"), FaultCause::Trap).await;
 }
