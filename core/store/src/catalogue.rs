@@ -189,6 +189,30 @@ impl Transaction {
         self.write_revision(plan, actor, at).await
     }
 
+    /// Writes a further revision of the same tables: something else that the record schema is a
+    /// function of (plugins) has changed.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionConflict`] when the newest revision is not the one before it.
+    pub async fn touch_catalogue(
+        &self,
+        catalogue: &Catalogue,
+        actor: &str,
+        at: i64,
+    ) -> Result<(), StoreError> {
+        self.hold_catalogue().await?;
+        if self.catalogue_revision().await? + 1 != catalogue.revision {
+            return Err(StoreError::VersionConflict);
+        }
+        let plan = Plan {
+            id: String::new(),
+            base_revision: catalogue.revision - 1,
+            target: catalogue.clone(),
+            steps: Vec::new(),
+        };
+        self.write_revision(&plan, actor, at).await
+    }
+
     /// Keeps all other writers out until the end, whichever turn this transaction took.
     async fn hold_catalogue(&self) -> Result<(), StoreError> {
         match self.backend() {

@@ -80,31 +80,6 @@ pub(crate) fn written(
         .collect()
 }
 
-/// One column's value as a parameter: for conditions of the platform's own statements.
-pub(crate) fn parameter(
-    backend: Backend,
-    column: &Column,
-    value: &Value,
-) -> Result<SqlValue, StoreError> {
-    let cell = match value {
-        Value::Null => Cell::Null,
-        Value::Boolean(boolean) => Cell::Boolean(*boolean),
-        Value::Integer(integer) => Cell::Integer(*integer),
-        Value::Decimal(decimal) => Cell::Decimal(*decimal),
-        Value::Text(text) => Cell::Text(text.clone()),
-        Value::Date(date) => Cell::Date(*date),
-        Value::DateTime(micros) => Cell::DateTime(*micros),
-        Value::Reference(id) => Cell::Reference(*id),
-        _ => {
-            return Err(StoreError::value(
-                &column.name,
-                "not the value of one column",
-            ));
-        }
-    };
-    bound(backend, column, cell)
-}
-
 fn cells_of(field: &Field, value: &Value, columns: usize) -> Result<Vec<Cell>, StoreError> {
     Ok(match (&field.kind, value) {
         (_, Value::Null) => vec![Cell::Null; columns],

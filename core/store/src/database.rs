@@ -468,3 +468,37 @@ impl Held {
         Ok(Self { _file: file })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What `kill -9` and a power cut cannot take: asked of the writer's own connection.
+    #[tokio::test]
+    async fn the_writer_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("relata.db");
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let database = Database::open(&DatabaseOptions::new(url)).await.unwrap();
+        database.migrate().await.unwrap();
+        let transaction = database.begin(Turn::First).await.unwrap();
+        for (pragma, expected) in [
+            ("synchronous", "2"),
+            ("journal_mode", "wal"),
+            ("foreign_keys", "1"),
+        ] {
+            let row = transaction
+                .query_one(transaction.statement(
+                    format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}"),
+                    Vec::new(),
+                ))
+                .await
+                .unwrap()
+                .unwrap();
+            let found: String = row.try_get_by_index(0).unwrap();
+            assert_eq!(found, expected, "{pragma}");
+        }
+    }
+}

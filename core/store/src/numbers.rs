@@ -112,6 +112,20 @@ impl Transaction {
         }
     }
 
+    /// Lets the sequence of a field go with its column.
+    pub(crate) async fn own_sequence(&self, table: &str, field: &Field) -> Result<(), StoreError> {
+        if self.backend() == Backend::Sqlite {
+            return Ok(());
+        }
+        self.execute_text(&format!(
+            "ALTER SEQUENCE {} OWNED BY {}.{}",
+            quoted(&sequence_name(&format!("{table}.{}", field.column))),
+            quoted(table),
+            quoted(&field.column)
+        ))
+        .await
+    }
+
     /// Goes on with the same numbers when a series becomes gapless, or ceases to be. On `SQLite`
     /// there is no difference.
     pub(crate) async fn convert_series(

@@ -51,6 +51,7 @@ impl Transaction {
         gapless: bool,
     ) -> Result<(), StoreError> {
         let series = format!("{table}.{}", field.column);
+        let named = table;
         let column = quoted(&field.columns()[0].name);
         let table = quoted(table);
         let p = self.backend().placeholder(1);
@@ -68,6 +69,11 @@ impl Transaction {
             return Ok(());
         }
         let next = start + given.cast_signed();
-        self.set_next(&series, next, gapless).await
+        self.set_next(&series, next, gapless).await?;
+        if gapless {
+            Ok(())
+        } else {
+            self.own_sequence(named, field).await
+        }
     }
 }

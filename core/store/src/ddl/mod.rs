@@ -22,7 +22,6 @@ use sea_orm::Value as SqlValue;
 use crate::cells::quoted;
 use crate::database::Backend;
 use crate::error::StoreError;
-use crate::numbers::series;
 use crate::transaction::Transaction;
 
 /// What becomes of the tables and columns of removed elements.
@@ -112,11 +111,7 @@ impl Transaction {
                 Retention::Drop => {
                     self.note_removed_object(name, object, work, Some(work.at))
                         .await?;
-                    self.drop_table(&object.table).await?;
-                    for field in &object.fields {
-                        self.drop_series(&series(object, field)).await?;
-                    }
-                    Ok(())
+                    self.drop_table(&object.table).await
                 }
             },
             Step::CreateObject { object, .. } => self.create_table(object, &work.plan.target).await,
@@ -206,7 +201,12 @@ impl Transaction {
                 if changes.iter().any(|change| change.what == "gapless") =>
             {
                 self.convert_series(&format!("{table}.{}", field.column), *start, *gapless)
-                    .await
+                    .await?;
+                if *gapless {
+                    Ok(())
+                } else {
+                    self.own_sequence(table, field).await
+                }
             }
             _ => Ok(()),
         }

@@ -55,6 +55,7 @@ impl Transaction {
             } = field.kind
             {
                 self.make_sequence(&series(object, field), start).await?;
+                self.own_sequence(&object.table, field).await?;
             }
         }
         if let Some(column) = label_column(object) {
@@ -218,6 +219,12 @@ impl Transaction {
     }
 
     pub(super) async fn drop_table(&self, table: &str) -> Result<(), StoreError> {
+        let text = format!(
+            "DELETE FROM relata_counter WHERE substr(key, 1, length({0})) = {0}",
+            self.backend().placeholder(1)
+        );
+        self.execute(self.statement(text, vec![format!("{table}.").into()]))
+            .await?;
         if self.backend() == Backend::Postgres {
             // CASCADE: foreign keys of others that point here go, their columns stay.
             return self

@@ -1,11 +1,13 @@
 //! The history: what was changed in a record, by whom, from what to what.
 
 use relata_catalog::Key;
+use sea_orm::{ConnectionTrait as _, QueryResult, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{Change, LOG_ROWS_MAX, insert_text};
+use crate::database::Database;
 use crate::error::StoreError;
 use crate::transaction::Transaction;
 
@@ -84,4 +86,52 @@ impl Transaction {
         }
         Ok(())
     }
+}
+
+impl Database {
+    /// What was done to a record up to a version, newest first: at most `limit` entries.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn history_of(
+        &self,
+        record: Uuid,
+        version: i64,
+        limit: u64,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let backend = self.backend();
+        let text = format!(
+            "SELECT object, record, version, at, actor, change, fields FROM relata_history \
+             WHERE record = {} AND version <= {} ORDER BY id DESC LIMIT {limit}",
+            backend.placeholder(1),
+            backend.placeholder(2),
+        );
+        let values = vec![record.into(), version.into()];
+        self.platform()
+            .query_all_raw(Statement::from_sql_and_values(backend.sea(), text, values))
+            .await?
+            .iter()
+            .map(entry)
+            .collect()
+    }
+}
+
+fn entry(row: &QueryResult) -> Result<HistoryEntry, StoreError> {
+    let object: String = row.try_get_by_index(0)?;
+    let change: String = row.try_get_by_index(5)?;
+    let fields: String = row.try_get_by_index(6)?;
+    Ok(HistoryEntry {
+        object: object
+            .split_once('/')
+            .map(|(owner, local)| Key::new(owner, local))
+            .ok_or_else(|| StoreError::value("object", "not a key"))?,
+        record: row.try_get_by_index(1)?,
+        version: row.try_get_by_index(2)?,
+        at: row.try_get_by_index(3)?,
+        actor: row.try_get_by_index(4)?,
+        change: Change::parse(&change)
+            .ok_or_else(|| StoreError::value("change", format!("unknown: {change}")))?,
+        fields: serde_json::from_str(&fields)
+            .map_err(|error| StoreError::value("fields", error.to_string()))?,
+    })
 }

@@ -54,6 +54,19 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+impl From<row::Model> for Upload {
+    fn from(row: row::Model) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            bytes: row.bytes,
+            sha256: row.sha256,
+            actor: row.actor,
+            at: row.at,
+        }
+    }
+}
+
 impl Transaction {
     /// Keeps a file.
     ///
@@ -94,13 +107,6 @@ impl Database {
     /// What the database says.
     pub async fn upload(&self, id: Uuid) -> Result<Option<Upload>, StoreError> {
         let row = row::Entity::find_by_id(id).one(&self.platform()).await?;
-        Ok(row.map(|row| Upload {
-            id: row.id,
-            name: row.name,
-            bytes: row.bytes,
-            sha256: row.sha256,
-            actor: row.actor,
-            at: row.at,
-        }))
+        Ok(row.map(Upload::from))
     }
 }

@@ -1,0 +1,183 @@
+//! History, passages, outbox, deliveries.
+
+use relata_catalog::Key;
+use relata_store::log::{
+    Change, DeadLetter, Delivery, FieldChange, HistoryEntry, OutboxEntry, Passage, Position,
+};
+use relata_store::{Database, Transaction, Turn};
+use uuid::Uuid;
+
+use crate::fixture::{NOW, on_each, on_postgres};
+
+fn entry(version: i64) -> OutboxEntry {
+    OutboxEntry {
+        object: Key::new("relata", "company"),
+        record: Uuid::now_v7(),
+        version,
+        change: Change::Update,
+        actor: "system".to_owned(),
+        at: NOW,
+        fields: vec![Key::new("relata", "name")],
+    }
+}
+
+async fn append(transaction: &Transaction, version: i64) {
+    transaction.append_outbox(&[entry(version)]).await.unwrap();
+}
+
+async fn versions(database: &Database, position: Position) -> Vec<i64> {
+    database
+        .outbox_after(position, 100)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.entry.version)
+        .collect()
+}
+
+#[tokio::test]
+async fn the_outbox_gives_back_what_was_put_in() {
+    on_each(async |database| {
+        let entries: Vec<OutboxEntry> = (1..=600).map(entry).collect();
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.append_outbox(&entries).await.unwrap();
+        transaction.commit().await.unwrap();
+        let rows = database.outbox_after(Position::START, 1_000).await.unwrap();
+        let found: Vec<OutboxEntry> = rows.iter().map(|row| row.entry.clone()).collect();
+        assert_eq!(found, entries);
+        let middle = rows[299].position;
+        assert_eq!(versions(&database, middle).await.first(), Some(&301));
+        let end = database.outbox_end().await.unwrap();
+        assert_eq!(versions(&database, end).await, Vec::<i64>::new());
+
+        let transaction = database.begin(Turn::First).await.unwrap();
+        assert_eq!(
+            transaction.prune_outbox(middle, NOW + 1).await.unwrap(),
+            300
+        );
+        transaction.commit().await.unwrap();
+        assert_eq!(
+            versions(&database, Position::START).await.first(),
+            Some(&301)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reader_never_passes_a_transaction_that_is_still_open() {
+    on_postgres(async |database| {
+        let old = database.begin(Turn::First).await.unwrap();
+        append(&old, 1).await;
+        let young = database.begin(Turn::First).await.unwrap();
+        append(&young, 2).await;
+        young.commit().await.unwrap();
+        assert_eq!(
+            versions(&database, Position::START).await,
+            Vec::<i64>::new(),
+            "the younger one waits for the older one"
+        );
+        // What begins now and would read to the end starts before both.
+        let end = database.outbox_end().await.unwrap();
+        old.commit().await.unwrap();
+        assert_eq!(versions(&database, Position::START).await, vec![1, 2]);
+        assert_eq!(versions(&database, end).await, vec![1, 2]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_is_served_by_one_process_and_keeps_its_place() {
+    on_each(async |database| {
+        let start = Position {
+            xact: 3,
+            sequence: 4,
+        };
+        let transaction = database.begin(Turn::First).await.unwrap();
+        let claimed = transaction
+            .claim_delivery("after", start, "one", NOW, NOW + 10)
+            .await
+            .unwrap();
+        assert_eq!(claimed, Some(Delivery::starting("after", start)));
+        let other = transaction
+            .claim_delivery("after", start, "two", NOW + 10, NOW + 20)
+            .await
+            .unwrap();
+        assert_eq!(other, None);
+        let moved = Delivery {
+            position: Position {
+                xact: 5,
+                sequence: 6,
+            },
+            attempts: 2,
+            retry_at: Some(NOW + 5),
+            last_error: Some("no answer".to_owned()),
+            ..Delivery::starting("after", start)
+        };
+        transaction.save_delivery(&moved).await.unwrap();
+        let letter = DeadLetter {
+            id: 0,
+            consumer: "after".to_owned(),
+            entry: "{}".to_owned(),
+            error: "no answer".to_owned(),
+            attempts: 3,
+            at: NOW,
+        };
+        transaction.append_dead_letter(&letter).await.unwrap();
+        transaction.commit().await.unwrap();
+
+        let transaction = database.begin(Turn::First).await.unwrap();
+        let taken_over = transaction
+            .claim_delivery("after", start, "two", NOW + 11, NOW + 20)
+            .await
+            .unwrap();
+        assert_eq!(taken_over.as_ref(), Some(&moved));
+        transaction.commit().await.unwrap();
+        assert_eq!(database.deliveries().await.unwrap(), vec![moved]);
+        let letters = database.dead_letters(10).await.unwrap();
+        assert_eq!(letters.len(), 1);
+        assert_eq!(letters[0].error, "no answer");
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.remove_delivery("after").await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(database.deliveries().await.unwrap(), Vec::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn history_and_passages_are_kept_until_the_record_is_forgotten() {
+    on_each(async |database| {
+        let record = Uuid::now_v7();
+        let history = HistoryEntry {
+            object: Key::new("relata", "deal"),
+            record,
+            version: 1,
+            at: NOW,
+            actor: "system".to_owned(),
+            change: Change::Create,
+            fields: vec![FieldChange {
+                field: Key::new("relata", "name"),
+                old: serde_json::Value::Null,
+                new: "Ada".into(),
+            }],
+        };
+        let passage = Passage {
+            object: Key::new("relata", "deal"),
+            record,
+            field: Key::new("relata", "stage"),
+            from: None,
+            to: Some((Key::new("relata", "sales"), "lead".to_owned())),
+            at: NOW,
+            seconds: None,
+            actor: "system".to_owned(),
+            reason: None,
+        };
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.append_history(&[history]).await.unwrap();
+        transaction.append_passages(&[passage]).await.unwrap();
+        transaction.forget(record).await.unwrap();
+        transaction.commit().await.unwrap();
+    })
+    .await;
+}

@@ -1,0 +1,14 @@
+//! The write half on both databases: `SQLite` always, `PostgreSQL` when `RELATA_TEST_POSTGRES`
+//! names a server on which databases may be made.
+
+#![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
+
+mod concurrency;
+mod data_definition;
+mod durability;
+mod find;
+mod fixture;
+mod logs;
+mod platform;
+mod records;
+mod round_trip;

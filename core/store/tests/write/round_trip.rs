@@ -1,0 +1,277 @@
+//! What is written is what is read, for every kind of field.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use relata_catalog::{
+    Address, Emails, Field, FieldIndex, FullName, Key, Kind, Money, NameOrder, Object, Phone,
+    Phones, StageValue, Value,
+};
+use relata_store::{Lock, Record, Turn};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use crate::fixture::{Place, field, object, options, record, relation, text, with_objects};
+
+fn all_kinds() -> Vec<Field> {
+    vec![
+        field("text", text()),
+        field("long", Kind::LongText { max: 10_000 }),
+        field(
+            "integer",
+            Kind::Integer {
+                min: None,
+                max: None,
+            },
+        ),
+        field(
+            "decimal",
+            Kind::Decimal {
+                scale: 4,
+                min: None,
+                max: None,
+            },
+        ),
+        field(
+            "money",
+            Kind::Money {
+                scale: 2,
+                currency: None,
+            },
+        ),
+        field("boolean", Kind::Boolean),
+        field("day", Kind::Date),
+        field("instant", Kind::DateTime),
+        field(
+            "option",
+            Kind::Select {
+                options: options(&["A", "B"]),
+            },
+        ),
+        field(
+            "choices",
+            Kind::MultiSelect {
+                options: options(&["A", "B"]),
+            },
+        ),
+        field("email", Kind::Email),
+        field("phone", Kind::Phone),
+        field("site", Kind::Url),
+        field("json", Kind::Json { schema: None }),
+        field("person", Kind::FullName),
+        field("emails", Kind::Emails),
+        field("phones", Kind::Phones),
+        field("address", Kind::Address),
+        field("parent", relation("thing")),
+        field(
+            "number",
+            Kind::Autonumber {
+                prefix: "N-".to_owned(),
+                digits: 5,
+                start: 1,
+                gapless: false,
+            },
+        ),
+        field("stage", Kind::Stage),
+    ]
+}
+
+fn string() -> impl Strategy<Value = String> {
+    // Any characters but NUL, which PostgreSQL does not take and coercion refuses.
+    proptest::collection::vec(any::<char>(), 1..20).prop_map(|all| {
+        all.into_iter()
+            .filter(|c| *c != '\0')
+            .chain(['x'])
+            .collect()
+    })
+}
+
+fn decimal(scale: u32) -> impl Strategy<Value = Decimal> {
+    const GREATEST: i64 = 999_999_999_999_999_999;
+    (-GREATEST..=GREATEST).prop_map(move |mantissa| Decimal::new(mantissa, scale))
+}
+
+fn phone() -> impl Strategy<Value = Phone> {
+    (proptest::option::of(string()), string()).prop_map(|(e164, typed)| Phone { e164, typed })
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        string().prop_map(Into::into),
+        Just(serde_json::from_str("12345678901234567890.000100").unwrap()),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::Array),
+            proptest::collection::vec((string(), inner), 0..4)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// Microseconds of the years 1 to 9999.
+fn instant() -> impl Strategy<Value = i64> {
+    -62_135_596_800_000_000_i64..=253_402_300_799_999_999
+}
+
+fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
+    let filled: BoxedStrategy<Value> = match &field.kind {
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
+            string().prop_map(Value::Text).boxed()
+        }
+        Kind::Select { .. } => Just(Value::Text("A".to_owned())).boxed(),
+        Kind::Integer { .. } | Kind::Autonumber { .. } => (-relata_catalog::INTEGER_MAX
+            ..=relata_catalog::INTEGER_MAX)
+            .prop_map(Value::Integer)
+            .boxed(),
+        Kind::Decimal { scale, .. } => decimal(*scale).prop_map(Value::Decimal).boxed(),
+        Kind::Money { scale, .. } => decimal(*scale)
+            .prop_map(|amount| {
+                Value::Money(Money {
+                    amount,
+                    currency: "EUR".to_owned(),
+                })
+            })
+            .boxed(),
+        Kind::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
+        Kind::Date => (1_i16..=9999, 1_i8..=12, 1_i8..=28)
+            .prop_map(|(year, month, day)| {
+                Value::Date(jiff::civil::Date::new(year, month, day).unwrap())
+            })
+            .boxed(),
+        Kind::DateTime => instant().prop_map(Value::DateTime).boxed(),
+        Kind::MultiSelect { .. } => proptest::collection::vec(string(), 1..4)
+            .prop_map(Value::Choices)
+            .boxed(),
+        Kind::Json { .. } => json()
+            .prop_filter("JSON null is no value", |json| !json.is_null())
+            .prop_map(Value::Json)
+            .boxed(),
+        Kind::Phone => phone().prop_map(Value::Phone).boxed(),
+        Kind::FullName => (
+            string(),
+            proptest::option::of(string()),
+            proptest::option::of(string()),
+            any::<bool>(),
+        )
+            .prop_map(|(full, given, family, reversed)| {
+                Value::FullName(FullName {
+                    full,
+                    given,
+                    family,
+                    order: if reversed {
+                        NameOrder::FamilyFirst
+                    } else {
+                        NameOrder::GivenFirst
+                    },
+                })
+            })
+            .boxed(),
+        Kind::Emails => (string(), proptest::collection::vec(string(), 0..3))
+            .prop_map(|(primary, additional)| {
+                Value::Emails(Emails {
+                    primary,
+                    additional,
+                })
+            })
+            .boxed(),
+        Kind::Phones => (phone(), proptest::collection::vec(phone(), 0..3))
+            .prop_map(|(primary, additional)| {
+                Value::Phones(Phones {
+                    primary,
+                    additional,
+                })
+            })
+            .boxed(),
+        Kind::Address => (
+            proptest::option::of(string()),
+            string(),
+            proptest::option::of(string()),
+            proptest::option::of(string()),
+        )
+            .prop_map(|(street, city, region, country)| {
+                Value::Address(Address {
+                    street,
+                    city: Some(city),
+                    region,
+                    postal_code: None,
+                    country,
+                })
+            })
+            .boxed(),
+        // Its own record: one that is there.
+        Kind::Relation(_) => Just(Value::Reference(own)).boxed(),
+        Kind::Stage => (string(), instant())
+            .prop_map(|(stage, entered_at)| {
+                Value::Stage(StageValue {
+                    pipeline: Key::new("workspace", "sales"),
+                    stage,
+                    entered_at,
+                })
+            })
+            .boxed(),
+    };
+    prop_oneof![1 => Just(Value::Null), 4 => filled].boxed()
+}
+
+fn values(object: &Object, own: Uuid) -> impl Strategy<Value = Vec<Value>> + use<> {
+    object
+        .fields
+        .iter()
+        .map(|field| value(field, own))
+        .collect::<Vec<_>>()
+}
+
+#[test]
+fn every_kind_reads_as_it_was_written() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let thing = object("thing", all_kinds());
+    for place in runtime.block_on(Place::all()) {
+        let database = runtime.block_on(place.open());
+        runtime.block_on(with_objects(&database, vec![thing.clone()]));
+        let own = Uuid::now_v7();
+        let both = (values(&thing, own), values(&thing, own));
+        let mut runner = TestRunner::new(Config {
+            cases: 60,
+            failure_persistence: None,
+            ..Config::default()
+        });
+        runner
+            .run(&both, |(first, second)| {
+                let written = Record {
+                    id: own,
+                    ..record(first)
+                };
+                let changed = Record {
+                    version: 2,
+                    values: second,
+                    ..written.clone()
+                };
+                let (found, again) = runtime
+                    .block_on(async {
+                        let transaction = database.begin(Turn::First).await?;
+                        transaction
+                            .insert(&thing, std::slice::from_ref(&written))
+                            .await?;
+                        let found = transaction.get(&thing, own, Lock::None).await?;
+                        let all: Vec<FieldIndex> =
+                            (0..thing.fields.len()).map(FieldIndex).collect();
+                        transaction.update(&thing, &changed, &all).await?;
+                        let again = transaction.get(&thing, own, Lock::Update).await?;
+                        transaction.rollback().await;
+                        Ok::<_, relata_store::StoreError>((found, again))
+                    })
+                    .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+                prop_assert_eq!(found, Some(written));
+                prop_assert_eq!(again, Some(changed));
+                Ok(())
+            })
+            .unwrap();
+        runtime.block_on(async {
+            database.close().await;
+            place.remove().await;
+        });
+    }
+}
