@@ -236,8 +236,14 @@ impl Records {
                     errors.iter().map(GraphqlError::invalid).collect(),
                 ));
             }
-            Prepared::new(document, name, request.query.len())
-                .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))
+            let prepared = Prepared::new(document, name, request.query.len())
+                .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
+            let mistakes = prepared.directive_mistakes();
+            if mistakes.is_empty() {
+                Ok(prepared)
+            } else {
+                Err(Stop::Refused(mistakes))
+            }
         }
         .instrument(span)
         .await?;

@@ -149,7 +149,12 @@ impl<'v> Draft<'_, 'v> {
     ) -> Option<Input<'v>> {
         let literal = &selected.field.get_argument(name)?.node;
         let ty = async_graphql::parser::types::Type::new(ty)?;
-        let found = self.planner.schema.inputs.check_literal(&ty, literal);
+        let prepared = self.planner.prepared;
+        let found = self
+            .planner
+            .schema
+            .inputs
+            .check_literal(&ty, literal, &|name| prepared.declared(name));
         if !found.is_empty() {
             self.inside(name, |draft| {
                 for issue in found.0 {

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use async_graphql::{
     Name, Positioned, parser,
     parser::types::{
-        Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
+        BaseType, Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
         OperationDefinition, OperationType, Selection, SelectionSet, Type,
     },
 };
+use async_graphql_value::Value;
 use serde_json::Value as Json;
 
 use super::inputs::Variables;
+use crate::{errors::GraphqlError, schema::types::Declared};
 
 /// One operation of a valid document.
 pub(crate) struct Prepared {
@@ -103,6 +105,65 @@ impl Prepared {
             // Measured on introspection's document: about 25 bytes of tree for one of text.
             weight: u32::try_from(bytes.saturating_mul(25)).unwrap_or(u32::MAX),
         })
+    }
+
+    /// What the operation says of a variable.
+    pub(crate) fn declared(&self, name: &str) -> Option<Declared<'_>> {
+        self.variables
+            .iter()
+            .find(|definition| definition.name == name)
+            .map(|definition| Declared {
+                ty: &definition.ty,
+                has_default: definition
+                    .default
+                    .as_ref()
+                    .is_some_and(|default| !default.is_null()),
+            })
+    }
+
+    /// What is wrong with variables in `@skip` and `@include`: they are booleans.
+    pub(crate) fn directive_mistakes(&self) -> Vec<GraphqlError> {
+        let mut mistakes = Vec::new();
+        let mut sets = vec![&self.selection];
+        sets.extend(
+            self.fragments
+                .values()
+                .map(|fragment| &fragment.node.selection_set.node),
+        );
+        let boolean = Type {
+            base: BaseType::Named(Name::new("Boolean")),
+            nullable: false,
+        };
+        while let Some(set) = sets.pop() {
+            for selection in &set.items {
+                for directive in selection.node.directives() {
+                    for (_, argument) in &directive.node.arguments {
+                        if let Value::Variable(name) = &argument.node
+                            && let Some(declared) = self.declared(name)
+                            && !declared.fits(&boolean)
+                        {
+                            let mut error = GraphqlError::new(
+                                "BAD_INPUT",
+                                format!(
+                                    "`${name}` is of type `{}`, `Boolean!` is expected",
+                                    declared.ty
+                                ),
+                            );
+                            error.locations = vec![(argument.pos.line, argument.pos.column)];
+                            mistakes.push(error);
+                        }
+                    }
+                }
+                match &selection.node {
+                    Selection::Field(field) => sets.push(&field.node.selection_set.node),
+                    Selection::InlineFragment(fragment) => {
+                        sets.push(&fragment.node.selection_set.node);
+                    }
+                    Selection::FragmentSpread(_) => {}
+                }
+            }
+        }
+        mistakes
     }
 
     /// The fields that a selection comes to: fragments opened where `applies` says that their type

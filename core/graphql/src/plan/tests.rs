@@ -275,6 +275,8 @@ async fn all_mistakes_of_all_roots_at_once() {
             "companies.where.id.eq WRONG_TYPE",
             "companies.where.employees.between WRONG_TYPE",
             "companies CONFLICT",
+            "deals.where.amount.amount.gt WRONG_TYPE",
+            "deals.where.stage.eq[0] UNKNOWN_VALUE",
             "deals.orderBy[0].company ONE_OF",
             "people.where.name.iContains NULL_OPERAND",
             "people.where.phones NO_OPERATOR",
@@ -391,6 +393,8 @@ async fn the_validator_still_speaks() {
         "{ companies { nodes { ...F } } }",
         "{ company { id } }",
         "query Q($x: String) { companies(first: $x) { totalCount } }",
+        "query Q($x: [String!]) { companies(where: {name: {eq: $x}}) { totalCount } }",
+        "query Q($x: CompanyOrder) { companies(orderBy: $x) { totalCount } }",
         "{ companies }",
         "{ viewer { locale { x } } }",
     ] {

@@ -361,13 +361,10 @@ fn input_types(
         };
         fields.push(In::new(&field.name, ty).described(field_description(field)));
     }
+    fields.push(
+        In::new("owner", "ID").described(Some("Whose record it is: the id of a user.".to_owned())),
+    );
     keep_first(&mut fields);
-    if fields.is_empty() {
-        // GraphQL has no empty input object, and an object without fields still has records.
-        fields.push(In::new("_none", "Boolean").described(Some(
-            "This object has no field that can be written.".to_owned(),
-        )));
-    }
     for what in ["Create", "Update"] {
         writer.input(
             &format!("{type_name}{what}"),

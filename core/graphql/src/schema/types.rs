@@ -73,20 +73,40 @@ impl InputTypes {
     /// Collects what is wrong with a value of a variable.
     pub(crate) fn check_json(&self, ty: &Type, value: &Json) -> Issues {
         let mut issues = Issues::default();
-        self.check(ty, Given::Json(value), &mut issues);
+        self.check(ty, Given::Json(value), &|_| None, &mut issues);
         issues
     }
 
-    /// Collects what is wrong with a value in a document. Variables in it are the validator's to
-    /// place and [`InputTypes::check_json`]'s to look into.
-    pub(crate) fn check_literal(&self, ty: &Type, value: &Literal) -> Issues {
+    /// Collects what is wrong with a value in a document. Of variables in it the declared type is
+    /// looked at (async-graphql's rule for that is never called: its visitors do not hand on
+    /// input values), their value by [`InputTypes::check_json`].
+    pub(crate) fn check_literal<'t>(
+        &self,
+        ty: &Type,
+        value: &Literal,
+        declared: &dyn Fn(&str) -> Option<Declared<'t>>,
+    ) -> Issues {
         let mut issues = Issues::default();
-        self.check(ty, Given::Literal(value), &mut issues);
+        self.check(ty, Given::Literal(value), declared, &mut issues);
         issues
     }
 
-    fn check(&self, ty: &Type, value: Given<'_>, issues: &mut Issues) {
-        if value.is_variable() {
+    fn check<'t>(
+        &self,
+        ty: &Type,
+        value: Given<'_>,
+        declared: &dyn Fn(&str) -> Option<Declared<'t>>,
+        issues: &mut Issues,
+    ) {
+        if let Some(name) = value.variable() {
+            if let Some(variable) = declared(name)
+                && !variable.fits(ty)
+            {
+                issues.push(Issue::new(
+                    "WRONG_TYPE",
+                    format!("`${name}` is of type `{}`, `{ty}` is expected", variable.ty),
+                ));
+            }
             return;
         }
         if value.is_null() {
@@ -103,12 +123,12 @@ impl InputTypes {
                 Some(items) => {
                     for (index, item) in items.into_iter().enumerate() {
                         let mut of_item = Issues::default();
-                        self.check(inner, item, &mut of_item);
+                        self.check(inner, item, declared, &mut of_item);
                         issues.extend_at(index, of_item);
                     }
                 }
                 // One value stands for a list of one.
-                None => self.check(inner, value, issues),
+                None => self.check(inner, value, declared, issues),
             },
             BaseType::Named(name) => match self.get(name) {
                 Some(InputType::Scalar(scalar)) => {
@@ -132,7 +152,7 @@ impl InputTypes {
                     None => issues.push(wrong_type(&format!("a value of `{name}`"), &value)),
                 },
                 Some(InputType::Object(object)) => match value.entries() {
-                    Some(entries) => self.check_object(name, object, &entries, issues),
+                    Some(entries) => self.check_object(name, object, &entries, declared, issues),
                     None => issues.push(wrong_type(&format!("an object `{name}`"), &value)),
                 },
                 None => issues.push(Issue::new(
@@ -143,18 +163,19 @@ impl InputTypes {
         }
     }
 
-    fn check_object(
+    fn check_object<'t>(
         &self,
         name: &str,
         object: &InputObject,
         entries: &[(&str, Given<'_>)],
+        declared: &dyn Fn(&str) -> Option<Declared<'t>>,
         issues: &mut Issues,
     ) {
         for (key, value) in entries {
             match object.fields.get(*key) {
                 Some(field) => {
                     let mut of_field = Issues::default();
-                    self.check(&field.ty, *value, &mut of_field);
+                    self.check(&field.ty, *value, declared, &mut of_field);
                     issues.extend_at(*key, of_field);
                 }
                 None => {
@@ -259,6 +280,32 @@ impl InputTypes {
     }
 }
 
+/// What a document says of a variable.
+#[derive(Clone, Copy)]
+pub(crate) struct Declared<'t> {
+    pub(crate) ty: &'t Type,
+    /// It has a default that is not null.
+    pub(crate) has_default: bool,
+}
+
+impl Declared<'_> {
+    /// Whether the variable may stand where this type is expected ("All Variable Usages Are
+    /// Allowed" of the specification).
+    pub(crate) fn fits(&self, location: &Type) -> bool {
+        fn compatible(variable: &Type, location: &Type, is_filled: bool) -> bool {
+            (location.nullable || !variable.nullable || is_filled)
+                && match (&variable.base, &location.base) {
+                    (BaseType::List(variable), BaseType::List(location)) => {
+                        compatible(variable, location, false)
+                    }
+                    (BaseType::Named(variable), BaseType::Named(location)) => variable == location,
+                    _ => false,
+                }
+        }
+        compatible(self.ty, location, self.has_default)
+    }
+}
+
 impl Scalar {
     /// The scalar with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -301,8 +348,11 @@ enum Given<'v> {
 }
 
 impl<'v> Given<'v> {
-    fn is_variable(&self) -> bool {
-        matches!(self, Self::Literal(Literal::Variable(_)))
+    fn variable(&self) -> Option<&'v str> {
+        match self {
+            Self::Literal(Literal::Variable(name)) => Some(name.as_str()),
+            _ => None,
+        }
     }
 
     fn is_null(&self) -> bool {

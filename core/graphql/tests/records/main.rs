@@ -1,0 +1,9 @@
+//! The records endpoint over a real workspace: SQLite always, PostgreSQL where
+//! `RELATA_TEST_POSTGRES` names a server.
+
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod hostile;
+mod reads;
+mod writes;
