@@ -13,7 +13,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relata_migrations::Migrator;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -223,6 +223,7 @@ impl Database {
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn begin(&self, turn: Turn) -> Result<Transaction, StoreError> {
         let writer = self.writer()?;
+        let asked = Instant::now();
         let inner = match self.backend() {
             Backend::Sqlite => {
                 writer
@@ -238,6 +239,7 @@ impl Database {
         if self.backend() == Backend::Postgres {
             transaction.take_turn(turn).await?;
         }
+        metrics::histogram!("relata_turn_wait_seconds").record(asked.elapsed());
         Ok(transaction)
     }
 
@@ -297,6 +299,7 @@ fn backend_of(url: &str) -> Result<Backend, StoreError> {
 
 async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
     let path = sqlite_path(&options.url)?;
+    check_place(&path, &options.url)?;
     let held = match options.purpose {
         Purpose::Change => Some(Held::take(&path)?),
         Purpose::Look => None,
@@ -330,6 +333,28 @@ pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, StoreError> {
         ));
     }
     Ok(path)
+}
+
+/// What SQLite itself would call "unable to open database file".
+fn check_place(path: &Path, url: &str) -> Result<(), StoreError> {
+    if path.exists() {
+        return Ok(());
+    }
+    if !url.contains("mode=rwc") {
+        return Err(StoreError::Options(format!(
+            "there is no database at {}: add ?mode=rwc to the URL to make one",
+            path.display()
+        )));
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(StoreError::Options(format!(
+                "there is no folder {} for the database: make it first",
+                folder.display()
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -440,7 +465,10 @@ struct Held {
 
 impl Held {
     fn take(database: &Path) -> Result<Self, StoreError> {
-        let mut name = database.as_os_str().to_owned();
+        // By whichever name a file is reached, its lock is the same one.
+        let mut name = std::fs::canonicalize(database)
+            .unwrap_or_else(|_| database.to_path_buf())
+            .into_os_string();
         name.push(".lock");
         let io = |error: std::io::Error| StoreError::Unavailable(Box::new(error));
         let mut file = File::options()

@@ -1,7 +1,7 @@
 //! Every statement that goes through sea-orm is timed here: a span, a histogram, and a warning
 //! that names a slow one. Parameters are never shown: they are customers' data.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
@@ -11,9 +11,9 @@ use tracing::Instrument;
 pub(crate) struct Observed<'a, C> {
     pub(crate) connection: &'a C,
     pub(crate) slow: Duration,
-    /// Set while a statement runs and left set when its future is dropped: then nobody knows what
-    /// the statement did, and its transaction must not be committed.
-    pub(crate) running: Option<&'a AtomicBool>,
+    /// Counts statements that have begun and not ended. One whose future is dropped never ends:
+    /// then nobody knows what it did, and its transaction must not be committed.
+    pub(crate) running: Option<&'a AtomicU32>,
 }
 
 impl<C: ConnectionTrait> Observed<'_, C> {
@@ -24,12 +24,12 @@ impl<C: ConnectionTrait> Observed<'_, C> {
     ) -> Result<T, DbErr> {
         let span = tracing::debug_span!("sql", statement = sql);
         if let Some(running) = self.running {
-            running.store(true, Ordering::Release);
+            running.fetch_add(1, Ordering::AcqRel);
         }
         let started = Instant::now();
         let result = work.instrument(span).await;
         if let Some(running) = self.running {
-            running.store(false, Ordering::Release);
+            running.fetch_sub(1, Ordering::AcqRel);
         }
         record(sql, started.elapsed(), self.slow);
         result

@@ -4,7 +4,7 @@
 //! or the future that holds it, rolls it back; a statement that was abandoned on the way makes the
 //! commit fail.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbErr, ExecResult, QueryResult, Statement, Value,
@@ -21,7 +21,7 @@ pub struct Transaction {
     inner: Option<DatabaseTransaction>,
     database: Database,
     /// See [`Observed::running`].
-    running: AtomicBool,
+    running: AtomicU32,
     savepoints: AtomicU32,
     /// Where it was begun: its connection goes back to the pool by a task there, wherever it is
     /// dropped.
@@ -43,7 +43,7 @@ impl Transaction {
         Self {
             inner: Some(inner),
             database,
-            running: AtomicBool::new(false),
+            running: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
             runtime: tokio::runtime::Handle::current(),
         }
@@ -63,7 +63,7 @@ impl Transaction {
     /// been written then.
     #[tracing::instrument(level = "debug", name = "commit", skip(self))]
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        if self.running.load(Ordering::Acquire) {
+        if self.running.load(Ordering::Acquire) > 0 {
             return Err(StoreError::Abandoned);
         }
         let started = std::time::Instant::now();

@@ -234,6 +234,7 @@ impl Transaction {
         // A column that points at a missing table would make every INSERT beside it fail. What
         // still points here is parked itself, and without its target it means nothing.
         for (referrer, column) in self.referring_columns(table).await? {
+            tracing::info!(table, referrer, column, "dropping a column with its target");
             self.drop_columns(&referrer, &[column]).await?;
         }
         self.execute_text(&format!("DROP TABLE {}", quoted(table)))

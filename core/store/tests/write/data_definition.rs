@@ -38,7 +38,32 @@ async fn drop_all_parked(database: &Database) -> Vec<String> {
 #[tokio::test]
 async fn a_plan_fits_only_the_revision_that_it_starts_from() {
     on_each(async |database| {
-        let company = object("company", vec![field("name", text())]);
+        // Numbers of every sort come back as they were.
+        let company = object(
+            "company",
+            vec![
+                field("name", text()),
+                field(
+                    "size",
+                    Kind::Integer {
+                        min: Some(-3),
+                        max: Some(1 << 50),
+                    },
+                ),
+                Field {
+                    default: Some(serde_json::from_str("[1.50, 12345678901234567890]").unwrap()),
+                    ..field("extra", Kind::Json { schema: None })
+                },
+                field(
+                    "share",
+                    Kind::Decimal {
+                        scale: 4,
+                        min: Some(rust_decimal::Decimal::new(-15, 1)),
+                        max: None,
+                    },
+                ),
+            ],
+        );
         let first = plan(
             &Catalogue::default(),
             vec![company.clone()],

@@ -101,6 +101,8 @@ async fn a_url_that_cannot_be_used_says_why() {
         "mysql://localhost/x",
         "sqlite::memory:",
         "sqlite://x.db?mode=nonsense",
+        "sqlite:///no/such/folder/x.db?mode=rwc",
+        "sqlite://no-such-file.db",
     ] {
         let error = Database::open(&DatabaseOptions::new(url))
             .await

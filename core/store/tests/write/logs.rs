@@ -5,6 +5,7 @@ use relata_store::log::{
     Change, DeadLetter, Delivery, FieldChange, HistoryEntry, OutboxEntry, Passage, Position,
 };
 use relata_store::{Database, Transaction, Turn};
+use sea_orm::ConnectionTrait as _;
 use uuid::Uuid;
 
 use crate::fixture::{NOW, on_each, on_postgres};
@@ -178,6 +179,58 @@ async fn history_and_passages_are_kept_until_the_record_is_forgotten() {
         transaction.append_passages(&[passage]).await.unwrap();
         transaction.forget(record).await.unwrap();
         transaction.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outbox_from_another_cluster_is_delivered_first_and_in_order() {
+    on_postgres(async |database| {
+        for version in 1..=2 {
+            let transaction = database.begin(Turn::First).await.unwrap();
+            append(&transaction, version).await;
+            transaction.commit().await.unwrap();
+        }
+        let first = database.outbox_after(Position::START, 1).await.unwrap()[0].position;
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction
+            .claim_delivery("after", first, "one", 0, 1)
+            .await
+            .unwrap();
+        transaction
+            .claim_delivery("new", Position::START, "one", 0, 1)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        // As if they came from a cluster that has counted further.
+        let raw = sea_orm::Database::connect(database.options().url.as_str())
+            .await
+            .unwrap();
+        for table in ["relata_outbox", "relata_delivery WHERE xact > 0"] {
+            let (table, condition) = table.split_once(" WHERE ").unwrap_or((table, "TRUE"));
+            raw.execute_unprepared(&format!(
+                "UPDATE {table} SET xact = xact + 1000000000 WHERE {condition}"
+            ))
+            .await
+            .unwrap();
+        }
+        raw.close().await.unwrap();
+        assert_eq!(
+            versions(&database, Position::START).await,
+            Vec::<i64>::new()
+        );
+
+        database.migrate().await.unwrap();
+        let transaction = database.begin(Turn::First).await.unwrap();
+        append(&transaction, 3).await;
+        transaction.commit().await.unwrap();
+        assert_eq!(versions(&database, Position::START).await, vec![1, 2, 3]);
+        let deliveries = database.deliveries().await.unwrap();
+        assert_eq!(
+            versions(&database, deliveries[0].position).await,
+            vec![2, 3]
+        );
+        assert_eq!(deliveries[1].position, Position::START);
     })
     .await;
 }
