@@ -10,6 +10,7 @@
 //! neither hold a thread nor end the process; every failure is an error that names plugin and
 //! version; machine code is loaded only when it is what our own compiler wrote.
 
+mod host;
 mod plugin;
 
 mod package;
@@ -36,6 +37,7 @@ pub use call::{
 };
 pub use compile::{CompileCommand, CompileFailure, compile_child_main};
 pub use grants::{Grants, RecordsGrant};
+pub use host::{Host, HostError, HostOptions};
 pub use inspect::{Export, Import, Inspection, inspect};
 pub use limits::Limits;
 pub use manifest::{
@@ -43,7 +45,7 @@ pub use manifest::{
     Hook, Manifest, OPERATIONS_MAX, OnFailure, Operation, OperationKind, Phase, RecordsCapability,
 };
 pub use package::{Package, PackageParts, Translations};
-pub use plugin::{Host, HostError, HostOptions, Plugin};
+pub use plugin::Plugin;
 pub use services::{
     Condition, Direction, FIND_LIMIT_MAX, LogLevel, NoServices, Operator, Query, RecordsError,
     RecordsIssue, ServiceError, Services, Stored, Totals,
