@@ -321,7 +321,8 @@ fn compare<T: PartialEq + serde::Serialize>(
 ) {
     let (from, to) = (json!(before), json!(after));
     // The order of a mapping's members is no difference to `==` but is one to whoever shows it.
-    if before != after || from.to_string() != to.to_string() {
+    let (from_text, to_text) = (from.to_string(), to.to_string());
+    if before != after || from_text != to_text {
         changes.push(Change {
             what: what.to_owned(),
             from,

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn every_character_folds_to_something_that_stays() {
-        for character in '\0'..=char::MAX {
+        // Beyond the second plane there is nothing that folds.
+        for character in '\0'..='\u{2ffff}' {
             let once = folded(&character.to_string());
             assert_eq!(folded(&once), once, "{:?}", character);
         }

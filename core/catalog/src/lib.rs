@@ -38,7 +38,9 @@ pub use issue::{Issue, Issues, PathSegment};
 pub use model::*;
 pub use names::{PLATFORM_TYPES, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES};
 pub use plan::{Change, Plan, StageColumns, Step};
-pub use resolve::{TakenNames, plugin_prefix, resolve, resolve_within};
+pub use resolve::{
+    TakenNames, plugin_prefix, resolve, resolve_document, resolve_text, resolve_within,
+};
 pub use schema::JsonSchema;
 pub use standard::STANDARD;
 pub use value::*;

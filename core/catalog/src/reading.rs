@@ -29,7 +29,8 @@ pub(crate) fn wrong_type(expected: &str, input: &Json) -> Issues {
 
 /// A JSON object that is being read.
 pub(crate) struct MapReader<'a> {
-    map: &'a Map<String, Json>,
+    /// `None` when it is none, which has been reported.
+    map: Option<&'a Map<String, Json>>,
     asked: Vec<&'static str>,
     /// What is wrong so far; paths are relative to this object.
     pub(crate) issues: Issues,
@@ -41,7 +42,7 @@ impl<'a> MapReader<'a> {
     pub(crate) fn new(value: &'a Json, what: &str) -> Result<Self, Issues> {
         match value {
             Json::Object(map) => Ok(Self {
-                map,
+                map: Some(map),
                 asked: Vec::new(),
                 issues: Issues::default(),
             }),
@@ -49,15 +50,25 @@ impl<'a> MapReader<'a> {
         }
     }
 
+    /// As [`MapReader::new`], for reading on: what is no object has no members, and none of them
+    /// is missed.
+    pub(crate) fn lenient(value: &'a Json, what: &str) -> Self {
+        Self::new(value, what).unwrap_or_else(|issues| Self {
+            map: None,
+            asked: Vec::new(),
+            issues,
+        })
+    }
+
     /// The member, if it is there and not null.
     pub(crate) fn take(&mut self, name: &'static str) -> Option<&'a Json> {
         self.asked.push(name);
-        self.map.get(name).filter(|value| !value.is_null())
+        self.map?.get(name).filter(|value| !value.is_null())
     }
 
     /// Whether the member is there, whatever it is.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.map.contains_key(name)
+        self.map.is_some_and(|map| map.contains_key(name))
     }
 
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
@@ -85,6 +96,9 @@ impl<'a> MapReader<'a> {
     }
 
     pub(crate) fn missing(&mut self, name: &'static str) {
+        if self.map.is_none() {
+            return;
+        }
         self.issues
             .push(Issue::new("MISSING", format!("\"{name}\" is missing")).at(name));
     }
@@ -210,7 +224,7 @@ impl<'a> MapReader<'a> {
 
     /// Names the members that nobody asked for; gives all that is wrong.
     pub(crate) fn finish(mut self) -> Issues {
-        for name in self.map.keys() {
+        for name in self.map.into_iter().flat_map(Map::keys) {
             if !self.asked.contains(&name.as_str()) {
                 let meant = nearest(name, self.asked.iter().copied());
                 let message = match meant {

@@ -156,12 +156,9 @@ fn endless_reference(document: &Json) -> Option<String> {
     collect(document, String::new(), &mut schemas);
     // 0: not seen, 1: being followed, 2: known to end.
     let mut state = std::collections::HashMap::new();
-    for pointer in schemas {
-        if !ends(document, &pointer, &mut state, 0) {
-            return Some(pointer);
-        }
-    }
-    None
+    schemas
+        .into_iter()
+        .find(|pointer| !ends(document, pointer, &mut state, 0))
 }
 
 /// Pointers of all objects with references: cycles go through one of them.

@@ -10,6 +10,7 @@ mod text;
 mod write;
 
 pub use limits::Limits;
+pub(crate) use text::read as read_text;
 pub(crate) use write::put_kind;
 
 use serde_json::{Map, Value as Json};
@@ -80,6 +81,8 @@ impl Blueprint {
 }
 
 /// An item of `objects`.
+// Documents have few of them: a box would only be in the way of who edits one.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum ObjectEntry {
     /// An object of one's own.

@@ -1,4 +1,7 @@
 //! From JSON to the document's types: the form alone. All that is wrong with it, each with its path.
+//!
+//! Reading never stops: what can't be read is left at its default in its place, so that positions
+//! hold and [`resolve_document`](crate::resolve_document) can look at the meaning of the rest.
 
 use serde_json::Value as Json;
 
@@ -26,7 +29,10 @@ impl Blueprint {
     /// # Errors
     /// All that is wrong with its form.
     pub fn parse_within(text: &str, limits: &Limits) -> Result<Self, Issues> {
-        Self::from_json_within(&super::text::read(text, limits)?, limits)
+        let (document, mut issues) = super::text::read(text, limits)?;
+        let (blueprint, form) = Self::scan(&document, limits);
+        issues.0.extend(form.0);
+        issues.into_result(blueprint)
     }
 
     /// Reads a document that is JSON already.
@@ -42,22 +48,26 @@ impl Blueprint {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json_within(document: &Json, limits: &Limits) -> Result<Self, Issues> {
-        let mut reader = MapReader::new(document, "a blueprint: a mapping with \"relata: 1\"")?;
+        let (blueprint, issues) = Self::scan(document, limits);
+        issues.into_result(blueprint)
+    }
+
+    /// What can be read, and what is wrong with the rest.
+    pub(crate) fn scan(document: &Json, limits: &Limits) -> (Self, Issues) {
+        let mut reader = MapReader::lenient(document, "a blueprint: a mapping with \"relata: 1\"");
         header(&mut reader);
-        let objects = each(&mut reader, "objects", limits, object_entry);
-        let pipelines = each(&mut reader, "pipelines", limits, pipeline);
-        let records = each(&mut reader, "records", limits, records);
-        let rows: usize = records.iter().map(|part| part.rows.len()).sum();
+        let blueprint = Self {
+            objects: each(&mut reader, "objects", limits, object_entry),
+            pipelines: each(&mut reader, "pipelines", limits, pipeline),
+            records: each(&mut reader, "records", limits, records),
+        };
+        let rows: usize = blueprint.records.iter().map(|part| part.rows.len()).sum();
         if rows > limits.rows_max {
             reader
                 .issues
                 .push(limit("rows", limits.rows_max, rows).at("records"));
         }
-        reader.finish().into_result(Self {
-            objects,
-            pipelines,
-            records,
-        })
+        (blueprint, reader.finish())
     }
 }
 
@@ -67,7 +77,8 @@ impl ObjectDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        object(document, &Limits::default())
+        let (definition, issues) = object(document, &Limits::default());
+        issues.into_result(definition)
     }
 }
 
@@ -77,7 +88,8 @@ impl FieldDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        field(document, &Limits::default())
+        let (definition, issues) = field(document, &Limits::default());
+        issues.into_result(definition)
     }
 }
 
@@ -87,7 +99,8 @@ impl PipelineDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        pipeline(document, &Limits::default())
+        let (definition, issues) = pipeline(document, &Limits::default());
+        issues.into_result(definition)
     }
 }
 
@@ -97,7 +110,8 @@ impl StageDefinition {
     /// # Errors
     /// All that is wrong with its form.
     pub fn from_json(document: &Json) -> Result<Self, Issues> {
-        stage(document, &Limits::default())
+        let (definition, issues) = stage(document, &Limits::default());
+        issues.into_result(definition)
     }
 }
 
@@ -124,39 +138,40 @@ fn header(reader: &mut MapReader<'_>) {
     }
 }
 
-/// Reads each item of a list; those that are wrong are left out and their issues kept.
+/// Reads each item of a list, in its place.
 fn each<T>(
     reader: &mut MapReader<'_>,
     name: &'static str,
     limits: &Limits,
-    read: fn(&Json, &Limits) -> Result<T, Issues>,
+    read: fn(&Json, &Limits) -> (T, Issues),
 ) -> Vec<T> {
     let items = reader.list(name);
     let mut issues = Issues::default();
     let mut all = Vec::with_capacity(items.len());
     for (position, item) in items.iter().enumerate() {
-        match read(item, limits) {
-            Ok(value) => all.push(value),
-            Err(part) => issues.extend_at(position, part),
-        }
+        let (value, part) = read(item, limits);
+        issues.extend_at(position, part);
+        all.push(value);
     }
     reader.issues.extend_at(name, issues);
     all
 }
 
-fn object_entry(document: &Json, limits: &Limits) -> Result<ObjectEntry, Issues> {
+fn object_entry(document: &Json, limits: &Limits) -> (ObjectEntry, Issues) {
     let is_extension = document
         .as_object()
         .is_some_and(|map| map.contains_key("extends"));
     if is_extension {
-        extension(document, limits).map(ObjectEntry::Extend)
+        let (extension, issues) = extension(document, limits);
+        (ObjectEntry::Extend(extension), issues)
     } else {
-        object(document, limits).map(ObjectEntry::Define)
+        let (object, issues) = object(document, limits);
+        (ObjectEntry::Define(object), issues)
     }
 }
 
-fn object(document: &Json, limits: &Limits) -> Result<ObjectDefinition, Issues> {
-    let mut reader = MapReader::new(document, "an object: a mapping with key, plural, fields")?;
+fn object(document: &Json, limits: &Limits) -> (ObjectDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "an object: a mapping with key, plural, fields");
     let definition = ObjectDefinition {
         key: reader.required_text("key"),
         name: reader.text("name"),
@@ -168,17 +183,17 @@ fn object(document: &Json, limits: &Limits) -> Result<ObjectDefinition, Issues> 
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
     };
-    reader.finish().into_result(definition)
+    (definition, reader.finish())
 }
 
-fn extension(document: &Json, limits: &Limits) -> Result<ObjectExtension, Issues> {
-    let mut reader = MapReader::new(document, "an extension: a mapping with extends, fields")?;
+fn extension(document: &Json, limits: &Limits) -> (ObjectExtension, Issues) {
+    let mut reader = MapReader::lenient(document, "an extension: a mapping with extends, fields");
     let definition = ObjectExtension {
         extends: reader.required_text("extends"),
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
     };
-    reader.finish().into_result(definition)
+    (definition, reader.finish())
 }
 
 /// A list of lists of field keys.
@@ -211,8 +226,8 @@ fn unique_keys(reader: &mut MapReader<'_>) -> Vec<Vec<String>> {
     keys
 }
 
-fn field(document: &Json, limits: &Limits) -> Result<FieldDefinition, Issues> {
-    let mut reader = MapReader::new(document, "a field: a mapping with key and kind")?;
+fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "a field: a mapping with key and kind");
     let key = reader.required_text("key");
     let name = reader.text("name");
     let labels = reader.labels("labels", limits, limits.label_max);
@@ -222,20 +237,25 @@ fn field(document: &Json, limits: &Limits) -> Result<FieldDefinition, Issues> {
     let default = reader.take("default").cloned();
     let kind_name = reader.required_text("kind");
     let kind = kind(&kind_name, &mut reader, limits);
-    match kind {
-        Some(kind) => reader.finish().into_result(FieldDefinition {
-            key,
-            name,
-            labels,
-            description,
-            kind,
-            required,
-            unique,
-            default,
-        }),
+    let is_known = kind.is_some();
+    let definition = FieldDefinition {
+        key,
+        name,
+        labels,
+        description,
+        // What an unknown kind would hold is unknown too; resolving knows from the issue.
+        kind: kind.unwrap_or(KindDefinition::Plain(Kind::Text { max: 255 })),
+        required,
+        unique,
+        default,
+    };
+    let issues = if is_known {
+        reader.finish()
+    } else {
         // Which other members are known depends on the kind: they are not looked at without it.
-        None => Err(reader.issues),
-    }
+        reader.issues
+    };
+    (definition, issues)
 }
 
 /// Names of all kinds, as in [`Kind::name`].
@@ -334,10 +354,10 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
 
 fn relation(reader: &mut MapReader<'_>, limits: &Limits) -> RelationDefinition {
     let to = reader.required_text("to");
-    let inverse = reader.take("inverse").and_then(|document| {
-        inverse(document, limits)
-            .map_err(|part| reader.issues.extend_at("inverse", part))
-            .ok()
+    let inverse = reader.take("inverse").map(|document| {
+        let (definition, part) = inverse(document, limits);
+        reader.issues.extend_at("inverse", part);
+        definition
     });
     let on_delete = reader
         .one_of(
@@ -357,19 +377,20 @@ fn relation(reader: &mut MapReader<'_>, limits: &Limits) -> RelationDefinition {
 }
 
 /// `{name, labels}`, or the name alone.
-fn inverse(document: &Json, limits: &Limits) -> Result<InverseDefinition, Issues> {
+fn inverse(document: &Json, limits: &Limits) -> (InverseDefinition, Issues) {
     if let Json::String(name) = document {
-        return Ok(InverseDefinition {
+        let definition = InverseDefinition {
             name: name.clone(),
             labels: crate::Labels::new(),
-        });
+        };
+        return (definition, Issues::default());
     }
-    let mut reader = MapReader::new(document, "an inverse: its name, or a mapping with name")?;
+    let mut reader = MapReader::lenient(document, "an inverse: its name, or a mapping with name");
     let definition = InverseDefinition {
         name: reader.required_text("name"),
         labels: reader.labels("labels", limits, limits.label_max),
     };
-    reader.finish().into_result(definition)
+    (definition, reader.finish())
 }
 
 /// Options as mappings with value and labels, or as values alone.
@@ -381,17 +402,18 @@ fn options(reader: &mut MapReader<'_>, limits: &Limits) -> Vec<SelectOption> {
     }
     each(reader, "options", limits, |document, limits| {
         if let Json::String(value) = document {
-            return Ok(SelectOption {
+            let option = SelectOption {
                 value: value.clone(),
                 labels: crate::Labels::new(),
-            });
+            };
+            return (option, Issues::default());
         }
-        let mut reader = MapReader::new(document, "an option: a mapping with value and labels")?;
+        let mut reader = MapReader::lenient(document, "an option: a mapping with value and labels");
         let option = SelectOption {
             value: reader.required_text("value"),
             labels: reader.labels("labels", limits, limits.label_max),
         };
-        reader.finish().into_result(option)
+        (option, reader.finish())
     })
 }
 
@@ -406,11 +428,11 @@ fn decimal(reader: &mut MapReader<'_>, name: &'static str) -> Option<rust_decima
     }
 }
 
-fn pipeline(document: &Json, limits: &Limits) -> Result<PipelineDefinition, Issues> {
-    let mut reader = MapReader::new(
+fn pipeline(document: &Json, limits: &Limits) -> (PipelineDefinition, Issues) {
+    let mut reader = MapReader::lenient(
         document,
         "a pipeline: a mapping with key, object, field, stages",
-    )?;
+    );
     let definition = PipelineDefinition {
         key: reader.required_text("key"),
         name: reader.text("name"),
@@ -419,11 +441,11 @@ fn pipeline(document: &Json, limits: &Limits) -> Result<PipelineDefinition, Issu
         field: reader.required_text("field"),
         stages: each(&mut reader, "stages", limits, stage),
     };
-    reader.finish().into_result(definition)
+    (definition, reader.finish())
 }
 
-fn stage(document: &Json, limits: &Limits) -> Result<StageDefinition, Issues> {
-    let mut reader = MapReader::new(document, "a stage: a mapping with key")?;
+fn stage(document: &Json, limits: &Limits) -> (StageDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "a stage: a mapping with key");
     let definition = StageDefinition {
         key: reader.required_text("key"),
         name: reader.text("name"),
@@ -442,11 +464,11 @@ fn stage(document: &Json, limits: &Limits) -> Result<StageDefinition, Issues> {
         requires: reader.texts("requires"),
         from: reader.texts("from"),
     };
-    reader.finish().into_result(definition)
+    (definition, reader.finish())
 }
 
-fn records(document: &Json, _: &Limits) -> Result<RecordsDefinition, Issues> {
-    let mut reader = MapReader::new(document, "records: a mapping with object, by, rows")?;
+fn records(document: &Json, _: &Limits) -> (RecordsDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "records: a mapping with object, by, rows");
     let object = reader.required_text("object");
     let by = reader.required_text("by");
     let items = reader.list("rows");
@@ -455,11 +477,12 @@ fn records(document: &Json, _: &Limits) -> Result<RecordsDefinition, Issues> {
     for (position, item) in items.iter().enumerate() {
         match item {
             Json::Object(row) => rows.push(row.clone()),
-            other => issues.extend_at(position, wrong_type("a mapping of field keys", other)),
+            other => {
+                issues.extend_at(position, wrong_type("a mapping of field keys", other));
+                rows.push(serde_json::Map::new());
+            }
         }
     }
     reader.issues.extend_at("rows", issues);
-    reader
-        .finish()
-        .into_result(RecordsDefinition { object, by, rows })
+    (RecordsDefinition { object, by, rows }, reader.finish())
 }

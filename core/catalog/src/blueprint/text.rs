@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
+use saphyr_parser::Event;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value as Json};
 
@@ -17,8 +18,12 @@ use crate::{Issue, Issues, PathSegment};
 /// How serde_json hands over a number with all its digits: as a map with this key.
 const JSON_NUMBER: &str = "$serde_json::private::Number";
 
-/// The document. JSON is tried where the text begins like it; all JSON that isn't is YAML.
-pub(super) fn read(text: &str, limits: &Limits) -> Result<Json, Issues> {
+/// The document, and what is wrong with it although it could be read (keys that stand twice).
+/// JSON is tried where the text begins like it; all that isn't JSON is YAML.
+///
+/// # Errors
+/// What keeps it from being read.
+pub(crate) fn read(text: &str, limits: &Limits) -> Result<(Json, Issues), Issues> {
     if text.len() > limits.document_bytes_max {
         return Err(limit("bytes", limits.document_bytes_max, text.len()).into());
     }
@@ -32,24 +37,25 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<Json, Issues> {
 }
 
 /// `Err(())` when the text is no JSON.
-fn read_json(text: &str, limits: &Limits) -> Result<Result<Json, Issues>, ()> {
+fn read_json(text: &str, limits: &Limits) -> Result<Result<(Json, Issues), Issues>, ()> {
     let reading = Reading::new(limits);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = Seed(&reading)
         .deserialize(&mut deserializer)
         .and_then(|document| deserializer.end().map(|()| document));
     match parsed {
-        Ok(document) => Ok(reading.finish(document)),
+        Ok(document) => Ok(Ok((document, reading.issues.into_inner()))),
         Err(_) if reading.is_over_limit.get() => Ok(Err(reading.issues.into_inner())),
         Err(_) => Err(()),
     }
 }
 
-fn read_yaml(text: &str, limits: &Limits) -> Result<Json, Issues> {
+fn read_yaml(text: &str, limits: &Limits) -> Result<(Json, Issues), Issues> {
+    check_nesting(text, limits)?;
     let reading = Reading::new(limits);
     let parsed = Seed(&reading).deserialize(serde_norway::Deserializer::from_str(text));
     match parsed {
-        Ok(document) => reading.finish(document),
+        Ok(document) => Ok((document, reading.issues.into_inner())),
         Err(_) if reading.is_over_limit.get() => Err(reading.issues.into_inner()),
         Err(problem) => {
             let mut issue = Issue::new("SYNTAX", format!("no valid YAML or JSON: {problem}"));
@@ -61,6 +67,44 @@ fn read_yaml(text: &str, limits: &Limits) -> Result<Json, Issues> {
             Err(issue.into())
         }
     }
+}
+
+/// A look at the events alone, which ends at the first limit: the parser that builds values reads
+/// the whole text first, in time that grows with the square of its nesting (100,000 brackets took
+/// it minutes).
+fn check_nesting(text: &str, limits: &Limits) -> Result<(), Issues> {
+    let mut depth = 0_usize;
+    let mut nodes = 0_usize;
+    for event in saphyr_parser::Parser::new_from_str(text) {
+        let (event, _) = event.map_err(|problem| {
+            let place = problem.marker();
+            Issue::new("SYNTAX", format!("no valid YAML or JSON: {problem}"))
+                .with("line", place.line())
+                .with("column", place.col() + 1)
+        })?;
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                depth += 1;
+                nodes += 1;
+            }
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            Event::Scalar(..) | Event::Alias(..) => nodes += 1,
+            _ => {}
+        }
+        if depth > limits.depth_max {
+            return Err(limit(
+                "lists and mappings inside each other",
+                limits.depth_max,
+                depth,
+            )
+            .into());
+        }
+        // Keys are events too.
+        if nodes > 2 * limits.nodes_max {
+            return Err(limit("values", limits.nodes_max, nodes).into());
+        }
+    }
+    Ok(())
 }
 
 struct Reading<'a> {
@@ -80,10 +124,6 @@ impl<'a> Reading<'a> {
             issues: RefCell::default(),
             is_over_limit: Cell::new(false),
         }
-    }
-
-    fn finish(self, document: Json) -> Result<Json, Issues> {
-        self.issues.into_inner().into_result(document)
     }
 
     /// Counts a value; an error ends the reading.

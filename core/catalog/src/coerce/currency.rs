@@ -1,7 +1,7 @@
 //! ISO 4217: the currencies that an amount may be in.
 
-use crate::Issue;
 use crate::names::{did_you_mean, nearest};
+use crate::{Issue, Issues};
 
 /// Active codes of ISO 4217 (without funds, metals and tests), and those that the euro replaced,
 /// because old contracts still name them. Sorted.
@@ -23,7 +23,7 @@ const CURRENCIES: [&str; 172] = [
 ];
 
 /// The code in upper case.
-pub(crate) fn currency(text: &str) -> Result<String, Issue> {
+pub(crate) fn currency(text: &str) -> Result<String, Issues> {
     let code = text.trim().to_ascii_uppercase();
     if CURRENCIES.binary_search(&code.as_str()).is_ok() {
         return Ok(code);
@@ -35,11 +35,12 @@ pub(crate) fn currency(text: &str) -> Result<String, Issue> {
     };
     Err(Issue::new(
         "BAD_CURRENCY",
-        format!(
-            "expected a currency of ISO 4217, such as \"EUR\".{}",
-            did_you_mean(meant)
-        ),
-    ))
+        match meant {
+            Some(_) => format!("no currency of ISO 4217.{}", did_you_mean(meant)),
+            None => "expected a currency of ISO 4217, such as \"EUR\"".to_owned(),
+        },
+    )
+    .into())
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::names::{did_you_mean, nearest, one_of};
 use crate::reading::{MapReader, wrong_type};
 use crate::{Field, INTEGER_MAX, Issue, Issues, Kind, Money, SelectOption, Value, folded};
 
-/// Characters of an address on the web.
+/// Bytes of an address on the web: it may be in a unique key, and those are bounded in bytes.
 const URL_MAX: usize = 2_048;
 /// Bytes of a JSON value, written without blanks.
 const JSON_BYTES_MAX: usize = 256 * 1024;
@@ -455,11 +455,11 @@ fn web_address(input: &Json) -> Result<Value, Issues> {
     if text.is_empty() {
         return Ok(Value::Null);
     }
-    let length = text.chars().count();
+    let length = text.len();
     if length > URL_MAX {
         return Err(Issue::new(
             "TOO_LONG",
-            format!("expected at most {URL_MAX} characters, got {length}"),
+            format!("expected at most {URL_MAX} bytes, got {length}"),
         )
         .with("max", URL_MAX)
         .into());
@@ -585,7 +585,7 @@ fn money(
     let mut money_currency = None;
     match code.map(currency) {
         Some(Ok(code)) => money_currency = Some(code),
-        Some(Err(issue)) => reader.issues.push(issue.at("currency")),
+        Some(Err(part)) => reader.issues.extend_at("currency", part),
         None => reader.missing("currency"),
     }
     let money = amount

@@ -18,10 +18,10 @@ pub(super) fn integer(input: &Json) -> Result<i64, Issues> {
     let Json::Number(number) = input else {
         return Err(wrong_type("a whole number", input));
     };
-    integer_of(number).map_err(Issues::from)
+    integer_of(number)
 }
 
-fn integer_of(number: &Number) -> Result<i64, Issue> {
+fn integer_of(number: &Number) -> Result<i64, Issues> {
     let out_of_range = || {
         Issue::new(
             "OUT_OF_RANGE",
@@ -42,13 +42,14 @@ fn integer_of(number: &Number) -> Result<i64, Issue> {
                 return Err(Issue::new(
                     "NOT_WHOLE",
                     "expected a whole number, without digits after the point",
-                ));
+                )
+                .into());
             }
             i64::try_from(decimal).map_err(|_| out_of_range())?
         }
     };
     if whole.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
-        return Err(out_of_range());
+        return Err(out_of_range().into());
     }
     Ok(whole)
 }
@@ -57,7 +58,7 @@ fn integer_of(number: &Number) -> Result<i64, Issue> {
 /// exact.
 pub(super) fn decimal(input: &Json, scale: u32) -> Result<Decimal, Issues> {
     let decimal = read(input, || too_many_digits(scale))?;
-    at_scale(decimal, scale).map_err(Issues::from)
+    at_scale(decimal, scale)
 }
 
 /// A decimal of any scale, for the parameters of fields.
@@ -102,7 +103,7 @@ fn read(input: &Json, too_long: impl Fn() -> Issue) -> Result<Decimal, Issues> {
 }
 
 /// The number at exactly this scale; nothing is rounded away.
-pub(super) fn at_scale(decimal: Decimal, scale: u32) -> Result<Decimal, Issue> {
+pub(super) fn at_scale(decimal: Decimal, scale: u32) -> Result<Decimal, Issues> {
     if decimal.is_zero() {
         // Also drops the sign of a negative zero.
         return Ok(Decimal::new(0, scale));
@@ -114,11 +115,13 @@ pub(super) fn at_scale(decimal: Decimal, scale: u32) -> Result<Decimal, Issue> {
         } else {
             format!("expected at most {scale} digits after the point")
         };
-        return Err(Issue::new("TOO_PRECISE", message).with("scale", scale));
+        return Err(Issue::new("TOO_PRECISE", message)
+            .with("scale", scale)
+            .into());
     }
     let bound = Decimal::from(10_i64.pow(DECIMAL_DIGITS_MAX.saturating_sub(scale)));
     if number.abs() >= bound {
-        return Err(too_many_digits(scale));
+        return Err(too_many_digits(scale).into());
     }
     number.rescale(scale);
     Ok(number)

@@ -1,9 +1,9 @@
 //! Days and instants. Strict: what is not ISO 8601 in the one form that the API names is refused
 //! with the form, rather than guessed at.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::{self, Date};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::reading::wrong_type;
@@ -79,12 +79,13 @@ pub fn parse_instant(text: &str) -> Option<i64> {
 /// `2026-11-22T08:00:00.25Z`. What lies outside of the calendar is moved to its edge.
 #[must_use]
 pub fn format_instant(micros: i64) -> String {
-    let timestamp = Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    });
-    let time = Offset::UTC.to_datetime(timestamp);
+    let time = EPOCH
+        .checked_add(SignedDuration::from_micros(micros))
+        .unwrap_or(if micros < 0 {
+            civil::DateTime::MIN
+        } else {
+            civil::DateTime::MAX
+        });
     let mut text = format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
         time.year(),
@@ -96,7 +97,8 @@ pub fn format_instant(micros: i64) -> String {
     );
     let fraction = time.subsec_nanosecond() / 1_000;
     if fraction != 0 {
-        text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+        text.push('.');
+        text.push_str(format!("{fraction:06}").trim_end_matches('0'));
     }
     text.push('Z');
     text
@@ -104,14 +106,20 @@ pub fn format_instant(micros: i64) -> String {
 
 /// Whether the instant is one that [`parse_instant`] could have read.
 pub(super) fn is_instant(micros: i64) -> bool {
-    Timestamp::from_microsecond(micros)
-        .is_ok_and(|timestamp| YEARS.contains(&Offset::UTC.to_datetime(timestamp).year()))
+    EPOCH
+        .checked_add(SignedDuration::from_micros(micros))
+        .is_ok_and(|time| YEARS.contains(&time.year()))
 }
+
+/// 1970-01-01T00:00:00. Instants are counted in the calendar itself: jiff's own timestamps end
+/// more than a day before the year 9999 does.
+const EPOCH: civil::DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// A date-time as it was written.
 struct Written {
     local: civil::DateTime,
-    offset: Option<Offset>,
+    /// Seconds east of UTC.
+    offset: Option<i64>,
 }
 
 impl Written {
@@ -144,16 +152,15 @@ impl Written {
         }
         let offset = match rest.as_bytes() {
             [] => None,
-            [b'Z' | b'z'] => Some(Offset::UTC),
+            [b'Z' | b'z'] => Some(0),
             [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
                 let hours = digits(&[*h1, *h2])?;
                 let minutes = digits(&[*m1, *m2])?;
                 if hours > 23 || minutes > 59 {
                     return None;
                 }
-                let seconds = i32::try_from(hours * 3_600 + minutes * 60).ok()?;
-                let signed = if *sign == b'-' { -seconds } else { seconds };
-                Some(Offset::from_seconds(signed).ok()?)
+                let seconds = i64::from(hours * 3_600 + minutes * 60);
+                Some(if *sign == b'-' { -seconds } else { seconds })
             }
             _ => return None,
         };
@@ -165,13 +172,18 @@ impl Written {
     }
 
     fn micros(&self, zone: Option<&TimeZone>) -> Option<i64> {
-        let timestamp = match (self.offset, zone) {
-            (Some(offset), _) => offset.to_timestamp(self.local).ok()?,
+        let offset = match (self.offset, zone) {
+            (Some(offset), _) => offset,
             // Where clocks are set: the reading that most people mean (jiff's "compatible").
-            (None, Some(zone)) => self.local.to_zoned(zone.clone()).ok()?.timestamp(),
+            (None, Some(zone)) => {
+                let zoned = self.local.to_zoned(zone.clone()).ok()?;
+                return Some(zoned.timestamp().as_microsecond())
+                    .filter(|micros| is_instant(*micros));
+            }
             (None, None) => return None,
         };
-        let micros = timestamp.as_microsecond();
+        let local = self.local.duration_since(EPOCH).as_micros();
+        let micros = i64::try_from(local - i128::from(offset) * 1_000_000).ok()?;
         is_instant(micros).then_some(micros)
     }
 }

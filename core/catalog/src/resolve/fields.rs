@@ -1,7 +1,7 @@
 //! The document's fields, made one by one: names, kinds, defaults, columns.
 
 use super::{OwnField, Resolver, kinds, under};
-use crate::names::{is_name, mint, snake};
+use crate::names::{self, is_name, mint, snake};
 use crate::{
     CoerceContext, Field, FieldDefinition, Inverse, Issue, Issues, Key, Kind, KindDefinition,
     ObjectEntry, PathSegment, RESERVED_NAMES, Relation, coerce,
@@ -16,7 +16,8 @@ impl Resolver<'_> {
             };
             for (position, definition) in part.fields().iter().enumerate() {
                 let place = under(under(Self::entry_path(entry), "fields"), position);
-                let field = self.make_field(&object, definition, &place);
+                let is_readable = !self.unreadable.contains(&(entry, position));
+                let field = self.make_field(&object, definition, is_readable, &place);
                 if self.own_field(&object, &field.key).is_some() {
                     let issue = Issue::new(
                         "DUPLICATE_KEY",
@@ -45,6 +46,7 @@ impl Resolver<'_> {
         &mut self,
         object: &Key,
         definition: &FieldDefinition,
+        is_readable: bool,
         place: &[PathSegment],
     ) -> Field {
         self.check_key(&definition.key, under(place.to_vec(), "key"));
@@ -55,6 +57,7 @@ impl Resolver<'_> {
         };
         let written = definition.name.as_ref().unwrap_or(&definition.key);
         let name = self.member_name(object, written, under(place.to_vec(), name_segment));
+        let before = self.issues.0.len();
         let key = Key::new(self.owner, &definition.key);
         let kind = self.make_kind(object, &definition.kind, place);
         let existing = self
@@ -62,7 +65,9 @@ impl Resolver<'_> {
             .object_keyed(object)
             .and_then(|(_, existing)| existing.field_keyed(&key))
             .map(|(_, field)| field);
-        if let Some(existing) = existing {
+        if let Some(existing) = existing
+            && is_readable
+        {
             let issues = kinds::changed(&existing.kind, &kind);
             self.report_all(place, issues);
         }
@@ -78,8 +83,11 @@ impl Resolver<'_> {
                 .map(|field| field.column.clone())
                 .unwrap_or_default(),
         };
-        let issues = default_issues(&field);
-        self.report_all(place, issues);
+        // A default can't fit a kind that is wrong itself.
+        if is_readable && self.issues.0.len() == before {
+            let issues = default_issues(&field);
+            self.report_all(place, issues);
+        }
         field
     }
 
@@ -101,8 +109,7 @@ impl Resolver<'_> {
             None => written,
         };
         if !bare.is_empty() && !is_name(bare) {
-            let issue = name_invalid(bare);
-            self.report(place, issue);
+            self.report_name(bare, place);
         } else if prefix.is_none() && RESERVED_NAMES.contains(&bare) {
             let issue = Issue::new(
                 "NAME_RESERVED",
@@ -172,14 +179,29 @@ impl Resolver<'_> {
     }
 }
 
-pub(super) fn name_invalid(name: &str) -> Issue {
-    Issue::new(
-        "NAME_INVALID",
-        format!(
-            "\"{name}\" is no name: expected a small letter, then letters and digits, at most 60{}",
-            suggestion(name)
-        ),
-    )
+impl Resolver<'_> {
+    /// A name that is none, at its place; not where it is a key that has been reported as none.
+    pub(super) fn report_name(&mut self, name: &str, place: Vec<PathSegment>) {
+        let is_key = place.last() == Some(&PathSegment::from("key"));
+        if is_key && !names::is_key(name) {
+            return;
+        }
+        let shown: String = name.chars().take(80).collect();
+        let way_out = if is_key {
+            "; keep the key and give a \"name\" beside it"
+        } else {
+            ""
+        };
+        let issue = Issue::new(
+            "NAME_INVALID",
+            format!(
+                "\"{shown}\" is no name: expected a small letter, then letters and digits, at \
+                 most 60{}{way_out}",
+                suggestion(name)
+            ),
+        );
+        self.report(place, issue);
+    }
 }
 
 /// ` (such as "closeDate")`: what the name would be, if it is only spelled another way.

@@ -71,7 +71,7 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
             within(&mut issues, "scale", *scale, 0, SCALE_MAX);
             if let Some(code) = code {
                 match currency(code) {
-                    Err(issue) => issues.push(issue.at("currency")),
+                    Err(part) => issues.extend_at("currency", part),
                     Ok(upper) if upper != *code => issues.push(
                         Issue::new("BAD_CURRENCY", format!("expected \"{upper}\"")).at("currency"),
                     ),
@@ -245,10 +245,10 @@ pub(super) fn changed(old: &Kind, new: &Kind) -> Issues {
     };
     match (old, new) {
         (Kind::Text { max: old }, Kind::Text { max: new })
-        | (Kind::LongText { max: old }, Kind::LongText { max: new }) => {
-            if new < old {
-                narrowed("max", old.to_string(), new.to_string());
-            }
+        | (Kind::LongText { max: old }, Kind::LongText { max: new })
+            if new < old =>
+        {
+            narrowed("max", old.to_string(), new.to_string());
         }
         (
             Kind::Integer {

@@ -66,14 +66,85 @@ pub fn resolve_within(
     taken: &TakenNames,
     limits: &Limits,
 ) -> Result<Catalogue, Issues> {
+    let (target, issues) = run(current, owner, blueprint, taken, limits, &Issues::default());
+    issues.into_result(target)
+}
+
+/// Reads a document and resolves it, so that mistakes of its form and of its meaning are found in
+/// one run. What only follows from another mistake is left out.
+///
+/// # Errors
+/// All issues, each with its path into the document and what would be right.
+pub fn resolve_document(
+    current: &Catalogue,
+    owner: &str,
+    document: &serde_json::Value,
+    taken: &TakenNames,
+    limits: &Limits,
+) -> Result<(Blueprint, Catalogue), Issues> {
+    let (blueprint, form) = Blueprint::scan(document, limits);
+    resolve_scanned(current, owner, blueprint, form, taken, limits)
+}
+
+/// As [`resolve_document`], from a text in YAML or JSON.
+///
+/// # Errors
+/// All issues, each with its path into the document and what would be right.
+pub fn resolve_text(
+    current: &Catalogue,
+    owner: &str,
+    text: &str,
+    taken: &TakenNames,
+    limits: &Limits,
+) -> Result<(Blueprint, Catalogue), Issues> {
+    let (document, mut form) = crate::blueprint::read_text(text, limits)?;
+    let (blueprint, issues) = Blueprint::scan(&document, limits);
+    form.0.extend(issues.0);
+    resolve_scanned(current, owner, blueprint, form, taken, limits)
+}
+
+fn resolve_scanned(
+    current: &Catalogue,
+    owner: &str,
+    blueprint: Blueprint,
+    form: Issues,
+    taken: &TakenNames,
+    limits: &Limits,
+) -> Result<(Blueprint, Catalogue), Issues> {
+    let (target, meaning) = run(current, owner, &blueprint, taken, limits, &form);
+    let mut issues = form;
+    let of_form = issues.0.len();
+    for issue in meaning.0 {
+        // An element that could not be read is at its default: whatever is wrong with that is the
+        // reader's issue.
+        let follows = issues.0[..of_form]
+            .iter()
+            .any(|cause| issue.path.starts_with(&cause.path));
+        if !follows {
+            issues.push(issue);
+        }
+    }
+    issues.into_result((blueprint, target))
+}
+
+/// The target, right only if there are no issues. `form` is what the reader has found.
+fn run(
+    current: &Catalogue,
+    owner: &str,
+    blueprint: &Blueprint,
+    taken: &TakenNames,
+    limits: &Limits,
+    form: &Issues,
+) -> (Catalogue, Issues) {
     if !is_owner(owner) {
-        return Err(Issue::new(
+        let issue = Issue::new(
             "BAD_OWNER",
             format!("\"{owner}\" is no owner: expected relata, workspace or publisher.name"),
-        )
-        .into());
+        );
+        return (Catalogue::default(), issue.into());
     }
     let mut resolver = Resolver::new(current, owner, blueprint, taken, limits);
+    resolver.find_unreadable(form);
     resolver.find_objects();
     resolver.make_fields();
     let objects = resolver.place_objects();
@@ -86,7 +157,7 @@ pub fn resolve_within(
     resolver.check_names(&target);
     resolver.check_dependents(&target);
     resolver.check_records(&target);
-    resolver.issues.into_result(target)
+    (target, resolver.issues)
 }
 
 /// What a plugin's names on other owners' objects begin with: `membership` of
@@ -167,6 +238,8 @@ struct Resolver<'a> {
     subjects: Vec<Option<Key>>,
     /// Fields of the document by object, in its order.
     fields: IndexMap<Key, Vec<OwnField>>,
+    /// Entry and position of fields whose kind could not be read: nothing is asked of their kind.
+    unreadable: HashSet<(usize, usize)>,
 }
 
 impl<'a> Resolver<'a> {
@@ -202,7 +275,40 @@ impl<'a> Resolver<'a> {
             defined: IndexMap::new(),
             subjects: Vec::new(),
             fields: IndexMap::new(),
+            unreadable: HashSet::new(),
         }
+    }
+
+    /// Fields whose kind the reader could not make out, by its issues.
+    fn find_unreadable(&mut self, form: &Issues) {
+        for issue in &form.0 {
+            let [
+                PathSegment::Name(objects),
+                PathSegment::Index(entry),
+                PathSegment::Name(fields),
+                PathSegment::Index(position),
+                rest @ ..,
+            ] = issue.path.as_slice()
+            else {
+                continue;
+            };
+            let is_kind = match rest {
+                [] => true,
+                [PathSegment::Name(name), ..] => {
+                    matches!(name.as_str(), "kind" | "options" | "to" | "schema")
+                }
+                _ => false,
+            };
+            if objects == "objects" && fields == "fields" && is_kind {
+                self.unreadable.insert((*entry, *position));
+            }
+        }
+    }
+
+    /// Whether the kind of a field is what its author meant.
+    fn is_readable(&self, object: &Key, field: &Key) -> bool {
+        self.own_field(object, field)
+            .is_none_or(|own| !self.unreadable.contains(&(own.entry, own.position)))
     }
 
     fn report(&mut self, path: Vec<PathSegment>, mut issue: Issue) {

@@ -143,8 +143,7 @@ impl Resolver<'_> {
         if name.is_empty() {
             self.report(place, Issue::new("MISSING", "the name is empty"));
         } else if !is_name(name) {
-            let issue = super::fields::name_invalid(name);
-            self.report(place, issue);
+            self.report_name(name, place);
         } else if RESERVED_NAMES.contains(&name) {
             let issue = Issue::new(
                 "NAME_RESERVED",
@@ -186,7 +185,7 @@ impl Resolver<'_> {
             self.report(place, issue);
             return None;
         };
-        if !kinds::is_label(&own.field.kind) {
+        if !kinds::is_label(&own.field.kind) && self.is_readable(object, &key) {
             let issue = Issue::new(
                 "LABEL_UNFIT",
                 format!(
@@ -298,6 +297,9 @@ impl Resolver<'_> {
             let Some(field) = self.any_field(object, key) else {
                 continue;
             };
+            if !self.is_readable(object, key) {
+                continue;
+            }
             bytes = bytes.saturating_add(kinds::unique_bytes(&field.kind));
             if field.unique_column().is_none() {
                 let issue = Issue::new(

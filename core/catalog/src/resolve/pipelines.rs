@@ -78,6 +78,7 @@ impl Resolver<'_> {
         if let (Some(object), Some(field_key)) = (object, &field_key)
             && let Some((_, field)) = object.field_keyed(field_key)
             && field.kind != Kind::Stage
+            && self.is_readable(&object.key, field_key)
         {
             let stages = object
                 .fields

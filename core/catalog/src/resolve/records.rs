@@ -82,7 +82,9 @@ impl Resolver<'_> {
             return;
         };
         // How rows point at each other, and where they stand, the caller knows.
-        if matches!(field.kind, Kind::Relation(_) | Kind::Stage) {
+        if matches!(field.kind, Kind::Relation(_) | Kind::Stage)
+            || !self.is_readable(&object.key, key)
+        {
             return;
         }
         if let Err(issues) = coerce(field, value, &CoerceContext::default()) {

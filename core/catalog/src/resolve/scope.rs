@@ -82,10 +82,11 @@ impl Resolver<'_> {
             }
             return;
         }
+        let shown: String = key.chars().take(80).collect();
         let issue = Issue::new(
             "KEY_INVALID",
             format!(
-                "\"{key}\" is no key: expected a small letter, then letters, digits, \"_\" or \
+                "\"{shown}\" is no key: expected a small letter, then letters, digits, \"_\" or \
                  \"-\", at most 60"
             ),
         );
