@@ -11,6 +11,7 @@
 //! databases.
 
 mod bind;
+mod columns;
 mod compile;
 mod condition;
 mod cursor;
@@ -19,6 +20,7 @@ mod json;
 mod order;
 mod plan;
 mod postgres;
+mod program;
 mod reader;
 mod rows;
 mod shape;
@@ -27,7 +29,8 @@ mod transaction;
 mod writer;
 
 pub(crate) use bind::{Bind, Slot};
-pub(crate) use condition::{Scope, Statement as SqlText, find_relation, find_sorting, find_target};
+pub(crate) use columns::{find_relation, find_sorting, find_target};
+pub(crate) use condition::{Scope, Statement as SqlText};
 pub(crate) use order::{Term as SortTerm, order_by};
 
 pub use compile::{

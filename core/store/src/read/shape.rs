@@ -176,8 +176,8 @@ pub enum Member {
         /// Response key.
         key: String,
     },
-    /// A composite value (money, full name, e-mails, phone, phones, address): `null` when its
-    /// first column is, else an object of some of its parts.
+    /// A composite value (money, full name, e-mails, phone, phones, address): `null` when it is
+    /// empty, else an object of some of its parts.
     Composite {
         /// Response key.
         key: String,
@@ -338,7 +338,8 @@ pub struct StageOption {
     pub stage: String,
     /// JSON text of `stage { … }` as selected.
     pub stage_json: String,
-    /// Stages from which it may be entered; empty: from any. Its own stage is always allowed.
+    /// Stages from which it may be entered, by key or name; empty: from any. Its own stage is
+    /// always allowed.
     pub from: Vec<String>,
     /// JSON text of the unmet item for "not from here", as selected.
     pub from_unmet_json: String,

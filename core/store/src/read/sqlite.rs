@@ -116,6 +116,9 @@ fn answer(
     options: &ReaderOptions,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let deadline = job.deadline;
+    if Instant::now() > deadline {
+        return Err(StoreError::Timeout("no reader was free in time".into()));
+    }
     connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() > deadline))?;
     let statements: usize = job
         .reads

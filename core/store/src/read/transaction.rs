@@ -3,9 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate};
 use sea_orm::QueryResult;
-use sea_orm::sea_query::{ArrayType, Value as SqlValue};
 use sea_orm::sqlx::{Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
@@ -18,8 +16,8 @@ use super::rows::{Row, unexpected};
 use super::sqlite::read_day;
 use super::writer::Writer;
 use super::{Compiled, Directory, Parameters};
+use crate::records::bound as bound_value;
 use crate::{Backend, StoreError, Transaction};
-use relata_catalog::ColumnType;
 
 pub(crate) async fn run(
     tx: &Transaction,
@@ -92,106 +90,9 @@ async fn query(
     let values = parent
         .into_iter()
         .chain(bound.binds.iter().map(Cow::as_ref))
-        .map(|bind| value(tx.backend(), bind))
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(|bind| bound_value(bind.clone()))
+        .collect();
     tx.query_all(tx.statement(&*bound.sql, values)).await
-}
-
-/// A value as sea-orm binds it, of the type that the text's cast names.
-fn value(backend: Backend, bind: &Bind) -> Result<SqlValue, StoreError> {
-    let array =
-        |kind: ArrayType, values: Vec<SqlValue>| SqlValue::Array(kind, Some(Box::new(values)));
-    Ok(match bind {
-        Bind::Null(column) => empty(backend, *column),
-        Bind::Boolean(value) => SqlValue::Bool(Some(*value)),
-        Bind::Integer(value) => SqlValue::BigInt(Some(*value)),
-        Bind::Text(value) => SqlValue::String(Some(value.clone())),
-        Bind::Uuid(value) => match backend {
-            Backend::Sqlite => SqlValue::Bytes(Some(value.as_bytes().to_vec())),
-            Backend::Postgres => SqlValue::Uuid(Some(*value)),
-        },
-        Bind::Decimal(value) => SqlValue::Decimal(Some(*value)),
-        Bind::Date(value) => SqlValue::ChronoDate(Some(chrono_date(*value)?)),
-        Bind::Instant(value) => SqlValue::ChronoDateTimeUtc(Some(chrono_instant(*value)?)),
-        Bind::Booleans(values) => array(
-            ArrayType::Bool,
-            values
-                .iter()
-                .map(|value| SqlValue::Bool(Some(*value)))
-                .collect(),
-        ),
-        Bind::Integers(values) => array(
-            ArrayType::BigInt,
-            values
-                .iter()
-                .map(|value| SqlValue::BigInt(Some(*value)))
-                .collect(),
-        ),
-        Bind::Texts(values) => array(
-            ArrayType::String,
-            values
-                .iter()
-                .map(|value| SqlValue::String(Some(value.clone())))
-                .collect(),
-        ),
-        Bind::Uuids(values) => array(
-            ArrayType::Uuid,
-            values
-                .iter()
-                .map(|value| SqlValue::Uuid(Some(*value)))
-                .collect(),
-        ),
-        Bind::Decimals(values) => array(
-            ArrayType::Decimal,
-            values
-                .iter()
-                .map(|value| SqlValue::Decimal(Some(*value)))
-                .collect(),
-        ),
-        Bind::Dates(values) => array(
-            ArrayType::ChronoDate,
-            values
-                .iter()
-                .map(|value| Ok(SqlValue::ChronoDate(Some(chrono_date(*value)?))))
-                .collect::<Result<_, StoreError>>()?,
-        ),
-        Bind::Instants(values) => array(
-            ArrayType::ChronoDateTimeUtc,
-            values
-                .iter()
-                .map(|value| Ok(SqlValue::ChronoDateTimeUtc(Some(chrono_instant(*value)?))))
-                .collect::<Result<_, StoreError>>()?,
-        ),
-    })
-}
-
-fn empty(backend: Backend, column: ColumnType) -> SqlValue {
-    match (backend, column) {
-        (Backend::Sqlite, _) => SqlValue::String(None),
-        (_, ColumnType::Text | ColumnType::Folded | ColumnType::TextList | ColumnType::Json) => {
-            SqlValue::String(None)
-        }
-        (_, ColumnType::Integer) => SqlValue::BigInt(None),
-        (_, ColumnType::Decimal(_)) => SqlValue::Decimal(None),
-        (_, ColumnType::Boolean) => SqlValue::Bool(None),
-        (_, ColumnType::Date) => SqlValue::ChronoDate(None),
-        (_, ColumnType::DateTime) => SqlValue::ChronoDateTimeUtc(None),
-        (_, ColumnType::Reference) => SqlValue::Uuid(None),
-    }
-}
-
-fn chrono_date(date: jiff::civil::Date) -> Result<NaiveDate, StoreError> {
-    NaiveDate::from_ymd_opt(
-        i32::from(date.year()),
-        date.month().unsigned_abs().into(),
-        date.day().unsigned_abs().into(),
-    )
-    .ok_or_else(|| StoreError::value("operand", "the date is out of range"))
-}
-
-fn chrono_instant(micros: i64) -> Result<DateTime<chrono::Utc>, StoreError> {
-    DateTime::from_timestamp_micros(micros)
-        .ok_or_else(|| StoreError::value("operand", "the instant is out of range"))
 }
 
 /// A row of either driver: PostgreSQL's in its binary form, as the other driver gives it.

@@ -1,17 +1,21 @@
 //! Runs a read's program over the rows of a source and writes JSON. There is one writer; it is
 //! compiled once for each source.
 
+mod values;
+
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use self::values::{
+    any_filled, parse_id, stored_objects, write_boolean, write_cell, write_json, write_known,
+    write_label, write_options, write_stored, write_text,
+};
 use super::Directory;
 use super::cursor::{CursorKey, write_cursor};
-use super::json::{
-    write_date, write_decimal, write_instant, write_integer, write_padded, write_string, write_uuid,
-};
-use super::plan::{
-    ActorOp, ActorProgram, Cell, ChangeOp, ChangesProgram, ConnectionOp, ConnectionProgram,
-    Execution, Level, Op, OptionOp, OptionProgram, OptionsProgram, Query, Root, StoredOp,
+use super::json::{write_integer, write_string, write_uuid};
+use super::plan::{Execution, Level, Query, Root};
+use super::program::{
+    ActorOp, ActorProgram, ChangeOp, ChangesProgram, ConnectionOp, ConnectionProgram, Op,
 };
 use super::rows::{Flow, Row, Source, unexpected};
 use crate::StoreError;
@@ -456,181 +460,4 @@ fn joined(list: &[u8], ends: &[usize], backwards: bool) -> Vec<u8> {
     }
     out.push(b']');
     out
-}
-
-fn any_filled<R: Row>(row: &R, columns: &[usize]) -> Result<bool, StoreError> {
-    for column in columns {
-        if !row.is_null(*column)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Writes a cell; false, and nothing written, when it is empty.
-fn write_cell<R: Row>(
-    out: &mut Vec<u8>,
-    row: &R,
-    column: usize,
-    cell: &Cell,
-) -> Result<bool, StoreError> {
-    let filled = match cell {
-        Cell::Text => row.text(column)?.map(|text| write_string(out, text)),
-        Cell::Integer => row
-            .integer(column)?
-            .map(|number| write_integer(out, number)),
-        Cell::Boolean => row
-            .boolean(column)?
-            .map(|boolean| write_boolean(out, boolean)),
-        Cell::Uuid => row.uuid(column)?.map(|id| write_uuid(out, id)),
-        Cell::Decimal(scale) => row
-            .decimal(column, *scale)?
-            .map(|scaled| write_decimal(out, scaled, *scale)),
-        Cell::Date => row.day(column)?.map(|day| write_date(out, day)),
-        Cell::Instant => row
-            .instant(column)?
-            .map(|micros| write_instant(out, micros)),
-        Cell::InstantNumber => row
-            .integer(column)?
-            .map(|micros| write_instant(out, micros)),
-        Cell::Json => row
-            .text(column)?
-            .map(|text| out.extend_from_slice(text.as_bytes())),
-        Cell::List => return row.write_list(column, out),
-        Cell::Autonumber { prefix, digits } => row.integer(column)?.map(|number| {
-            out.push(b'"');
-            out.extend_from_slice(prefix);
-            if number < 0 {
-                out.push(b'-');
-            }
-            write_padded(out, number.saturating_abs(), *digits);
-            out.push(b'"');
-        }),
-    };
-    Ok(filled.is_some())
-}
-
-fn write_label<R: Row>(
-    out: &mut Vec<u8>,
-    row: &R,
-    cells: &[(usize, Cell)],
-    id: usize,
-) -> Result<(), StoreError> {
-    for (column, cell) in cells {
-        if write_cell(out, row, *column, cell)? {
-            return Ok(());
-        }
-    }
-    write_cell(out, row, id, &Cell::Uuid)?;
-    Ok(())
-}
-
-fn write_boolean(out: &mut Vec<u8>, boolean: bool) {
-    out.extend_from_slice(if boolean { b"true" } else { b"false" });
-}
-
-fn write_text(out: &mut Vec<u8>, text: Option<&str>) {
-    match text {
-        Some(text) => write_string(out, text),
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-fn write_known(out: &mut Vec<u8>, written: &[u8]) {
-    out.extend_from_slice(if written.is_empty() { b"null" } else { written });
-}
-
-fn write_json(out: &mut Vec<u8>, json: Option<&Json>) -> Result<(), StoreError> {
-    serde_json::to_writer(out, json.unwrap_or(&Json::Null))
-        .map_err(|error| StoreError::value("fields", error.to_string()))
-}
-
-/// The objects of a list that is stored as JSON.
-fn stored_objects<R: Row>(row: &R, column: usize) -> Result<Vec<Json>, StoreError> {
-    match row.text(column)? {
-        Some(text) => serde_json::from_str(text).map_err(|_| unexpected(column, "a JSON list")),
-        None => Ok(Vec::new()),
-    }
-}
-
-fn write_stored<R: Row>(
-    out: &mut Vec<u8>,
-    row: &R,
-    column: usize,
-    members: &[StoredOp],
-) -> Result<(), StoreError> {
-    out.push(b'[');
-    for (index, object) in stored_objects(row, column)?.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        for op in members {
-            match op {
-                StoredOp::Raw(raw) => out.extend_from_slice(raw),
-                StoredOp::Member(name) => write_json(out, object.get(&**name))?,
-            }
-        }
-    }
-    out.push(b']');
-    Ok(())
-}
-
-fn write_options<R: Row>(
-    out: &mut Vec<u8>,
-    row: &R,
-    program: &OptionsProgram,
-) -> Result<(), StoreError> {
-    let pipeline = row.text(program.pipeline)?.unwrap_or_default();
-    let stage = row.text(program.stage)?.unwrap_or_default();
-    let mut first = true;
-    out.push(b'[');
-    for option in program
-        .options
-        .iter()
-        .filter(|option| *option.pipeline == *pipeline)
-    {
-        if !std::mem::take(&mut first) {
-            out.push(b',');
-        }
-        let unmet = unmet(row, option, stage)?;
-        for op in &program.members {
-            match op {
-                OptionOp::Raw(raw) => out.extend_from_slice(raw),
-                OptionOp::Stage => out.extend_from_slice(&option.stage_json),
-                OptionOp::Allowed => write_boolean(out, unmet.is_empty()),
-                OptionOp::Unmet => {
-                    out.push(b'[');
-                    out.extend_from_slice(&unmet.join(&b','));
-                    out.push(b']');
-                }
-            }
-        }
-    }
-    out.push(b']');
-    Ok(())
-}
-
-/// What keeps a record in this stage from entering another. Its own is always open to it.
-fn unmet<'o, R: Row>(
-    row: &R,
-    option: &'o OptionProgram,
-    stage: &str,
-) -> Result<Vec<&'o [u8]>, StoreError> {
-    let mut unmet: Vec<&[u8]> = Vec::new();
-    if *option.stage == *stage {
-        return Ok(unmet);
-    }
-    if !option.from.is_empty() && !option.from.iter().any(|from| **from == *stage) {
-        unmet.push(&option.from_unmet);
-    }
-    for (columns, json) in &option.requires {
-        if !any_filled(row, columns)? {
-            unmet.push(json);
-        }
-    }
-    Ok(unmet)
-}
-
-fn parse_id(column: usize, text: &str) -> Result<Uuid, StoreError> {
-    Uuid::parse_str(text).map_err(|_| unexpected(column, "an actor"))
 }

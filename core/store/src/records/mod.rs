@@ -7,6 +7,7 @@ mod find;
 mod references;
 
 pub use find::Find;
+pub(crate) use find::bound;
 
 use relata_catalog::{FieldIndex, Object, Value};
 use sea_orm::Statement;

@@ -4,16 +4,16 @@
 
 use relata_catalog::{ColumnType, FieldIndex, ObjectIndex};
 
+use super::connection::{PageParts, arguments};
 use super::program::{ConnectionWriter, Program, Steps};
 use super::record::{actor, stage_texts};
-use super::{CompileError, Compiler, PageParts, Position, Select, arguments, check_depth};
+use super::{CompileError, Compiler, Position, Select, check_depth};
 use crate::filter::{Direction, Nulls, Operand};
 use crate::read::bind::{Bind, Slot};
 use crate::read::condition::Statement;
 use crate::read::order::Term;
-use crate::read::plan::{
-    Cell, ChangeOp, ChangesProgram, ConnectionProgram, Given, Op, PageArguments, Parent,
-};
+use crate::read::plan::{Given, PageArguments, Parent};
+use crate::read::program::{Cell, ChangeOp, ChangesProgram, ConnectionProgram, Op};
 use crate::read::{
     ActorMembers, HistoryFieldMember, HistoryMember, LogConnectionMember, Page, PageInfoMember,
     PassageMember,

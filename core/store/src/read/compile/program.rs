@@ -1,7 +1,7 @@
 //! Programs under construction: bytes that are known beforehand are put together.
 
 use super::super::json::key_text;
-use super::super::plan::{ConnectionOp, ConnectionProgram, Op};
+use super::super::program::{ConnectionOp, ConnectionProgram, Op};
 use super::super::{LogConnectionMember, PageInfoMember};
 
 /// A list of steps in which known bytes are merged. `T` is a kind of step.

@@ -5,11 +5,12 @@ use relata_catalog::{ColumnType, Field, FieldIndex, Kind, ObjectIndex};
 use super::program::{Program, Steps};
 use super::{CompileError, Compiler, Position, Select, check_depth};
 use crate::filter::{ColumnRef, SystemColumn};
-use crate::read::condition::{Scope, find_column};
+use crate::read::columns::find_column;
+use crate::read::condition::Scope;
 use crate::read::json::write_escaped;
-use crate::read::plan::{
-    ActorOp, ActorProgram, Cell, Op, OptionOp, OptionProgram, OptionsProgram, Parent, StageTexts,
-    StoredOp,
+use crate::read::plan::Parent;
+use crate::read::program::{
+    ActorOp, ActorProgram, Cell, Op, OptionOp, OptionProgram, OptionsProgram, StageTexts, StoredOp,
 };
 use crate::read::{
     ActorMember, ActorMembers, ListMember, Member, PartMember, StageMember, StageOption,

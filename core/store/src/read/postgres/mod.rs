@@ -72,7 +72,7 @@ impl Pool {
                 lease.give_back();
                 Ok(gathered)
             }
-            Err(failure) if reused && (lease.is_lost() || failure.outdated) => {
+            Err(failure) if reused && (lease.is_lost() || failure.means_new_connection()) => {
                 drop(lease);
                 self.forget_idle();
                 let mut lease = self.lease().await?;
@@ -90,6 +90,12 @@ struct Failure {
     error: StoreError,
     /// Whether a prepared statement no longer fits the tables.
     outdated: bool,
+}
+
+impl Failure {
+    fn means_new_connection(&self) -> bool {
+        self.outdated || matches!(self.error, StoreError::Unavailable(_))
+    }
 }
 
 impl From<Failure> for StoreError {

@@ -1,0 +1,378 @@
+//! Connections: the level of a page, the level that counts, the order, and what is written around
+//! the records.
+
+use relata_catalog::ColumnType;
+
+use super::program::{ConnectionWriter, Program};
+use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
+use crate::filter::{ColumnRef, Direction, Nulls, Operand, OrderTerm, SystemColumn};
+use crate::read::columns::{find_relation, find_sorting, quoted};
+use crate::read::condition::{Scope, Statement};
+use crate::read::cursor::{CursorColumn, fingerprint};
+use crate::read::order::Term;
+use crate::read::plan::{Given, Level, PageArguments, PageQuery, Parent, Query, select};
+use crate::read::program::{ConnectionOp, ConnectionProgram, Op};
+use crate::read::{Connection, ConnectionMember, EdgeMember, Page, PageInfoMember};
+
+/// What a list has beside its columns and tables.
+pub(super) struct PageParts {
+    pub(super) conditions: Vec<String>,
+    pub(super) terms: Vec<Term>,
+    /// Whether cursors are written from its rows.
+    pub(super) cursor: bool,
+    pub(super) arguments: PageArguments,
+    pub(super) peek: bool,
+    /// What the cursors belong to, beside the order.
+    pub(super) subject: String,
+}
+
+impl<'c> Compiler<'c> {
+    pub(super) fn connection(
+        &mut self,
+        connection: &Connection,
+        parent: Option<Parent>,
+        position: Position,
+    ) -> Result<ConnectionProgram, CompileError> {
+        check_depth(position.depth)?;
+        let wanted = Wanted::of(&connection.members);
+        let count = match wanted.total {
+            true => Some(self.count(connection, parent, position.level)?),
+            false => None,
+        };
+        let (page, lists) = match wanted.rows {
+            true => {
+                let (level, lists) = self.page(connection, parent, position, &wanted)?;
+                (Some(level), lists)
+            }
+            false => (None, Box::default()),
+        };
+        Ok(connection_program(
+            &connection.members,
+            &wanted,
+            page,
+            count,
+            lists,
+        ))
+    }
+
+    fn page(
+        &mut self,
+        connection: &Connection,
+        parent: Option<Parent>,
+        position: Position,
+        wanted: &Wanted,
+    ) -> Result<(usize, Box<[Box<[Op]>]>), CompileError> {
+        let scope = Scope {
+            object: connection.object,
+            alias: "t".to_owned(),
+        };
+        let object = self.object(connection.object)?;
+        let level = self.reserve()?;
+        let mut select_of = Select::new(self.statement(parent), level, &object.table, &scope.alias);
+        let terms = self.terms(&mut select_of, &scope, &connection.order)?;
+        let mut lists: Vec<Box<[Op]>> = Vec::new();
+        for member in &connection.members {
+            match member {
+                ConnectionMember::Nodes { members, .. } => {
+                    lists.push(self.record(&mut select_of, &scope, members, position)?);
+                }
+                ConnectionMember::Edges { members, .. } => {
+                    lists.push(self.edge(&mut select_of, &scope, members, position)?);
+                }
+                _ => {}
+            }
+        }
+        let conditions = self.conditions(&mut select_of.statement, &scope, connection, parent)?;
+        let parts = PageParts {
+            conditions,
+            terms,
+            cursor: wanted.cursors,
+            arguments: arguments(&connection.page),
+            peek: wanted.more,
+            subject: object.table.clone(),
+        };
+        self.finish_page(select_of, parent, position.level, parts)?;
+        Ok((level, lists.into()))
+    }
+
+    pub(super) fn finish_page(
+        &mut self,
+        mut select_of: Select<'c>,
+        parent: Option<Parent>,
+        depth: usize,
+        parts: PageParts,
+    ) -> Result<(), CompileError> {
+        let cursor: Box<[CursorColumn]> = if parts.cursor {
+            parts
+                .terms
+                .iter()
+                .map(|term| CursorColumn {
+                    position: select_of.expression(term.expression.clone()),
+                    column: term.column,
+                })
+                .collect()
+        } else {
+            Box::default()
+        };
+        let description: String = parts.terms.iter().map(Term::describe).collect();
+        let columns = select_of.checked_columns()?;
+        let level = select_of.level;
+        self.levels[level] = Some(Level {
+            index: level,
+            depth,
+            parent,
+            query: Query::Page(Box::new(PageQuery {
+                backend: self.backend,
+                nested: parent.is_some(),
+                columns,
+                tables: select_of.tables,
+                conditions: parts.conditions,
+                slots: select_of.statement.slots,
+                terms: parts.terms,
+                fingerprint: fingerprint(&format!("{}:{description}", parts.subject)),
+                cursor,
+                arguments: parts.arguments,
+                peek: parts.peek,
+                plain: Default::default(),
+                variants: Default::default(),
+            })),
+        });
+        Ok(())
+    }
+
+    /// Conditions of a connection, whatever its page: of one parent, in or out of the trash, and
+    /// the filter.
+    fn conditions(
+        &self,
+        statement: &mut Statement<'c>,
+        scope: &Scope,
+        connection: &Connection,
+        parent: Option<Parent>,
+    ) -> Result<Vec<String>, CompileError> {
+        let mut conditions = Vec::new();
+        match (connection.via, parent) {
+            (Some(via), Some(_)) => {
+                let (_, key) = find_relation(self.catalogue, connection.object, via)?;
+                conditions.push(format!(
+                    "{}.{} = {}",
+                    scope.alias,
+                    quoted(&key),
+                    statement.parent()
+                ));
+            }
+            (None, None) => {}
+            (None, Some(_)) => return Err(CompileError::Missing("the relation of a nested list")),
+            (Some(_), None) => return Err(CompileError::Missing("the record of a nested list")),
+        }
+        conditions.extend(statement.deleted(&scope.alias, connection.deleted));
+        conditions.extend(statement.condition(scope, &connection.filter)?);
+        Ok(conditions)
+    }
+
+    fn count(
+        &mut self,
+        connection: &Connection,
+        parent: Option<Parent>,
+        depth: usize,
+    ) -> Result<usize, CompileError> {
+        let scope = Scope {
+            object: connection.object,
+            alias: "t".to_owned(),
+        };
+        let table = quoted(&self.object(connection.object)?.table);
+        let mut statement = self.statement(parent);
+        let conditions = self.conditions(&mut statement, &scope, connection, parent)?;
+        let mut tail = format!(" FROM {table} AS t");
+        if !conditions.is_empty() {
+            tail.push_str(" WHERE ");
+            tail.push_str(&conditions.join(" AND "));
+        }
+        self.finish_count(statement, parent, depth, &tail)
+    }
+
+    pub(super) fn finish_count(
+        &mut self,
+        statement: Statement<'c>,
+        parent: Option<Parent>,
+        depth: usize,
+        tail: &str,
+    ) -> Result<usize, CompileError> {
+        let level = self.reserve()?;
+        let columns = ["count(*)".to_owned()];
+        self.levels[level] = Some(Level {
+            index: level,
+            depth,
+            parent,
+            query: Query::Fixed {
+                sql: select(self.backend, parent.is_some(), &columns, tail).into(),
+                slots: statement.slots.into(),
+                columns: columns.len(),
+            },
+        });
+        Ok(level)
+    }
+
+    /// The terms of an order, up to the first that is unique; the id if none is.
+    fn terms(
+        &self,
+        select_of: &mut Select<'c>,
+        scope: &Scope,
+        order: &[OrderTerm],
+    ) -> Result<Vec<Term>, CompileError> {
+        if order.len() > ORDER_TERMS_MAX {
+            return Err(CompileError::Limit {
+                what: "terms in an order",
+                max: ORDER_TERMS_MAX,
+            });
+        }
+        let mut terms: Vec<Term> = Vec::with_capacity(order.len() + 1);
+        for term in order {
+            let mut at = scope.clone();
+            for field in &term.through {
+                at = select_of.join(&at, *field)?;
+            }
+            let found = find_sorting(self.catalogue, at.object, term)?;
+            let expression = format!("{}.{}", at.alias, quoted(&found.name));
+            // Said twice, the first decides.
+            if terms.iter().any(|known| known.expression == expression) {
+                continue;
+            }
+            let own_id =
+                term.through.is_empty() && term.column == ColumnRef::System(SystemColumn::Id);
+            terms.push(Term {
+                expression,
+                column: found.column,
+                nullable: found.nullable || !term.through.is_empty(),
+                direction: term.direction,
+                nulls: term.nulls,
+            });
+            if own_id {
+                return Ok(terms);
+            }
+        }
+        terms.push(Term {
+            expression: format!("{}.\"id\"", scope.alias),
+            column: ColumnType::Reference,
+            nullable: false,
+            direction: Direction::Ascending,
+            nulls: Nulls::Last,
+        });
+        Ok(terms)
+    }
+
+    fn edge(
+        &mut self,
+        select_of: &mut Select<'c>,
+        scope: &Scope,
+        members: &[EdgeMember],
+        position: Position,
+    ) -> Result<Box<[Op]>, CompileError> {
+        let mut program = Program::default();
+        program.open();
+        for member in members {
+            match member {
+                EdgeMember::Node { key, members } => {
+                    program.key(key);
+                    let node = self.record(select_of, scope, members, position.deeper())?;
+                    program.extend(node);
+                }
+                EdgeMember::Cursor { key } => {
+                    program.key(key);
+                    program.op(Op::Cursor {
+                        level: select_of.level,
+                    });
+                }
+                EdgeMember::Literal { key, json } => program.literal(key, json),
+            }
+        }
+        program.close();
+        Ok(program.finish())
+    }
+}
+
+/// What a connection's members need.
+struct Wanted {
+    rows: bool,
+    total: bool,
+    /// Whether it matters that there are more rows than those written.
+    more: bool,
+    cursors: bool,
+    ends: bool,
+}
+
+impl Wanted {
+    fn of(members: &[ConnectionMember]) -> Self {
+        let mut wanted = Self {
+            rows: false,
+            total: false,
+            more: false,
+            cursors: false,
+            ends: false,
+        };
+        for member in members {
+            match member {
+                ConnectionMember::Nodes { .. } => wanted.rows = true,
+                ConnectionMember::Edges { members, .. } => {
+                    wanted.rows = true;
+                    wanted.cursors |= members
+                        .iter()
+                        .any(|member| matches!(member, EdgeMember::Cursor { .. }));
+                }
+                ConnectionMember::PageInfo { members, .. } => wanted.page_info(members),
+                ConnectionMember::TotalCount { .. } => wanted.total = true,
+                ConnectionMember::Literal { .. } => {}
+            }
+        }
+        wanted
+    }
+
+    fn page_info(&mut self, members: &[PageInfoMember]) {
+        for member in members {
+            match member {
+                PageInfoMember::HasNextPage { .. } | PageInfoMember::HasPreviousPage { .. } => {
+                    self.rows = true;
+                    self.more = true;
+                }
+                PageInfoMember::StartCursor { .. } | PageInfoMember::EndCursor { .. } => {
+                    self.rows = true;
+                    self.cursors = true;
+                    self.ends = true;
+                }
+                PageInfoMember::Literal { .. } => {}
+            }
+        }
+    }
+}
+
+pub(super) fn arguments(page: &Page) -> PageArguments {
+    let given = |operand: &Option<Operand>| operand.as_ref().map(Given::new);
+    PageArguments {
+        first: given(&page.first),
+        last: given(&page.last),
+        offset: given(&page.offset),
+        after: given(&page.after),
+        before: given(&page.before),
+    }
+}
+
+fn connection_program(
+    members: &[ConnectionMember],
+    wanted: &Wanted,
+    page: Option<usize>,
+    count: Option<usize>,
+    lists: Box<[Box<[Op]>]>,
+) -> ConnectionProgram {
+    let mut program = ConnectionWriter::default();
+    program.open();
+    for member in members {
+        match member {
+            ConnectionMember::Nodes { key, .. } | ConnectionMember::Edges { key, .. } => {
+                program.list(key);
+            }
+            ConnectionMember::PageInfo { key, members } => program.page_info(key, members),
+            ConnectionMember::TotalCount { key } => program.member(key, ConnectionOp::Total),
+            ConnectionMember::Literal { key, json } => program.literal(key, json),
+        }
+    }
+    program.finish(page, count, lists, wanted.ends)
+}

@@ -1,0 +1,189 @@
+//! The program that writes JSON from rows: bytes that are known beforehand, and what stands
+//! between them. Flat, so that writing a record is one walk over a slice.
+
+use relata_catalog::Key;
+
+/// A step of the program that writes a record.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// Bytes known beforehand: braces, keys, commas.
+    Raw(Box<[u8]>),
+    /// A column.
+    Cell { column: usize, cell: Cell },
+    /// What stands inside, or `null` when all of these columns are empty.
+    Guarded {
+        present: Box<[usize]>,
+        body: Box<[Op]>,
+    },
+    /// A label: the first of these that is filled.
+    Label {
+        cells: Box<[(usize, Cell)]>,
+        id: usize,
+    },
+    /// A list of objects that is stored as JSON.
+    Stored {
+        column: usize,
+        members: Box<[StoredOp]>,
+    },
+    /// JSON by pipeline and stage.
+    ByStage {
+        pipeline: usize,
+        stage: usize,
+        json: StageTexts,
+    },
+    /// The stages that the record might enter.
+    Options(Box<OptionsProgram>),
+    /// Who acted.
+    Actor {
+        column: usize,
+        owner: bool,
+        program: Box<ActorProgram>,
+    },
+    /// A nested connection.
+    Connection(Box<ConnectionProgram>),
+    /// A nested list: what is written of each row of a level.
+    List { level: usize, body: Box<[Op]> },
+    /// The cursor of the row in its level.
+    Cursor { level: usize },
+    /// What changed, from the history's JSON.
+    Changes(Box<ChangesProgram>),
+}
+
+/// How a column is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell {
+    Text,
+    Integer,
+    Boolean,
+    Uuid,
+    Decimal(u32),
+    Date,
+    Instant,
+    /// An instant of a log: microseconds as an integer on both databases.
+    InstantNumber,
+    Json,
+    List,
+    /// Prefix (escaped) and digits.
+    Autonumber {
+        prefix: Box<[u8]>,
+        digits: usize,
+    },
+}
+
+/// JSON texts by pipeline and stage.
+#[derive(Debug, Clone)]
+pub(crate) struct StageTexts(pub(crate) Box<[(Box<str>, Box<str>, Box<[u8]>)]>);
+
+impl StageTexts {
+    /// The text of a stage, or `null`.
+    pub(crate) fn find(&self, pipeline: &str, stage: &str) -> &[u8] {
+        self.0
+            .iter()
+            .find(|(one_pipeline, one_stage, _)| {
+                **one_stage == *stage && **one_pipeline == *pipeline
+            })
+            .map_or(b"null", |(_, _, json)| json)
+    }
+}
+
+/// See [`Op::Stored`].
+#[derive(Debug)]
+pub(crate) enum StoredOp {
+    Raw(Box<[u8]>),
+    Member(Box<str>),
+}
+
+/// See [`Op::Options`].
+#[derive(Debug)]
+pub(crate) struct OptionsProgram {
+    pub(crate) pipeline: usize,
+    pub(crate) stage: usize,
+    pub(crate) options: Box<[OptionProgram]>,
+    pub(crate) members: Box<[OptionOp]>,
+}
+
+/// One stage that a record might enter.
+#[derive(Debug)]
+pub(crate) struct OptionProgram {
+    pub(crate) pipeline: Box<str>,
+    pub(crate) stage: Box<str>,
+    pub(crate) stage_json: Box<[u8]>,
+    /// Keys of stages.
+    pub(crate) from: Box<[Box<str>]>,
+    pub(crate) from_unmet: Box<[u8]>,
+    /// Columns of which one must be filled, and what is said when none is.
+    pub(crate) requires: Box<[(Box<[usize]>, Box<[u8]>)]>,
+}
+
+/// See [`OptionsProgram::members`].
+#[derive(Debug)]
+pub(crate) enum OptionOp {
+    Raw(Box<[u8]>),
+    Stage,
+    Allowed,
+    Unmet,
+}
+
+/// See [`Op::Actor`].
+#[derive(Debug)]
+pub(crate) struct ActorProgram {
+    pub(crate) user: Box<[ActorOp]>,
+    pub(crate) token: Box<[ActorOp]>,
+    pub(crate) plugin: Box<[ActorOp]>,
+    pub(crate) system: Box<[ActorOp]>,
+}
+
+/// A member of an actor.
+#[derive(Debug)]
+pub(crate) enum ActorOp {
+    Raw(Box<[u8]>),
+    Id,
+    Name,
+    Email,
+}
+
+/// See [`Op::Changes`].
+#[derive(Debug)]
+pub(crate) struct ChangesProgram {
+    pub(crate) column: usize,
+    pub(crate) object: Key,
+    pub(crate) members: Box<[ChangeOp]>,
+}
+
+/// A member of a changed field.
+#[derive(Debug)]
+pub(crate) enum ChangeOp {
+    Raw(Box<[u8]>),
+    Name,
+    Old,
+    New,
+}
+
+/// Writes a connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionProgram {
+    /// The level of the page, when rows are asked for.
+    pub(crate) page: Option<usize>,
+    /// The level that counts, when that is asked for.
+    pub(crate) count: Option<usize>,
+    /// What is written of each row, for each list of the connection.
+    pub(crate) lists: Box<[Box<[Op]>]>,
+    pub(crate) members: Box<[ConnectionOp]>,
+    /// Whether `startCursor` or `endCursor` is written.
+    pub(crate) ends: bool,
+    /// Whether the only list can be written while rows come, because nothing that stands before
+    /// it depends on them.
+    pub(crate) streams: bool,
+}
+
+/// A step of the program that writes a connection.
+#[derive(Debug)]
+pub(crate) enum ConnectionOp {
+    Raw(Box<[u8]>),
+    List(usize),
+    Total,
+    HasNext,
+    HasPrevious,
+    Start,
+    End,
+}
