@@ -1,0 +1,48 @@
+//! Imports of files that were uploaded.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+use relata_app::AppError;
+use relata_app::imports::{ImportOptions, import_csv};
+use serde_json::json;
+
+use super::error::graphql;
+use super::scalars::JsonScalar;
+use super::{Administrator, caller, upload, workspace};
+
+#[derive(Default)]
+pub(super) struct ImportMutation;
+
+#[Object(guard = "Administrator")]
+impl ImportMutation {
+    /// Brings the rows of a CSV file in as records of an object. `file` is the id that
+    /// `POST /files` gave; `options` are `{map: ["COLUMN=FIELD"], set, skipEmpty, distinct, mode:
+    /// "ALL_OR_NONE" | "PARTIAL", dryRun}`. The report counts rows and records, and names what is
+    /// wrong by line and column.
+    async fn import_records(
+        &self,
+        context: &Context<'_>,
+        object: String,
+        file: ID,
+        options: JsonScalar,
+    ) -> Result<JsonScalar> {
+        let options: ImportOptions = serde_json::from_value(options.0).map_err(|error| {
+            graphql(AppError::bad_input(format!(
+                "the options can't be read: {error}"
+            )))
+        })?;
+        let bytes = upload(context, &file).await?;
+        import_csv(
+            workspace(context),
+            caller(context),
+            &object,
+            bytes.as_slice(),
+            &options,
+            Arc::new(|_rows| {}),
+        )
+        .await
+        .map(|report| JsonScalar(json!(report)))
+        .map_err(graphql)
+    }
+}

@@ -1,0 +1,276 @@
+//! The control plane: objects, fields, pipelines, plugins, users, tokens, blueprints. A static
+//! schema, the same in every workspace, resolved by async-graphql.
+//!
+//! For administrators only: whoever else asks gets `FORBIDDEN` for everything but `viewer`. What
+//! is asked is done by `relata-app`; a resolver translates, nothing more.
+//!
+//! Definitions (`data` of a mutation) are JSON in the form of a blueprint's items: one form to
+//! learn, and a mistake has the same path in both.
+
+mod blueprint;
+mod error;
+mod fields;
+mod imports;
+mod objects;
+mod pipelines;
+mod plugins;
+mod scalars;
+mod tokens;
+mod users;
+mod viewer;
+
+use std::sync::Arc;
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{
+    Context, EmptySubscription, Guard, MergedObject, Name, Response, Result, Schema, ServerError,
+};
+use relata_app::{Caller, State, Workspace};
+use tracing::Instrument as _;
+
+use crate::errors::GraphqlError;
+use crate::guard::{self, DocumentLimits};
+use crate::protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
+use crate::records::Records;
+
+#[derive(MergedObject, Default)]
+struct Query(
+    viewer::ViewerQuery,
+    objects::ObjectQuery,
+    fields::FieldQuery,
+    pipelines::PipelineQuery,
+    plugins::PluginQuery,
+    users::UserQuery,
+    tokens::TokenQuery,
+    blueprint::BlueprintQuery,
+);
+
+#[derive(MergedObject, Default)]
+struct Mutation(
+    objects::ObjectMutation,
+    fields::FieldMutation,
+    pipelines::PipelineMutation,
+    plugins::PluginMutation,
+    users::UserMutation,
+    tokens::TokenMutation,
+    blueprint::BlueprintMutation,
+    imports::ImportMutation,
+);
+
+/// The control plane of one workspace. Cheap to clone.
+#[derive(Clone)]
+pub struct ControlPlane {
+    schema: Schema<Query, Mutation, EmptySubscription>,
+    limits: DocumentLimits,
+}
+
+impl ControlPlane {
+    /// Of this workspace, whose records are at this endpoint.
+    #[must_use]
+    pub fn new(workspace: Workspace, records: Records) -> Self {
+        Self {
+            schema: schema().data(workspace).data(records).finish(),
+            limits: DocumentLimits::default(),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn execute(
+        &self,
+        request: GraphqlRequest,
+        caller: &Caller,
+        context: &RequestContext,
+    ) -> GraphqlResponse {
+        let span = tracing::info_span!("control", actor = %caller.actor);
+        self.answer(request, caller, context).instrument(span).await
+    }
+
+    async fn answer(
+        &self,
+        request: GraphqlRequest,
+        caller: &Caller,
+        context: &RequestContext,
+    ) -> GraphqlResponse {
+        if let Err(refusal) = guard::inspect(&request.query, &self.limits) {
+            let error = GraphqlError::refused(&refusal, &request.query);
+            return not_executed(&error, Outcome::RequestError, context);
+        }
+        let document = match async_graphql::parser::parse_query(&request.query) {
+            Ok(document) => document,
+            Err(error) => {
+                let error = GraphqlError::invalid(&ServerError::from(error));
+                return not_executed(&error, Outcome::RequestError, context);
+            }
+        };
+        if request.accepts == Accepts::QueryOnly
+            && !is_query(&document, request.operation_name.as_deref())
+        {
+            let message = "only queries are carried out here; send mutations by POST";
+            let error = GraphqlError::new("BAD_INPUT", message);
+            return not_executed(&error, Outcome::MethodNotAllowed, context);
+        }
+        self.resolve(request, document, caller, context).await
+    }
+
+    async fn resolve(
+        &self,
+        request: GraphqlRequest,
+        document: ExecutableDocument,
+        caller: &Caller,
+        context: &RequestContext,
+    ) -> GraphqlResponse {
+        let reached = Arc::new(Reached::default());
+        let mut inner = async_graphql::Request::new(request.query)
+            .variables(scalars::variables(request.variables))
+            .data(caller.clone())
+            .data(Arc::clone(&reached));
+        inner.operation_name = request.operation_name;
+        inner.set_parsed_query(document);
+        let response = self.schema.execute(inner).await;
+        let outcome = if reached.is_execution() {
+            Outcome::Executed
+        } else {
+            Outcome::RequestError
+        };
+        GraphqlResponse {
+            body: error::body(&response, outcome, context),
+            outcome,
+        }
+    }
+
+    /// The schema, in the schema definition language.
+    #[must_use]
+    pub fn sdl(&self) -> String {
+        self.schema.sdl()
+    }
+}
+
+fn schema() -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).extension(NoteExecution)
+}
+
+/// Whether the operation that a request names is a query. One that names none, or nothing that is
+/// there, is left to the validation to speak about.
+fn is_query(document: &ExecutableDocument, name: Option<&str>) -> bool {
+    let mut named = document
+        .operations
+        .iter()
+        .filter(|(operation, _)| name.is_none() || operation.map(Name::as_str) == name);
+    named.all(|(_, operation)| operation.node.ty == OperationType::Query)
+}
+
+fn not_executed(
+    error: &GraphqlError,
+    outcome: Outcome,
+    context: &RequestContext,
+) -> GraphqlResponse {
+    GraphqlResponse {
+        body: error::encoded(std::slice::from_ref(error), None, context),
+        outcome,
+    }
+}
+
+/// Whether a request came as far as execution: GraphQL over HTTP makes a status depend on it.
+#[derive(Default)]
+struct Reached(std::sync::atomic::AtomicBool);
+
+impl Reached {
+    fn is_execution(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+struct NoteExecution;
+
+impl ExtensionFactory for NoteExecution {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for NoteExecution {
+    async fn execute(
+        &self,
+        context: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        if let Ok(reached) = context.data::<Arc<Reached>>() {
+            reached.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        next.run(context, operation_name).await
+    }
+}
+
+/// Lets administrators pass.
+struct Administrator;
+
+impl Guard for Administrator {
+    async fn check(&self, context: &Context<'_>) -> Result<()> {
+        relata_app::authorise_admin(caller(context)).map_err(error::graphql)
+    }
+}
+
+/// The id in an argument. One that can't be is one that is not there.
+fn uuid(id: &async_graphql::ID, what: &str) -> Result<uuid::Uuid> {
+    id.parse().map_err(|_| {
+        error::graphql(relata_app::AppError::NotFound(format!(
+            "there is no {what} with the id {}",
+            id.as_str()
+        )))
+    })
+}
+
+/// A file that was uploaded.
+async fn upload(context: &Context<'_>, file: &async_graphql::ID) -> Result<Vec<u8>> {
+    let id = uuid(file, "file")?;
+    relata_app::uploads::upload_get(workspace(context), caller(context), id)
+        .await
+        .map(|upload| upload.bytes)
+        .map_err(error::graphql)
+}
+
+/// What a mutation has just made or changed was removed by somebody else before it could be read.
+fn gone(what: &str) -> async_graphql::Error {
+    error::graphql(relata_app::AppError::NotFound(format!(
+        "{what} was changed, and is gone already"
+    )))
+}
+
+fn workspace<'a>(context: &Context<'a>) -> &'a Workspace {
+    context.data_unchecked::<Workspace>()
+}
+
+fn caller<'a>(context: &Context<'a>) -> &'a Caller {
+    context.data_unchecked::<Caller>()
+}
+
+fn state(context: &Context<'_>) -> Arc<State> {
+    workspace(context).state()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_schema_is_what_was_agreed() {
+        insta::assert_snapshot!("control_plane", schema().finish().sdl());
+    }
+
+    #[test]
+    fn a_query_is_told_from_a_mutation() {
+        let is_query = |document: &str, name| {
+            super::is_query(&async_graphql::parser::parse_query(document).unwrap(), name)
+        };
+        assert!(is_query("{ viewer { isAdmin } }", None));
+        assert!(!is_query("mutation { x }", None));
+        let two = "query A { a } mutation B { b }";
+        assert!(is_query(two, Some("A")));
+        assert!(!is_query(two, Some("B")));
+    }
+}

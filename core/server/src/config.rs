@@ -1,0 +1,668 @@
+//! Settings: one flat list, read from flags, the environment and `relata.toml`, in this order of
+//! precedence.
+//!
+//! Every value arrives as text (or a list of texts) and is parsed here, once, so that a password
+//! made of digits stays a text and `RELATA_CORS_ORIGINS=a,b` means the same as a list in the
+//! file. All mistakes are collected: somebody who sets up a server sees all of them at once.
+//!
+//! Keys may be written with `-` (as flags are) or with `_`.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::Serialize;
+
+/// Prefix of the environment variables that are settings.
+const ENVIRONMENT_PREFIX: &str = "RELATA_";
+
+/// Variables with the prefix that are no settings of this process: of the test harness, of the
+/// command line's client side, and those that Kubernetes makes for a service named `relata`.
+fn is_foreign_variable(name: &str) -> bool {
+    matches!(
+        name,
+        "RELATA_CONFIG" | "RELATA_SERVER" | "RELATA_TOKEN" | "RELATA_PORT"
+    ) || [
+        "RELATA_TEST_",
+        "RELATA_BENCH_",
+        "RELATA_SERVICE_",
+        "RELATA_PORT_",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
+}
+
+macro_rules! settings {
+    ($( $(#[$documentation:meta])* $name:ident : $type:ty = $default:expr ),* $(,)?) => {
+        /// What a process is told. Every limit has its default here.
+        #[derive(Debug, Clone)]
+        pub struct Config {
+            $( $(#[$documentation])* pub $name: $type, )*
+        }
+
+        impl Default for Config {
+            fn default() -> Self {
+                Self { $( $name: $default, )* }
+            }
+        }
+
+        impl Config {
+            /// Names of all settings.
+            pub const KEYS: &'static [&'static str] = &[$( stringify!($name), )*];
+
+            fn read(figment: &Figment, mistakes: &mut Vec<String>) -> Self {
+                let defaults = Self::default();
+                Self { $( $name: read_one(figment, stringify!($name), defaults.$name, mistakes), )* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Where to listen; port 0 picks one.
+    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
+    /// Where Prometheus may ask; nowhere unless set.
+    metrics_listen: Option<SocketAddr> = None,
+    /// `sqlite://FILE?mode=rwc` or `postgres://…`.
+    database_url: String = "sqlite://relata.db?mode=rwc".to_owned(),
+    /// Connections that read at the same time.
+    database_readers: usize = 4,
+    /// Files that belong to the workspace.
+    data_dir: PathBuf = PathBuf::from("relata-data"),
+    /// Compiled plugins; can be thrown away. `cache` in the data folder unless set.
+    cache_dir: Option<PathBuf> = None,
+    /// The address under which people reach the server, behind a proxy.
+    public_url: Option<WebAddress> = None,
+    /// Another origin for what plugins serve and users upload.
+    content_url: Option<WebAddress> = None,
+    /// Host names that are answered. Unless set: the public address's, and on a loopback address
+    /// only loopback names; elsewhere every name.
+    allowed_hosts: Vec<String> = Vec::new(),
+    /// Origins whose scripts may ask: `https://app.example.com`, or `*`.
+    cors_origins: Vec<String> = Vec::new(),
+    /// E-mail address of the first administrator.
+    admin_email: Option<String> = None,
+    /// Password of the first administrator; only from the environment.
+    admin_password: Option<Secret> = None,
+    /// File with the password of the first administrator.
+    admin_password_file: Option<PathBuf> = None,
+    /// Signs cursors and sessions, encrypts secrets; made in the data folder if absent.
+    secret_key: Option<Secret> = None,
+    /// Where a phone number without a country code belongs: two letters, as ISO 3166-1 has them.
+    region: Option<String> = None,
+    /// Currency of an amount that names none: three letters, as ISO 4217 has them.
+    currency: Option<String> = None,
+    /// Longest that a request may take.
+    request_timeout: Time = Time::seconds(30),
+    /// Longest that a change of the catalogue or of plugins may take: compiling takes its time.
+    control_timeout: Time = Time::seconds(300),
+    /// Longest that a client may take to send the head of a request.
+    head_timeout: Time = Time::seconds(10),
+    /// Longest that requests in flight may take after SIGTERM.
+    drain_timeout: Time = Time::seconds(25),
+    /// Requests carried out at the same time; more wait.
+    requests_at_once: usize = 512,
+    /// Requests that wait for their turn; more are turned away.
+    requests_waiting: usize = 4096,
+    /// Connections held at the same time; more wait to be accepted.
+    connections: usize = 8192,
+    /// Largest body of a GraphQL request.
+    body_max: Size = Size::mebibytes(1),
+    /// Largest body of a request to the control plane: blueprints travel there.
+    control_body_max: Size = Size::mebibytes(8),
+    /// Largest file that `POST /files` takes.
+    upload_max: Size = Size::mebibytes(64),
+    /// A statement that takes longer is named in the log.
+    slow_statement: Time = Time::milliseconds(200),
+    /// What is logged: `info`, `relata=debug,warn` …
+    log: String = "info".to_owned(),
+    /// `text`, `json`, or `auto`: text on a terminal, JSON lines elsewhere.
+    log_format: LogFormat = LogFormat::Auto,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON lines elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Something that is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// A duration: `30s`, `250ms`, `2m`, or a number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+impl Time {
+    const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    const fn milliseconds(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
+}
+
+/// A number of bytes: `512KiB`, `16MiB`, `1GiB`, or a plain number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Size {
+    const fn mebibytes(mebibytes: u64) -> Self {
+        Self(mebibytes * 1024 * 1024)
+    }
+
+    /// As a number of bytes in memory.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// An absolute http or https address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebAddress(pub url::Url);
+
+/// Text → setting. The error says what would be right.
+trait Setting: Sized {
+    fn parse(texts: &[String]) -> Result<Self, String>;
+}
+
+/// The one text that a scalar setting takes.
+fn single(texts: &[String]) -> Result<&str, String> {
+    match texts {
+        [text] => Ok(text),
+        _ => Err("takes one value, not a list".to_owned()),
+    }
+}
+
+impl Setting for String {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        single(texts).map(str::to_owned)
+    }
+}
+
+impl Setting for Secret {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        single(texts).map(|text| Self(text.to_owned()))
+    }
+}
+
+impl Setting for PathBuf {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        single(texts).map(Self::from)
+    }
+}
+
+impl Setting for usize {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        match single(texts)?.parse() {
+            Ok(0) | Err(_) => Err("takes a whole number from 1".to_owned()),
+            Ok(number) => Ok(number),
+        }
+    }
+}
+
+impl Setting for SocketAddr {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        single(texts)?
+            .parse()
+            .map_err(|_| "takes an address and a port, like 127.0.0.1:8080".to_owned())
+    }
+}
+
+impl Setting for WebAddress {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        let address = url::Url::parse(single(texts)?).ok();
+        address
+            .filter(|address| matches!(address.scheme(), "http" | "https") && address.has_host())
+            .map(Self)
+            .ok_or_else(|| "takes an absolute address, like https://crm.example.com".to_owned())
+    }
+}
+
+impl Setting for Time {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        let text = single(texts)?.trim();
+        let (digits, unit) = number_and_unit(text);
+        let milliseconds = match unit {
+            "ms" => Some(1),
+            "" | "s" => Some(1_000),
+            "m" | "min" => Some(60_000),
+            "h" => Some(3_600_000),
+            _ => None,
+        };
+        milliseconds
+            .zip(digits.parse::<u64>().ok())
+            .and_then(|(unit, number)| number.checked_mul(unit))
+            .filter(|milliseconds| *milliseconds > 0)
+            .map(|milliseconds| Self(Duration::from_millis(milliseconds)))
+            .ok_or_else(|| "takes a duration, like 250ms, 30s or 2m".to_owned())
+    }
+}
+
+impl Setting for Size {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        let text = single(texts)?.trim();
+        let (digits, unit) = number_and_unit(text);
+        let bytes = match unit {
+            "" | "B" => Some(1_u64),
+            "KiB" | "K" => Some(1 << 10),
+            "MiB" | "M" => Some(1 << 20),
+            "GiB" | "G" => Some(1 << 30),
+            _ => None,
+        };
+        bytes
+            .zip(digits.parse::<u64>().ok())
+            .and_then(|(unit, number)| number.checked_mul(unit))
+            .filter(|bytes| *bytes > 0)
+            .map(Self)
+            .ok_or_else(|| "takes a size, like 512KiB, 16MiB or a number of bytes".to_owned())
+    }
+}
+
+fn number_and_unit(text: &str) -> (&str, &str) {
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    (digits, unit.trim())
+}
+
+impl Setting for LogFormat {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        match single(texts)? {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("takes auto, text or json".to_owned()),
+        }
+    }
+}
+
+impl Setting for Vec<String> {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        Ok(texts
+            .iter()
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        T::parse(texts).map(Some)
+    }
+}
+
+/// What is wrong with the settings; all of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", listed(.0))]
+pub struct ConfigError(pub Vec<String>);
+
+fn listed(mistakes: &[String]) -> String {
+    let mut text = String::from("the settings can't be used:");
+    for mistake in mistakes {
+        // Writing into a String can't fail.
+        let _ = write!(text, "\n  {mistake}");
+    }
+    text
+}
+
+impl Config {
+    /// Reads the settings: `flags` (a struct with optional members named like the settings) over
+    /// the environment over `file` (`relata.toml` in the working folder unless given) over the
+    /// defaults.
+    ///
+    /// # Errors
+    /// All that is wrong with them, each with where it was said.
+    pub fn load(flags: &impl Serialize, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            name.starts_with(ENVIRONMENT_PREFIX).then_some(())?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
+        Self::layered(flags, variables, file)
+    }
+
+    fn layered(
+        flags: &impl Serialize,
+        variables: impl Iterator<Item = (String, String)>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let mut mistakes = Vec::new();
+        if let Some(file) = file
+            && !file.is_file()
+        {
+            mistakes.push(format!("{}: there is no such file", file.display()));
+        }
+        let figment = Figment::new()
+            .merge(Spelled(Toml::file_exact(
+                file.unwrap_or(Path::new("relata.toml")),
+            )))
+            .merge(Environment(variables.collect()))
+            .merge(Spelled(Serialized::defaults(flags)));
+        if let Err(error) = figment.extract::<Dict>() {
+            mistakes.extend(error.into_iter().map(|error| error.to_string()));
+            return Err(ConfigError(mistakes));
+        }
+        name_unknown_keys(&figment, &mut mistakes);
+        let config = Self::read(&figment, &mut mistakes);
+        check_together(&figment, &config, &mut mistakes);
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(mistakes))
+        }
+    }
+
+    /// Folder of compiled plugins.
+    #[must_use]
+    pub fn cache_dir(&self) -> PathBuf {
+        self.cache_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("cache"))
+    }
+}
+
+fn name_unknown_keys(figment: &Figment, mistakes: &mut Vec<String>) {
+    let Ok(all) = figment.extract::<Dict>() else {
+        return;
+    };
+    for key in all.keys() {
+        if Config::KEYS.contains(&key.as_str()) {
+            continue;
+        }
+        let near = Config::KEYS
+            .iter()
+            .map(|known| (distance(key, known), known))
+            .min()
+            .filter(|(distance, _)| *distance <= 3);
+        let hint = near.map_or_else(
+            || "see relata serve --help".to_owned(),
+            |(_, known)| format!("did you mean {known}?"),
+        );
+        mistakes.push(format!(
+            "{}: there is no such setting; {hint}",
+            said_where(figment, key)
+        ));
+    }
+}
+
+/// Number of single-character edits between two names (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, left) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, right) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+fn check_together(figment: &Figment, config: &Config, mistakes: &mut Vec<String>) {
+    let password_from_file = figment
+        .find_metadata("admin_password")
+        .is_some_and(|metadata| metadata.name != ENVIRONMENT_NAME);
+    if password_from_file {
+        mistakes.push(format!(
+            "{}: a password does not belong there; use admin_password_file or the variable RELATA_ADMIN_PASSWORD",
+            said_where(figment, "admin_password")
+        ));
+    }
+    let is_code = |code: &str, length| {
+        code.len() == length && code.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    if config
+        .region
+        .as_deref()
+        .is_some_and(|code| !is_code(code, 2))
+    {
+        mistakes.push(format!(
+            "{}: takes two capital letters, like AT",
+            said_where(figment, "region")
+        ));
+    }
+    if config
+        .currency
+        .as_deref()
+        .is_some_and(|code| !is_code(code, 3))
+    {
+        mistakes.push(format!(
+            "{}: takes three capital letters, like EUR",
+            said_where(figment, "currency")
+        ));
+    }
+    if config.admin_password.is_some() && config.admin_password_file.is_some() {
+        mistakes
+            .push("admin_password and admin_password_file exclude each other; give one".to_owned());
+    }
+    let scheme = config.database_url.split(':').next().unwrap_or_default();
+    if !matches!(scheme, "sqlite" | "postgres" | "postgresql") {
+        mistakes.push(format!(
+            "{}: takes sqlite://FILE?mode=rwc or postgres://…",
+            said_where(figment, "database_url")
+        ));
+    }
+}
+
+fn read_one<T: Setting>(figment: &Figment, key: &str, default: T, mistakes: &mut Vec<String>) -> T {
+    let Ok(value) = figment.find_value(key) else {
+        return default;
+    };
+    match texts_of(&value).and_then(|texts| T::parse(&texts)) {
+        Ok(setting) => setting,
+        Err(wrong) => {
+            mistakes.push(format!("{}: {wrong}", said_where(figment, key)));
+            default
+        }
+    }
+}
+
+fn texts_of(value: &Value) -> Result<Vec<String>, String> {
+    match value {
+        Value::Array(_, items) => items.iter().map(text_of).collect(),
+        scalar => text_of(scalar).map(|text| vec![text]),
+    }
+}
+
+fn text_of(value: &Value) -> Result<String, String> {
+    if let Some(text) = value.as_str() {
+        return Ok(text.to_owned());
+    }
+    match value {
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|number| number.to_string())
+            .or_else(|| number.to_f64().map(|number| number.to_string()))
+            .ok_or_else(|| "takes another kind of number".to_owned()),
+        Value::Bool(_, boolean) => Ok(boolean.to_string()),
+        _ => Err("takes a text, a number or a list of texts".to_owned()),
+    }
+}
+
+/// The setting as it was written, and where.
+fn said_where(figment: &Figment, key: &str) -> String {
+    match figment.find_metadata(key) {
+        Some(metadata) if metadata.name == ENVIRONMENT_NAME => {
+            format!("{ENVIRONMENT_PREFIX}{}", key.to_ascii_uppercase())
+        }
+        Some(Metadata {
+            source: Some(source),
+            ..
+        }) if source.file_path().is_some() => format!("{key} in {source}"),
+        _ => format!("--{}", key.replace('_', "-")),
+    }
+}
+
+/// A provider whose keys may be written with `-`, and whose empty values are left out.
+struct Spelled<P>(P);
+
+impl<P: Provider> Provider for Spelled<P> {
+    fn metadata(&self) -> Metadata {
+        self.0.metadata()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut profiles = self.0.data()?;
+        for keys in profiles.values_mut() {
+            *keys = std::mem::take(keys)
+                .into_iter()
+                .filter(|(_, value)| !matches!(value, Value::Empty(..)))
+                .map(|(key, value)| (key.replace('-', "_"), value))
+                .collect();
+        }
+        Ok(profiles)
+    }
+}
+
+const ENVIRONMENT_NAME: &str = "the environment";
+
+/// The environment's variables, as texts.
+struct Environment(Vec<(String, String)>);
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(ENVIRONMENT_NAME)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let keys = self
+            .0
+            .iter()
+            .filter(|(name, _)| !is_foreign_variable(name))
+            .map(|(name, value)| {
+                let key = name[ENVIRONMENT_PREFIX.len()..].to_ascii_lowercase();
+                (key, Value::from(value.as_str()))
+            })
+            .collect();
+        Ok(Profile::Default.collect(keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[derive(Serialize, Default)]
+    struct Flags {
+        listen: Option<String>,
+        #[serde(rename = "database-url")]
+        database_url: Option<String>,
+    }
+
+    fn check(flags: Flags, variables: &[(&str, &str)], file: &str) -> Result<Config, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relata.toml");
+        std::fs::write(&path, file).unwrap();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::layered(&flags, variables, Some(&path)).map_err(|error| error.0)
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file() {
+        let flags = Flags {
+            listen: Some("127.0.0.1:1".to_owned()),
+            ..Flags::default()
+        };
+        let config = check(
+            flags,
+            &[
+                ("RELATA_LISTEN", "127.0.0.1:2"),
+                ("RELATA_DATA_DIR", "/from/environment"),
+            ],
+            "listen = '127.0.0.1:3'\ndata-dir = '/from/file'\ncache_dir = '/cache'\n",
+        )
+        .unwrap();
+        assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 1)));
+        assert_eq!(config.data_dir, PathBuf::from("/from/environment"));
+        assert_eq!(config.cache_dir(), PathBuf::from("/cache"));
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_place() {
+        let mistakes = check(
+            Flags {
+                database_url: Some("mysql://here".to_owned()),
+                ..Flags::default()
+            },
+            &[
+                ("RELATA_REQUEST_TIMEOUT", "soon"),
+                ("RELATA_TEST_POSTGRES", "x"),
+            ],
+            "lisen = 'a'\nbody_max = '1 ton'\nadmin_password = 'x'\n",
+        )
+        .unwrap_err();
+        let all = mistakes.join("\n");
+        assert_eq!(mistakes.len(), 5, "{all}");
+        assert!(all.contains("did you mean listen?"), "{all}");
+        assert!(all.contains("relata.toml"), "{all}");
+        assert!(
+            all.contains("RELATA_REQUEST_TIMEOUT: takes a duration"),
+            "{all}"
+        );
+        assert!(all.contains("--database-url: takes sqlite://"), "{all}");
+        assert!(all.contains("RELATA_ADMIN_PASSWORD"), "{all}");
+    }
+
+    #[test]
+    fn texts_stay_texts_and_lists_may_be_written_with_commas() {
+        let config = check(
+            Flags::default(),
+            &[
+                ("RELATA_ADMIN_PASSWORD", "0123"),
+                (
+                    "RELATA_CORS_ORIGINS",
+                    "https://a.example, https://b.example",
+                ),
+                ("RELATA_REQUEST_TIMEOUT", "250ms"),
+                ("RELATA_UPLOAD_MAX", "2GiB"),
+            ],
+            "allowed-hosts = ['crm.example.com']\nrequests_at_once = 7\ndrain_timeout = 5\n",
+        )
+        .unwrap();
+        assert_eq!(config.admin_password.unwrap().reveal(), "0123");
+        assert_eq!(config.cors_origins.len(), 2);
+        assert_eq!(config.allowed_hosts, ["crm.example.com"]);
+        assert_eq!(config.requests_at_once, 7);
+        assert_eq!(config.request_timeout.0, Duration::from_millis(250));
+        assert_eq!(config.drain_timeout.0, Duration::from_secs(5));
+        assert_eq!(config.upload_max.0, 2 << 30);
+    }
+}

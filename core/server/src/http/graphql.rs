@@ -1,0 +1,495 @@
+//! GraphQL over HTTP, as its specification says, for both endpoints.
+//!
+//! - POST with a JSON body; GET for queries alone. Batches are refused.
+//! - `application/json` answers 200 to every well-formed request; in
+//!   `application/graphql-response+json` the status says what became of it.
+//! - No request can be forged from another site's page: each needs the Authorization header, which
+//!   makes a browser ask first (preflight), and a body must be JSON, which does the same.
+//! - A mutation runs to its end, also when its client has gone: half of what a client asked for
+//!   is never cancelled by a lost connection.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, RawQuery, Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use relata_app::{AppError, Caller, Issue, Issues};
+use relata_graphql::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use tracing::Instrument as _;
+
+use super::Service;
+use super::frame::{RequestId, Turn};
+use super::negotiation::{BodyType, MediaType, answer_in, body_type};
+use super::problem::{self, Problem};
+use super::{auth, graphiql};
+
+/// `POST /graphql`
+pub(super) async fn records_post(State(service): State<Service>, request: Request) -> Response {
+    answer_post(service, Endpoint::Records, request).await
+}
+
+/// `GET /graphql`
+pub(super) async fn records_get(
+    State(service): State<Service>,
+    query: RawQuery,
+    request: Request,
+) -> Response {
+    answer_get(service, Endpoint::Records, query, request).await
+}
+
+/// `POST /metadata`
+pub(super) async fn control_post(State(service): State<Service>, request: Request) -> Response {
+    answer_post(service, Endpoint::Control, request).await
+}
+
+/// `GET /metadata`
+pub(super) async fn control_get(
+    State(service): State<Service>,
+    query: RawQuery,
+    request: Request,
+) -> Response {
+    answer_get(service, Endpoint::Control, query, request).await
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Records,
+    Control,
+}
+
+/// What stands around the GraphQL request.
+struct Around {
+    request_id: RequestId,
+    turn: Option<Turn>,
+}
+
+impl Around {
+    fn of(request: &Request) -> Self {
+        Self {
+            // `accompany` gives every request an id.
+            request_id: request
+                .extensions()
+                .get::<RequestId>()
+                .cloned()
+                .unwrap_or_else(|| RequestId("".into())),
+            turn: request.extensions().get::<Turn>().cloned(),
+        }
+    }
+}
+
+async fn answer_post(service: Service, endpoint: Endpoint, request: Request) -> Response {
+    let offered = [MediaType::Json, MediaType::GraphqlResponse];
+    let Some(media_type) = answer_in(request.headers(), &offered) else {
+        return not_acceptable().into_response();
+    };
+    let around = Around::of(&request);
+    match carry_out_post(&service, endpoint, request, around).await {
+        Ok(response) => answer(response, media_type),
+        Err(problem) => problem.in_media_type(media_type.header()).into_response(),
+    }
+}
+
+async fn carry_out_post(
+    service: &Service,
+    endpoint: Endpoint,
+    request: Request,
+    around: Around,
+) -> Result<GraphqlResponse, Problem> {
+    require_json(request.headers())?;
+    let caller = auth::caller(service, request.headers()).await?;
+    let body = read_body(service, endpoint, request).await?;
+    let request = read_parameters(&body)?;
+    execute(service, endpoint, request, caller, around).await
+}
+
+async fn answer_get(
+    service: Service,
+    endpoint: Endpoint,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response {
+    let offered = [MediaType::Json, MediaType::GraphqlResponse, MediaType::Html];
+    let Some(media_type) = answer_in(request.headers(), &offered) else {
+        return not_acceptable().into_response();
+    };
+    if media_type == MediaType::Html {
+        return graphiql::page();
+    }
+    let around = Around::of(&request);
+    match carry_out_get(
+        &service,
+        endpoint,
+        query.as_deref(),
+        request.headers(),
+        around,
+    )
+    .await
+    {
+        Ok(response) => answer(response, media_type),
+        Err(problem) => problem.in_media_type(media_type.header()).into_response(),
+    }
+}
+
+async fn carry_out_get(
+    service: &Service,
+    endpoint: Endpoint,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    around: Around,
+) -> Result<GraphqlResponse, Problem> {
+    let caller = auth::caller(service, headers).await?;
+    let request = read_query_string(query.unwrap_or_default())?;
+    execute(service, endpoint, request, caller, around).await
+}
+
+fn not_acceptable() -> Problem {
+    Problem::new(
+        StatusCode::NOT_ACCEPTABLE,
+        "BAD_INPUT",
+        "answers come as application/graphql-response+json or application/json; accept one of them",
+    )
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let wrong = match body_type(headers) {
+        BodyType::Json => return Ok(()),
+        BodyType::JsonElsewise => "send JSON in UTF-8",
+        BodyType::Other => "send JSON, with the header `Content-Type: application/json`",
+    };
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "BAD_INPUT",
+        wrong,
+    ))
+}
+
+/// The body, if it is within the limit and comes in time.
+async fn read_body(
+    service: &Service,
+    endpoint: Endpoint,
+    request: Request,
+) -> Result<Bytes, Problem> {
+    let (setting, limit) = match endpoint {
+        Endpoint::Records => ("body_max", service.config.body_max.bytes()),
+        Endpoint::Control => ("control_body_max", service.config.control_body_max.bytes()),
+    };
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "LIMIT_EXCEEDED",
+            format!("a request may have {limit} bytes (setting {setting})"),
+        )
+    };
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut request = request;
+    axum::extract::DefaultBodyLimit::max(limit).apply(&mut request);
+    let read = Bytes::from_request(request, &());
+    let read = tokio::time::timeout(service.config.request_timeout.0, read)
+        .await
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "TIMEOUT",
+                "the request took too long to arrive",
+            )
+        })?;
+    read.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            too_large()
+        } else {
+            Problem::bad_input("the request did not arrive whole")
+        }
+    })
+}
+
+/// The parameters of a request, where all of them are what they should be.
+#[derive(Deserialize)]
+struct Parameters {
+    query: String,
+    #[serde(default, rename = "operationName")]
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<Map<String, Json>>,
+    #[serde(default)]
+    #[allow(dead_code)] // Checked to be a map; nothing reads it yet.
+    extensions: Option<serde::de::IgnoredAny>,
+}
+
+fn read_parameters(body: &[u8]) -> Result<GraphqlRequest, Problem> {
+    // The `extensions` of almost all requests are absent: their kind is looked at on the slow way.
+    match serde_json::from_slice::<Parameters>(body) {
+        Ok(parameters) if parameters.extensions.is_none() => Ok(GraphqlRequest {
+            query: parameters.query,
+            operation_name: parameters.operation_name,
+            variables: parameters.variables.unwrap_or_default(),
+            accepts: Accepts::Any,
+        }),
+        _ => read_parameters_closely(body),
+    }
+}
+
+/// Says all that is wrong with the parameters.
+fn read_parameters_closely(body: &[u8]) -> Result<GraphqlRequest, Problem> {
+    let body: Json = serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_input(format!("the body is not JSON: {error}")))?;
+    let mut body = match body {
+        Json::Object(body) => body,
+        Json::Array(_) => {
+            return Err(Problem::bad_input(
+                "batches are not taken: send one request at a time, or several root fields in one request",
+            ));
+        }
+        _ => return Err(Problem::bad_input("the body must be a JSON object")),
+    };
+    let mut issues = Issues::default();
+    let mut wrong = |parameter: &str, takes: &str| {
+        let message = format!("{parameter} takes {takes}");
+        issues.push(Issue::new("BAD_INPUT", message).at(parameter));
+    };
+    let query = match body.remove("query") {
+        Some(Json::String(query)) => query,
+        None | Some(Json::Null) => {
+            wrong("query", "the text of a GraphQL document; it is missing");
+            String::new()
+        }
+        Some(_) => {
+            wrong("query", "the text of a GraphQL document");
+            String::new()
+        }
+    };
+    let operation_name = match body.remove("operationName") {
+        None | Some(Json::Null) => None,
+        Some(Json::String(name)) => Some(name),
+        Some(_) => {
+            wrong("operationName", "the name of an operation");
+            None
+        }
+    };
+    let variables = match body.remove("variables") {
+        None | Some(Json::Null) => Map::new(),
+        Some(Json::Object(variables)) => variables,
+        Some(_) => {
+            wrong(
+                "variables",
+                "an object: names of variables and their values",
+            );
+            Map::new()
+        }
+    };
+    if !matches!(
+        body.remove("extensions"),
+        None | Some(Json::Null | Json::Object(_))
+    ) {
+        wrong("extensions", "an object");
+    }
+    if issues.is_empty() {
+        Ok(GraphqlRequest {
+            query,
+            operation_name,
+            variables,
+            accepts: Accepts::Any,
+        })
+    } else {
+        Err(AppError::bad_input_issues(issues).into())
+    }
+}
+
+fn read_query_string(text: &str) -> Result<GraphqlRequest, Problem> {
+    let mut body = Map::new();
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        let value = match &*name {
+            "query" | "operationName" => Json::String(value.into_owned()),
+            "variables" | "extensions" if value.is_empty() => Json::Null,
+            "variables" | "extensions" => serde_json::from_str(&value)
+                .map_err(|error| Problem::bad_input(format!("{name} must be JSON: {error}")))?,
+            _ => continue,
+        };
+        if body.insert(name.clone().into_owned(), value).is_some() {
+            return Err(Problem::bad_input(format!("{name} is given twice")));
+        }
+    }
+    let body = Json::Object(body).to_string();
+    let request = read_parameters_closely(body.as_bytes())?;
+    Ok(GraphqlRequest {
+        accepts: Accepts::QueryOnly,
+        ..request
+    })
+}
+
+/// Carries the request out within its time.
+async fn execute(
+    service: &Service,
+    endpoint: Endpoint,
+    request: GraphqlRequest,
+    caller: Caller,
+    around: Around,
+) -> Result<GraphqlResponse, Problem> {
+    let context = RequestContext {
+        request_id: around.request_id.0.to_string(),
+    };
+    // A document without the word can't be a mutation; one with it may be, and is treated as one.
+    let may_write = request.accepts == Accepts::Any && request.query.contains("mutation");
+    if !may_write {
+        let limit = service.config.request_timeout.0;
+        let run = run(service.clone(), endpoint, request, caller, context);
+        return tokio::time::timeout(limit, run)
+            .await
+            .map_err(|_| took_too_long(limit));
+    }
+    match endpoint {
+        Endpoint::Records => {
+            let limit = service.config.request_timeout.0;
+            let run = run(service.clone(), endpoint, request, caller, context);
+            // The limit is inside: a transaction that is over its time is given up (rolled back).
+            let run = async move { tokio::time::timeout(limit, run).await };
+            to_its_end(run, around.turn)
+                .await?
+                .map_err(|_| took_too_long(limit))
+        }
+        Endpoint::Control => {
+            let limit = service.config.control_timeout.0;
+            let run = run(service.clone(), endpoint, request, caller, context);
+            // The limit is outside: compiling and data definition have limits of their own.
+            tokio::time::timeout(limit, to_its_end(run, around.turn))
+                .await
+                .map_err(|_| goes_on(limit))?
+        }
+    }
+}
+
+/// Boxed: the future of a whole request is large, and moved several times on its way.
+fn run(
+    service: Service,
+    endpoint: Endpoint,
+    request: GraphqlRequest,
+    caller: Caller,
+    context: RequestContext,
+) -> BoxFuture<'static, GraphqlResponse> {
+    Box::pin(async move {
+        match endpoint {
+            Endpoint::Records => service.records.execute(request, &caller, &context).await,
+            Endpoint::Control => service.control.execute(request, &caller, &context).await,
+        }
+    })
+}
+
+/// Runs in a task of its own: dropping the returned future does not end it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    turn: Option<Turn>,
+) -> Result<T, Problem> {
+    let task = async move {
+        let done = work.await;
+        // Until here it counts as a request that is being carried out: the end waits for it.
+        drop(turn);
+        done
+    };
+    tokio::spawn(task.in_current_span())
+        .await
+        .map_err(|_panic| AppError::broken("a mutation panicked").into())
+}
+
+fn took_too_long(limit: Duration) -> Problem {
+    Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "TIMEOUT",
+        format!(
+            "the request took longer than {limit:?} (setting request_timeout) and was given up; ask for less at once"
+        ),
+    )
+}
+
+fn goes_on(limit: Duration) -> Problem {
+    Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "TIMEOUT",
+        format!(
+            "the change takes longer than {limit:?} (setting control_timeout) and goes on; look at its outcome later"
+        ),
+    )
+}
+
+/// The response in the media type that was asked for.
+fn answer(response: GraphqlResponse, media_type: MediaType) -> Response {
+    let status = match (response.outcome, media_type) {
+        (Outcome::MethodNotAllowed, _) => {
+            return problem::only_post("GET carries queries; send mutations by POST");
+        }
+        (Outcome::RequestError, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    (
+        status,
+        [
+            (CONTENT_TYPE, media_type.header()),
+            (VARY, "Accept, Authorization, Accept-Language, Time-Zone"),
+        ],
+        response.body,
+    )
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    async fn message(problem: Problem) -> String {
+        let body = problem.into_response().into_body();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn parameters_are_read() {
+        let request = read_parameters(
+            br#"{"query":"{a}","operationName":null,"variables":{"b":1},"extensions":{"x":1},"other":2}"#,
+        )
+        .unwrap();
+        assert_eq!(request.query, "{a}");
+        assert_eq!(request.variables["b"], 1);
+        assert_eq!(request.accepts, Accepts::Any);
+    }
+
+    #[tokio::test]
+    async fn all_wrong_parameters_are_named() {
+        let wrong = br#"{"query":0,"operationName":["x"],"variables":"y","extensions":false}"#;
+        let text = message(read_parameters(wrong).unwrap_err()).await;
+        for parameter in ["query", "operationName", "variables", "extensions"] {
+            assert!(
+                text.contains(&format!("\"path\":[\"{parameter}\"]")),
+                "{text}"
+            );
+        }
+        let text = message(read_parameters(b"[{}]").unwrap_err()).await;
+        assert!(text.contains("batches are not taken"), "{text}");
+        let text = message(read_parameters(b"{ \"not a JSON").unwrap_err()).await;
+        assert!(text.contains("not JSON"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_query_string_carries_queries_only() {
+        let request =
+            read_query_string("query=%7Ba%7D&variables=%7B%22b%22%3A1%7D&other=1").unwrap();
+        assert_eq!(request.query, "{a}");
+        assert_eq!(request.variables["b"], 1);
+        assert_eq!(request.accepts, Accepts::QueryOnly);
+        let text = message(read_query_string("query=a&query=b").unwrap_err()).await;
+        assert!(text.contains("given twice"), "{text}");
+        let text = message(read_query_string("").unwrap_err()).await;
+        assert!(text.contains("missing"), "{text}");
+    }
+}

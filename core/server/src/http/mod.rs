@@ -1,0 +1,109 @@
+//! HTTP: the routes, in one list, and what every request passes through.
+//!
+//! Nothing here knows objects or fields. A handler reads its request, asks the room below, and
+//! writes the answer; what it answers wrong requests with is in [`problem`].
+
+mod auth;
+mod files;
+mod frame;
+mod graphiql;
+mod graphql;
+mod health;
+mod listen;
+mod metrics;
+mod negotiation;
+mod problem;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::routing::{get, post};
+use metrics_exporter_prometheus::PrometheusHandle;
+use relata_app::Workspace;
+use relata_graphql::{ControlPlane, Records};
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+
+pub(crate) use listen::{ConnectionLimits, Listening, listen};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Service(Arc<ServiceParts>);
+
+/// See [`Service`].
+pub(crate) struct ServiceParts {
+    pub(crate) config: Config,
+    pub(crate) workspace: Workspace,
+    pub(crate) records: Records,
+    pub(crate) control: ControlPlane,
+    /// One permit for each request that is being carried out, also where its client has gone.
+    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) waiting: Arc<Semaphore>,
+    /// Set at the first sign of the end: `/readyz` says no from then on.
+    pub(crate) is_ending: AtomicBool,
+    hosts: frame::AllowedHosts,
+}
+
+impl std::ops::Deref for Service {
+    type Target = ServiceParts;
+
+    fn deref(&self) -> &ServiceParts {
+        &self.0
+    }
+}
+
+impl Service {
+    pub(crate) fn new(config: Config, workspace: Workspace) -> Self {
+        let records = Records::new(workspace.clone());
+        Self(Arc::new(ServiceParts {
+            control: ControlPlane::new(workspace.clone(), records.clone()),
+            records,
+            turns: Arc::new(Semaphore::new(config.requests_at_once)),
+            waiting: Arc::new(Semaphore::new(config.requests_waiting)),
+            is_ending: AtomicBool::new(false),
+            hosts: frame::AllowedHosts::of(&config),
+            workspace,
+            config,
+        }))
+    }
+}
+
+/// Everything that the server answers.
+pub(crate) fn routes(service: &Service) -> Router {
+    let application = Router::new()
+        // Records: the schema follows the catalogue.
+        .route("/graphql", post(graphql::records_post).get(graphql::records_get))
+        // The control plane: a static schema.
+        .route("/metadata", post(graphql::control_post).get(graphql::control_get))
+        // Plugin packages, and later attachments.
+        .route("/files", post(files::upload))
+        .route("/files/{id}", get(files::download))
+        // What the page for browsers is made of.
+        .route("/graphiql/{asset}", get(graphiql::asset))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(service.clone(), frame::take_turn));
+    // Health is asked under load, too: it waits for nobody's turn.
+    let health = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready));
+    let mut routes = application.merge(health);
+    if let Some(cross_origin) = frame::cross_origin(&service.config.cors_origins) {
+        routes = routes.layer(cross_origin);
+    }
+    routes
+        .layer(axum::middleware::from_fn_with_state(
+            service.clone(),
+            frame::accompany,
+        ))
+        .with_state(service.clone())
+}
+
+/// What the listener for Prometheus answers.
+pub(crate) fn metrics_routes(handle: PrometheusHandle) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::render))
+        .with_state(handle)
+}
