@@ -16,6 +16,7 @@ pub(crate) fn authorise(
     change: Change,
     fields: &[FieldIndex],
 ) -> Result<(), AppError> {
+    let _step = tracing::debug_span!("authorise", actor = %unit.caller().actor).entered();
     let Actor::Plugin(id) = &unit.caller().actor else {
         return Ok(());
     };

@@ -8,21 +8,21 @@
 //! Not here: HTTP, GraphQL, SQL, WebAssembly. This room knows records, and who may do what to them.
 
 mod actor;
-mod workspace;
+mod error;
 mod state;
 mod transact;
-mod error;
+mod workspace;
 
-pub mod records;
 pub mod catalogue;
-pub mod plugins;
+pub mod imports;
 pub mod operations;
 pub mod outbox;
-pub mod users;
+pub mod plugins;
+pub mod records;
+pub mod sample;
 pub mod tokens;
 pub mod uploads;
-pub mod imports;
-pub mod sample;
+pub mod users;
 
 mod access;
 mod clock;

@@ -45,6 +45,9 @@ pub struct DeliveryOptions {
     pub page: u32,
     /// How long entries are kept after everybody has got them.
     pub kept: Duration,
+    /// How long tables and columns of removed elements stay, for an undo and for requests of
+    /// older revisions.
+    pub parked: Duration,
 }
 
 impl Default for DeliveryOptions {
@@ -56,6 +59,7 @@ impl Default for DeliveryOptions {
             look_every: Duration::from_secs(1),
             page: 200,
             kept: Duration::from_secs(24 * 3_600),
+            parked: Duration::from_secs(7 * 24 * 3_600),
         }
     }
 }
@@ -501,6 +505,22 @@ async fn prune(workspace: &Workspace) -> Result<(), AppError> {
     if removed > 0 {
         tracing::debug!(removed, "old entries of the outbox are removed");
     }
+    drop_parked(workspace).await
+}
+
+/// Drops what was removed from the catalogue long enough ago.
+async fn drop_parked(workspace: &Workspace) -> Result<(), AppError> {
+    let now = crate::clock::now_micros();
+    let kept =
+        i64::try_from(workspace.options().delivery.parked.as_micros()).unwrap_or(i64::MAX / 2);
+    let parked = workspace.database().parked().await?;
+    if !parked.iter().any(|element| element.since < now - kept) {
+        return Ok(());
+    }
+    let transaction = workspace.database().begin(Turn::Alone).await?;
+    let dropped = transaction.drop_parked(now - kept, now).await?;
+    transaction.commit().await?;
+    tracing::info!(?dropped, "what was removed is dropped for good");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use relata_catalog::{Catalogue, OWNER_PLATFORM, STANDARD};
 use relata_host::Host;
 use relata_store::{
-    Database, DatabaseOptions, Purpose, Transaction, Turn,
+    Backend, Database, DatabaseOptions, Purpose, Transaction, Turn,
     read::{CursorKey, Reader, ReaderOptions},
 };
 use tokio::sync::{Mutex, Notify, watch};
@@ -418,14 +418,26 @@ impl Workspace {
 
 /// Follows changes that other processes make.
 async fn follow(workspace: Workspace) {
+    /// Users and tokens of other processes have no revision: their names are read now and then.
+    const NAMES_EVERY: u32 = 30;
     let mut ending = workspace.ending();
+    let mut looks = 0_u32;
     loop {
         tokio::select! {
             _ = ending.wait_for(|ending| *ending) => return,
             () = tokio::time::sleep(workspace.options().poll) => {}
         }
+        looks = looks.wrapping_add(1);
+        let shared = workspace.database().backend() == Backend::Postgres;
         match workspace.database().catalogue_revision().await {
-            Ok(revision) if revision == workspace.state().revision => {}
+            Ok(revision) if revision == workspace.state().revision => {
+                if shared
+                    && looks.is_multiple_of(NAMES_EVERY)
+                    && let Err(error) = workspace.refresh_directory().await
+                {
+                    tracing::warn!(%error, "names can't be read");
+                }
+            }
             Ok(_) => {
                 if let Err(error) = workspace.refresh().await {
                     tracing::error!(%error, "the new revision can't be loaded");

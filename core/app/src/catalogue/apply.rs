@@ -124,6 +124,9 @@ pub(crate) async fn dry_run(
     let (transaction, state) = workspace.begin(Turn::First).await?;
     let planned = plan(&transaction, &state, proposal).await?;
     transaction.rollback().await;
+    if let Some(accept) = &proposal.accept {
+        accept(&planned.plan.target)?;
+    }
     tracing::debug!(actor = %caller.actor, plan = planned.view.id, "planned");
     Ok(planned.view)
 }
@@ -149,6 +152,8 @@ async fn try_once(
     caller: &Caller,
     proposal: &Proposal<'_>,
 ) -> Result<PlanView, AppError> {
+    // Where a consumer begins that comes with this change.
+    let outbox_end = workspace.database().outbox_end().await?;
     let (transaction, state) = workspace.begin(Turn::Alone).await?;
     let Planned {
         plan,
@@ -200,6 +205,14 @@ async fn try_once(
         }
     }
     let plugins = Plugins::bind(&target, installed);
+    for hook in plugins.after() {
+        if matches!(&proposal.plugin, PluginChange::Put(row, _) if row.id == hook.plugin.id) {
+            // Known from now on, held by nobody: what happens after the commit is delivered.
+            transaction
+                .claim_delivery(&hook.consumer(), outbox_end, "", now, now)
+                .await?;
+        }
+    }
     let mut directory = workspace.load_directory(&target, &plugins).await?;
     // A field that is gone keeps its last name in the history.
     for (field, name) in &state.directory.fields {

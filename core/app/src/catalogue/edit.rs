@@ -6,8 +6,9 @@
 //! would undo it with their next version.
 
 use relata_catalog::{
-    Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, OWNER_WORKSPACE, Object,
-    ObjectDefinition, ObjectEntry, PathSegment, Pipeline, PipelineDefinition, StageDefinition,
+    Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, KindDefinition, OWNER_PLATFORM,
+    OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry, PathSegment, Pipeline,
+    PipelineDefinition, StageDefinition,
 };
 use serde_json::{Map, Value as Json};
 
@@ -26,10 +27,12 @@ pub async fn object_create(
     let definition = with_key(definition)?;
     let definition =
         ObjectDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
-    edit(workspace, caller, &[], move |_, blueprint| {
-        blueprint
-            .objects
-            .push(ObjectEntry::Define(definition.clone()));
+    edit(workspace, caller, &[], move |catalogue, blueprint| {
+        let mut definition = definition.clone();
+        for field in &mut definition.fields {
+            point_by_name(catalogue, field);
+        }
+        blueprint.objects.push(ObjectEntry::Define(definition));
         Ok(())
     })
     .await
@@ -99,7 +102,9 @@ pub async fn field_create(
     let definition = FieldDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
     edit(workspace, caller, &[], move |catalogue, blueprint| {
         let object = object_named(catalogue, &name)?;
-        fields_mut(blueprint, object).push(definition.clone());
+        let mut definition = definition.clone();
+        point_by_name(catalogue, &mut definition);
+        fields_mut(blueprint, object).push(definition);
         Ok(())
     })
     .await
@@ -123,6 +128,9 @@ pub async fn field_update(
         let definition = own_field(blueprint, object, &field)?;
         let merged = merged(definition.to_json(), &changes, "")?;
         *definition = FieldDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+        if changes.contains_key("to") {
+            point_by_name(catalogue, definition);
+        }
         Ok(())
     })
     .await
@@ -307,6 +315,14 @@ async fn edit(
     authorise_admin(caller)?;
     let edited = move |catalogue: &Catalogue| {
         let mut blueprint = relata_catalog::export(catalogue, OWNER_WORKSPACE);
+        for entry in &mut blueprint.objects {
+            // The export leaves the platform's name out; here an object has one spelling.
+            if let ObjectEntry::Extend(extension) = entry
+                && !extension.extends.contains('/')
+            {
+                extension.extends = Key::new(OWNER_PLATFORM, &extension.extends).to_string();
+            }
+        }
         change(catalogue, &mut blueprint)?;
         Ok(blueprint)
     };
@@ -334,6 +350,15 @@ fn at_element(mut error: AppError) -> AppError {
         }
     }
     error
+}
+
+/// The control plane knows objects by name, whoever owns them; a blueprint by key.
+fn point_by_name(catalogue: &Catalogue, definition: &mut FieldDefinition) {
+    if let KindDefinition::Relation(relation) = &mut definition.kind
+        && let Some((_, target)) = catalogue.object_named(&relation.to)
+    {
+        relation.to = target.key.to_string();
+    }
 }
 
 /// A definition without a key gets its name as key.

@@ -16,7 +16,9 @@ pub use edit::{
     pipeline_create, pipeline_delete, pipeline_update, stage_create, stage_delete, stage_update,
 };
 
-use relata_catalog::{Blueprint, OWNER_WORKSPACE};
+use relata_catalog::{
+    Blueprint, Limits, OWNER_WORKSPACE, TakenNames, resolve_document, resolve_text,
+};
 use serde_json::Value as Json;
 
 use crate::{AppError, Caller, Workspace, access::authorise_admin};
@@ -31,7 +33,7 @@ pub async fn blueprint_plan(
     document: &Json,
 ) -> Result<PlanView, AppError> {
     authorise_admin(caller)?;
-    let proposal = Proposal::of(OWNER_WORKSPACE, read(document)?);
+    let proposal = Proposal::of(OWNER_WORKSPACE, read(workspace, document)?);
     dry_run(workspace, caller, &proposal).await
 }
 
@@ -53,7 +55,7 @@ pub async fn blueprint_apply(
     let proposal = Proposal {
         plan_id,
         confirm: Confirm::Names(confirm),
-        ..Proposal::of(OWNER_WORKSPACE, read(document)?)
+        ..Proposal::of(OWNER_WORKSPACE, read(workspace, document)?)
     };
     carry_out(workspace, caller, &proposal).await
 }
@@ -70,11 +72,17 @@ pub fn blueprint_export(workspace: &Workspace, caller: &Caller) -> Result<Bluepr
     ))
 }
 
-fn read(document: &Json) -> Result<Blueprint, AppError> {
+/// Resolves here as well as in the transaction, so that mistakes of form and of meaning are
+/// answered together.
+fn read(workspace: &Workspace, document: &Json) -> Result<Blueprint, AppError> {
+    let state = workspace.state();
+    let (taken, limits) = (TakenNames::default(), Limits::default());
+    let (current, owner) = (&state.catalogue, OWNER_WORKSPACE);
     let read = match document {
         // A client may send the YAML text as it is.
-        Json::String(text) => Blueprint::parse(text),
-        document => Blueprint::from_json(document),
+        Json::String(text) => resolve_text(current, owner, text, &taken, &limits),
+        document => resolve_document(current, owner, document, &taken, &limits),
     };
-    read.map_err(AppError::bad_input_issues)
+    read.map(|(blueprint, _)| blueprint)
+        .map_err(AppError::bad_input_issues)
 }

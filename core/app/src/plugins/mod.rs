@@ -145,7 +145,13 @@ pub async fn plugin_plan(
 ) -> Result<PluginPlan, AppError> {
     authorise_admin(caller)?;
     let candidate = candidate(workspace, package, options)?;
-    let proposal = Proposal::of(&candidate.package.manifest.id, candidate.blueprint.clone());
+    let manifest = candidate.package.manifest.clone();
+    let proposal = Proposal {
+        accept: Some(Box::new(move |target| {
+            fits(target, &manifest.id, &manifest)
+        })),
+        ..Proposal::of(&candidate.package.manifest.id, candidate.blueprint.clone())
+    };
     let plan = dry_run(workspace, caller, &proposal).await?;
     Ok(PluginPlan {
         replaces: replaced_version(workspace, &candidate.package.manifest.id),
@@ -272,6 +278,7 @@ pub async fn plugin_uninstall(
     if workspace.state().plugins.get(id).is_none() {
         return Err(no_plugin(workspace, id));
     }
+    nobody_requires(workspace, id)?;
     let export = match data {
         KeepData::Export => Some(export::plugin_export(workspace, caller, id).await?),
         KeepData::Keep | KeepData::Drop => None,
@@ -404,6 +411,24 @@ fn required(workspace: &Workspace, manifest: &Manifest, issues: &mut Issues) {
                 .at("plugin.toml"),
         );
     }
+}
+
+/// Whether other plugins go on without this one.
+fn nobody_requires(workspace: &Workspace, id: &str) -> Result<(), AppError> {
+    let state = workspace.state();
+    let others: Vec<&str> = state
+        .plugins
+        .iter()
+        .filter(|other| other.id != id && other.manifest.requires.contains_key(id))
+        .map(|other| other.id.as_str())
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(AppError::bad_input(format!(
+        "{id} is needed by {}: uninstall that first",
+        others.join(", ")
+    )))
 }
 
 /// Two plugins with one prefix would have the same GraphQL names.

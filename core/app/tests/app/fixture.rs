@@ -1,0 +1,283 @@
+//! Fresh workspaces, and short ways to write and read in them.
+
+use std::sync::Arc;
+
+use relata_app::{
+    AppError, Caller, Unit, Workspace, WorkspaceOptions,
+    records::{
+        record_create, record_create_many, record_delete, record_destroy, record_restore,
+        record_update,
+    },
+};
+use relata_catalog::{ObjectIndex, Value};
+use relata_host::{CompileCommand, Host, HostOptions, Limits};
+use relata_store::{DatabaseOptions, Lock, Record, read::CursorKey};
+use serde_json::{Map, Value as Json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Runs a test on each database that there is.
+macro_rules! on_each_database {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let place = $crate::fixture::Place::sqlite();
+                super::$name(place.open().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if let Some(place) = $crate::fixture::Place::postgres().await {
+                    super::$name(place.open().await).await;
+                    place.drop().await;
+                }
+            })*
+        }
+    };
+}
+
+/// Where a workspace lives.
+pub(crate) struct Place {
+    folder: TempDir,
+    url: String,
+    drop: Option<(String, String)>,
+}
+
+impl Place {
+    pub(crate) fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        let url = format!(
+            "sqlite://{}?mode=rwc",
+            folder.path().join("test.db").display()
+        );
+        Self {
+            folder,
+            url,
+            drop: None,
+        }
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let base = std::env::var("RELATA_TEST_POSTGRES").ok()?;
+        let name = format!("relata_app_{}", Uuid::now_v7().simple());
+        execute(&base, &format!("CREATE DATABASE {name}")).await;
+        Some(Self {
+            folder: TempDir::new().unwrap(),
+            url: format!("{}/{name}", base.trim_end_matches('/')),
+            drop: Some((base, name)),
+        })
+    }
+
+    pub(crate) async fn open(&self) -> Workspace {
+        let host = Host::new(HostOptions {
+            cache_dir: self.folder.path().join("cache"),
+            limits: Limits {
+                calls_concurrent_max: 4,
+                ..Limits::default()
+            },
+            compile_command: CompileCommand::InThisProcess,
+        })
+        .unwrap();
+        let options = WorkspaceOptions::new(
+            DatabaseOptions::new(self.url.clone()),
+            host,
+            CursorKey::new([7; 16]),
+        );
+        Workspace::open(options).await.unwrap()
+    }
+
+    pub(crate) async fn drop(self) {
+        if let Some((base, name)) = &self.drop {
+            execute(
+                base,
+                &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            )
+            .await;
+        }
+    }
+}
+
+async fn execute(url: &str, sql: &str) {
+    let (client, connection) =
+        tokio_postgres::connect(&format!("{url}/postgres"), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    let running = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    running.await.unwrap().unwrap();
+}
+
+pub(crate) fn map(json: Json) -> Map<String, Json> {
+    match json {
+        Json::Object(map) => map,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+/// A user who is an administrator.
+pub(crate) async fn administrator(workspace: &Workspace) -> Caller {
+    relata_app::users::administrator_ensure(workspace, "ada@example.org", None)
+        .await
+        .unwrap();
+    let user = relata_app::users::user_by_email(workspace, "ada@example.org")
+        .await
+        .unwrap();
+    Caller::user(user)
+}
+
+/// Somebody without rights beyond records.
+pub(crate) fn nobody() -> Caller {
+    Caller {
+        is_admin: false,
+        ..Caller::system()
+    }
+}
+
+fn index(unit: &Unit, object: &str) -> ObjectIndex {
+    unit.catalogue().object_named(object).unwrap().0
+}
+
+pub(crate) async fn create(
+    workspace: &Workspace,
+    object: &'static str,
+    data: Json,
+) -> Result<Uuid, AppError> {
+    create_as(workspace, &nobody(), object, data).await
+}
+
+pub(crate) async fn create_as(
+    workspace: &Workspace,
+    caller: &Caller,
+    object: &'static str,
+    data: Json,
+) -> Result<Uuid, AppError> {
+    let data = map(data);
+    workspace
+        .transact(caller, move |unit| {
+            let data = data.clone();
+            Box::pin(async move { record_create(&unit, index(&unit, object), &data).await })
+        })
+        .await
+}
+
+pub(crate) async fn create_many(
+    workspace: &Workspace,
+    object: &'static str,
+    rows: Vec<Json>,
+) -> Result<Vec<Uuid>, AppError> {
+    let rows: Arc<Vec<Map<String, Json>>> = Arc::new(rows.into_iter().map(map).collect());
+    workspace
+        .transact(&nobody(), move |unit| {
+            let rows = Arc::clone(&rows);
+            Box::pin(async move { record_create_many(&unit, index(&unit, object), &rows).await })
+        })
+        .await
+}
+
+pub(crate) async fn update(
+    workspace: &Workspace,
+    object: &'static str,
+    id: Uuid,
+    data: Json,
+    if_version: Option<i64>,
+) -> Result<(), AppError> {
+    update_as(workspace, &nobody(), object, id, data, if_version).await
+}
+
+pub(crate) async fn update_as(
+    workspace: &Workspace,
+    caller: &Caller,
+    object: &'static str,
+    id: Uuid,
+    data: Json,
+    if_version: Option<i64>,
+) -> Result<(), AppError> {
+    let data = map(data);
+    workspace
+        .transact(caller, move |unit| {
+            let data = data.clone();
+            Box::pin(async move {
+                record_update(&unit, index(&unit, object), id, &data, if_version).await
+            })
+        })
+        .await
+}
+
+pub(crate) async fn delete(
+    workspace: &Workspace,
+    object: &'static str,
+    id: Uuid,
+) -> Result<(), AppError> {
+    workspace
+        .transact(&nobody(), move |unit| {
+            Box::pin(async move { record_delete(&unit, index(&unit, object), id).await })
+        })
+        .await
+}
+
+pub(crate) async fn restore(
+    workspace: &Workspace,
+    object: &'static str,
+    id: Uuid,
+) -> Result<(), AppError> {
+    workspace
+        .transact(&nobody(), move |unit| {
+            Box::pin(async move { record_restore(&unit, index(&unit, object), id).await })
+        })
+        .await
+}
+
+pub(crate) async fn destroy(
+    workspace: &Workspace,
+    object: &'static str,
+    id: Uuid,
+) -> Result<(), AppError> {
+    workspace
+        .transact(&nobody(), move |unit| {
+            Box::pin(async move { record_destroy(&unit, index(&unit, object), id).await })
+        })
+        .await
+}
+
+pub(crate) async fn get(workspace: &Workspace, object: &'static str, id: Uuid) -> Option<Record> {
+    workspace
+        .transact(&nobody(), move |unit| {
+            Box::pin(async move {
+                let object = unit.catalogue().object(index(&unit, object)).clone();
+                Ok(unit.transaction().get(&object, id, Lock::None).await?)
+            })
+        })
+        .await
+        .unwrap()
+}
+
+/// The value of one field, as clients get it.
+pub(crate) async fn value(
+    workspace: &Workspace,
+    object: &'static str,
+    id: Uuid,
+    field: &str,
+) -> Json {
+    let record = get(workspace, object, id).await.unwrap();
+    let state = workspace.state();
+    let (_, described) = state.catalogue.object_named(object).unwrap();
+    let (index, field) = described.field_named(field).unwrap();
+    match record.value(index) {
+        Value::Stage(stage) => stage.stage.clone().into(),
+        value => relata_catalog::to_json(&field.kind, value),
+    }
+}
+
+/// Paths and codes of an error, as `path CODE`, sorted.
+pub(crate) fn issues(error: &AppError) -> Vec<String> {
+    let mut lines: Vec<String> = error
+        .issues()
+        .iter()
+        .map(|issue| format!("{} {}", issue.path_text(), issue.code))
+        .collect();
+    lines.sort();
+    lines
+}

@@ -1,0 +1,13 @@
+//! What the product does, through its own functions, on SQLite, and on PostgreSQL where
+//! `RELATA_TEST_POSTGRES` names a server.
+
+#![allow(clippy::unwrap_used)]
+
+#[macro_use]
+mod fixture;
+
+mod catalogue;
+mod guest;
+mod plugins;
+mod records;
+mod users;
