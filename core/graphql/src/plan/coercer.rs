@@ -4,7 +4,8 @@ use std::{str::FromStr, sync::Arc};
 
 use jiff::civil::Date;
 use relata_catalog::{
-    DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Value, coerce_operand, parse_instant,
+    DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Value, coerce, coerce_operand,
+    parse_instant,
 };
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
@@ -161,7 +162,8 @@ impl Coercer {
             Self::Field(field) => coerce_operand(field, input, context.catalogue),
             Self::PhoneNumber(field) => {
                 let typed = text(input)?;
-                let known = coerce_operand(field, input, context.catalogue)
+                // As a record would keep it.
+                let known = coerce(field, input, context.catalogue)
                     .ok()
                     .and_then(|value| match value {
                         Value::Phone(phone) => phone.e164,
@@ -217,8 +219,11 @@ impl Coercer {
     }
 }
 
-/// The issue's code of a page that is too large: makes the whole error `LIMIT_EXCEEDED`.
-pub(crate) const LIMIT_PAGE: &str = "PAGE_TOO_LARGE";
+/// The issue's code of a page that is too large.
+const LIMIT_PAGE: &str = "PAGE_TOO_LARGE";
+
+/// Codes of issues that say "too much", not "wrong".
+pub(crate) const LIMITS: [&str; 4] = [LIMIT_PAGE, "TOO_MANY", "TOO_DEEP", "TOO_LONG"];
 
 fn text(input: &Json) -> Result<&str, Issues> {
     input.as_str().ok_or_else(|| wrong("a text", input).into())

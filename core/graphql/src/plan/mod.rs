@@ -41,7 +41,7 @@ use relata_store::{
 };
 
 use self::{
-    coercer::{CoerceContext, Coercer, LIMIT_PAGE},
+    coercer::{CoerceContext, Coercer, LIMITS},
     cost::Cost,
     draft::Draft,
     inputs::{Slot, Template, Variables},
@@ -477,7 +477,10 @@ fn error_of(issues: Issues, field: &Selected<'_>) -> GraphqlError {
 
 /// One error for all that is wrong with a root field.
 pub(crate) fn error_of_issues(issues: Issues, key: &str, at: (usize, usize)) -> GraphqlError {
-    let is_limit = issues.0.iter().all(|issue| issue.code == LIMIT_PAGE);
+    let is_limit = issues
+        .0
+        .iter()
+        .all(|issue| LIMITS.contains(&issue.code.as_str()));
     let message = match issues.0.as_slice() {
         [only] => format!("{}: {}", only.path_text(), only.message),
         several => format!("`{key}` has {} mistakes", several.len()),

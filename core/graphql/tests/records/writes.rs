@@ -8,6 +8,7 @@ use crate::fixture::{Client, on_each_database};
 on_each_database! {
     a_record_lives_and_dies
     every_kind_goes_in_and_comes_out
+    phones_that_are_no_numbers
     versions_guard_updates
     all_issues_at_once
     a_request_is_one_transaction
@@ -149,6 +150,26 @@ async fn every_kind_goes_in_and_comes_out(client: Client) {
                 "phones": null,
             },
         })
+    );
+}
+
+/// What cannot be read as a number is kept as it was typed.
+async fn phones_that_are_no_numbers(client: Client) {
+    let id = client
+        .create(
+            "company",
+            json!({"name": "Acme", "phones": {"primary": "intern 12"}}),
+        )
+        .await;
+    let read = client
+        .data(
+            "query Q($id: ID!) { company(id: $id) { phones { primary { e164 typed } additional { typed } } } }",
+            json!({"id": id}),
+        )
+        .await;
+    assert_eq!(
+        read["company"]["phones"],
+        json!({"primary": {"e164": null, "typed": "intern 12"}, "additional": []})
     );
 }
 
