@@ -137,13 +137,13 @@ impl<'c> Statement<'c> {
                 operand,
             } => self.compare(scope, *column, *operator, operand),
             Filter::IsNull { column, is_null } => self.is_null(scope, *column, *is_null),
-            Filter::ToOne { field, filter } => self.to_one(scope, *field, filter, depth),
+            Filter::ToOne { field, filter } => self.related_one(scope, *field, filter, depth),
             Filter::ToMany {
                 object,
                 field,
                 quantifier,
                 filter,
-            } => self.to_many(scope, *object, *field, *quantifier, filter, depth),
+            } => self.related_many(scope, *object, *field, *quantifier, filter, depth),
         }
     }
 
@@ -343,7 +343,7 @@ impl<'c> Statement<'c> {
         ))
     }
 
-    fn to_one(
+    fn related_one(
         &mut self,
         scope: &Scope,
         field: FieldIndex,
@@ -368,7 +368,7 @@ impl<'c> Statement<'c> {
         Ok(text)
     }
 
-    fn to_many(
+    fn related_many(
         &mut self,
         scope: &Scope,
         object: ObjectIndex,

@@ -70,9 +70,15 @@ pub(crate) enum Cell {
     },
 }
 
+/// What is written of each record of a list.
+pub(crate) type Body = Box<[Op]>;
+
 /// JSON texts by pipeline and stage.
 #[derive(Debug, Clone)]
-pub(crate) struct StageTexts(pub(crate) Box<[(Box<str>, Box<str>, Box<[u8]>)]>);
+pub(crate) struct StageTexts(pub(crate) Box<[StageText]>);
+
+/// Pipeline, stage, JSON.
+pub(crate) type StageText = (Box<str>, Box<str>, Box<[u8]>);
 
 impl StageTexts {
     /// The text of a stage, or `null`.
@@ -112,8 +118,11 @@ pub(crate) struct OptionProgram {
     pub(crate) from: Box<[Box<str>]>,
     pub(crate) from_unmet: Box<[u8]>,
     /// Columns of which one must be filled, and what is said when none is.
-    pub(crate) requires: Box<[(Box<[usize]>, Box<[u8]>)]>,
+    pub(crate) requires: Box<[Requirement]>,
 }
+
+/// Columns, JSON.
+pub(crate) type Requirement = (Box<[usize]>, Box<[u8]>);
 
 /// See [`OptionsProgram::members`].
 #[derive(Debug)]
@@ -167,7 +176,7 @@ pub(crate) struct ConnectionProgram {
     /// The level that counts, when that is asked for.
     pub(crate) count: Option<usize>,
     /// What is written of each row, for each list of the connection.
-    pub(crate) lists: Box<[Box<[Op]>]>,
+    pub(crate) lists: Box<[Body]>,
     pub(crate) members: Box<[ConnectionOp]>,
     /// Whether `startCursor` or `endCursor` is written.
     pub(crate) ends: bool,

@@ -55,7 +55,7 @@ pub struct Reader {
 #[derive(Debug)]
 enum Way {
     Sqlite(sqlite::Threads),
-    Postgres(postgres::Pool),
+    Postgres(Box<postgres::Pool>),
 }
 
 impl Reader {
@@ -69,7 +69,8 @@ impl Reader {
         let way = if options.url.starts_with("sqlite:") {
             Way::Sqlite(sqlite::Threads::open(Arc::clone(&options)).await?)
         } else {
-            Way::Postgres(postgres::Pool::open(Arc::clone(&options)).await?)
+            let pool = postgres::Pool::open(Arc::clone(&options)).await?;
+            Way::Postgres(Box::new(pool))
         };
         Ok(Self { way, options })
     }

@@ -9,6 +9,10 @@ use crate::filter::{ColumnRef, Deleted, Filter, Operand, OrderTerm, SystemColumn
 
 /// One root field of a query.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a read is made once for each plan; boxes would only be in the way"
+)]
 pub enum Read {
     /// One record by its id, or `null`. Trashed records are found too.
     One {
@@ -154,6 +158,10 @@ pub enum PageInfoMember {
 
 /// A member of a record's JSON object.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a read is made once for each plan; boxes would only be in the way"
+)]
 pub enum Member {
     /// JSON that is known beforehand (`__typename`).
     Literal {

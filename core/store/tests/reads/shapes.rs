@@ -31,7 +31,7 @@ fn full_client() -> serde_json::Value {
         "worth": {"amount": "-0.05", "currency": "CHF"}, "active": true, "since": "2024-02-29",
         "met": "2026-11-22T08:00:00.25Z", "tier": "GOLD", "tags": ["B", "A"],
         "mail": "a@example.com", "phone": "030 123456", "site": "https://example.com/x",
-        "extra": {"b": [1, 2.50, "ü"], "a": null},
+        "extra": {"b": [1, 2.5, "ü"], "a": null},
         "person": {"given": "小明", "family": "王", "order": "FAMILY_FIRST"},
         "mails": {"primary": "p@example.com", "additional": ["q@example.com"]},
         "phones": {"primary": "030 123456", "additional": ["12"]},
@@ -73,7 +73,7 @@ async fn every_kind_of_cell_is_written_alike() {
             r#"{"name":"Ada \"& Söhne\" 王","about":"long\\text\nline","size":-12,"rate":"3.10","#,
             r#""active":true,"since":"2024-02-29","met":"2026-11-22T08:00:00.25Z","tier":"GOLD","#,
             r#""tags":["B","A"],"mail":"a@example.com","site":"https://example.com/x","#,
-            r#""extra":{"b":[1,2.50,"ü"],"a":null},"number":"C-0007","parent":null,"#,
+            r#""extra":{"b":[1,2.5,"ü"],"a":null},"number":"C-0007","parent":null,"#,
             r#""id":"00000000-0000-0000-0000-000000000001","version":1,"#,
             r#""createdAt":"1970-01-01T00:00:01Z","deletedAt":null,"#,
             r#""label":"Ada \"& Söhne\" 王","__typename":"Client"}"#

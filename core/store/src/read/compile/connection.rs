@@ -11,7 +11,7 @@ use crate::read::condition::{Scope, Statement};
 use crate::read::cursor::{CursorColumn, fingerprint};
 use crate::read::order::Term;
 use crate::read::plan::{Given, Level, PageArguments, PageQuery, Parent, Query, select};
-use crate::read::program::{ConnectionOp, ConnectionProgram, Op};
+use crate::read::program::{Body, ConnectionOp, ConnectionProgram, Op};
 use crate::read::{Connection, ConnectionMember, EdgeMember, Page, PageInfoMember};
 
 /// What a list has beside its columns and tables.
@@ -61,7 +61,7 @@ impl<'c> Compiler<'c> {
         parent: Option<Parent>,
         position: Position,
         wanted: &Wanted,
-    ) -> Result<(usize, Box<[Box<[Op]>]>), CompileError> {
+    ) -> Result<(usize, Box<[Body]>), CompileError> {
         let scope = Scope {
             object: connection.object,
             alias: "t".to_owned(),
@@ -70,7 +70,7 @@ impl<'c> Compiler<'c> {
         let level = self.reserve()?;
         let mut select_of = Select::new(self.statement(parent), level, &object.table, &scope.alias);
         let terms = self.terms(&mut select_of, &scope, &connection.order)?;
-        let mut lists: Vec<Box<[Op]>> = Vec::new();
+        let mut lists: Vec<Body> = Vec::new();
         for member in &connection.members {
             match member {
                 ConnectionMember::Nodes { members, .. } => {
@@ -266,7 +266,7 @@ impl<'c> Compiler<'c> {
         scope: &Scope,
         members: &[EdgeMember],
         position: Position,
-    ) -> Result<Box<[Op]>, CompileError> {
+    ) -> Result<Body, CompileError> {
         let mut program = Program::default();
         program.open();
         for member in members {
@@ -360,7 +360,7 @@ fn connection_program(
     wanted: &Wanted,
     page: Option<usize>,
     count: Option<usize>,
-    lists: Box<[Box<[Op]>]>,
+    lists: Box<[Body]>,
 ) -> ConnectionProgram {
     let mut program = ConnectionWriter::default();
     program.open();
