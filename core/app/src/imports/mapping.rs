@@ -1,0 +1,372 @@
+//! Which column becomes which field: the options, held against the file's header and the
+//! catalogue, all mistakes at once.
+
+use std::collections::HashSet;
+
+use relata_catalog::{Catalogue, FieldIndex, Issue, Issues, Kind, Object, ObjectIndex};
+use serde_json::{Map, Value as Json};
+
+use super::{ImportOptions, Row, RowError, Table, cells};
+use crate::AppError;
+
+/// Resolved options.
+#[derive(Debug, Clone)]
+pub(super) struct Mapping {
+    /// Column's position and name, and where its cells go.
+    columns: Vec<(usize, String, Target)>,
+    /// What every row gets.
+    constants: Map<String, Json>,
+    /// Relations found by a value.
+    pub(super) lookups: Vec<Lookup>,
+    skip_empty: Vec<usize>,
+    distinct: Vec<usize>,
+    kinds: Vec<(String, Kind)>,
+}
+
+/// Where a column's cells go.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// A field.
+    Field { name: String },
+    /// A part of a composite field.
+    Part { name: String, part: String },
+    /// A relation, found by a value: position in [`Mapping::lookups`].
+    Lookup(usize),
+}
+
+/// A relation whose target is found by a value.
+#[derive(Debug, Clone)]
+pub(super) struct Lookup {
+    /// The file's column.
+    pub(super) column: String,
+    /// The relation's name.
+    pub(super) relation: String,
+    /// The object that it points at.
+    pub(super) target: ObjectIndex,
+    /// The target's field that has the value.
+    pub(super) field: FieldIndex,
+}
+
+/// Parts of composite fields that a column or a constant may fill.
+fn parts(kind: &Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Money { .. } => &["amount", "currency"],
+        Kind::FullName => &["full", "given", "family", "order"],
+        Kind::Emails => &["primary"],
+        Kind::Phones => &["primary"],
+        Kind::Address => &["street", "city", "region", "postalCode", "country"],
+        Kind::Stage => &["to", "pipeline"],
+        _ => &[],
+    }
+}
+
+impl Mapping {
+    pub(super) fn resolve(
+        catalogue: &Catalogue,
+        object: ObjectIndex,
+        header: &[String],
+        options: &ImportOptions,
+    ) -> Result<Self, AppError> {
+        let target_object = catalogue.object(object);
+        let mut issues = Issues::default();
+        let mut mapping = Self {
+            columns: Vec::new(),
+            constants: Map::new(),
+            lookups: Vec::new(),
+            skip_empty: positions(header, &options.skip_empty, "skipEmpty", &mut issues),
+            distinct: positions(header, &options.distinct, "distinct", &mut issues),
+            kinds: target_object
+                .fields
+                .iter()
+                .map(|field| (field.name.clone(), field.kind.clone()))
+                .collect(),
+        };
+        if options.map.is_empty() {
+            issues.push(
+                Issue::new(
+                    "BAD_INPUT",
+                    "nothing is mapped; write at least one COLUMN=FIELD",
+                )
+                .at("map"),
+            );
+        }
+        let mut taken = HashSet::new();
+        for (index, text) in options.map.iter().enumerate() {
+            let resolved = split(text).and_then(|(column, target)| {
+                let position = position(header, column)?;
+                if !taken.insert(target.to_owned()) {
+                    return Err(Issue::new(
+                        "BAD_INPUT",
+                        format!("`{target}` is given twice"),
+                    ));
+                }
+                let target = mapping.target(catalogue, target_object, column, target)?;
+                Ok((position, column.to_owned(), target))
+            });
+            match resolved {
+                Ok(column) => mapping.columns.push(column),
+                Err(issue) => issues.push(issue.at(index).at("map")),
+            }
+        }
+        for (index, text) in options.set.iter().enumerate() {
+            let resolved = split(text).and_then(|(target, value)| {
+                if !taken.insert(target.to_owned()) {
+                    return Err(Issue::new(
+                        "BAD_INPUT",
+                        format!("`{target}` is given twice"),
+                    ));
+                }
+                mapping.constant(catalogue, target_object, target, value)
+            });
+            if let Err(issue) = resolved {
+                issues.push(issue.at(index).at("set"));
+            }
+        }
+        issues
+            .into_result(mapping)
+            .map_err(AppError::bad_input_issues)
+    }
+
+    fn target(
+        &mut self,
+        catalogue: &Catalogue,
+        object: &Object,
+        column: &str,
+        target: &str,
+    ) -> Result<Target, Issue> {
+        let (name, part) = target
+            .split_once('.')
+            .map_or((target, None), |(name, part)| (name, Some(part)));
+        let field = field(object, name)?;
+        match (&field.kind, part) {
+            (Kind::Relation(relation), Some(by)) => {
+                let (target, target_object) =
+                    catalogue.object_keyed(&relation.target).ok_or_else(|| {
+                        Issue::new(
+                            "BAD_INPUT",
+                            format!("`{name}` points at an object that is not there"),
+                        )
+                    })?;
+                let (position, _) = target_object
+                    .field_named(by)
+                    .ok_or_else(|| no_field(target_object, by))?;
+                self.lookups.push(Lookup {
+                    column: column.to_owned(),
+                    relation: name.to_owned(),
+                    target,
+                    field: position,
+                });
+                Ok(Target::Lookup(self.lookups.len() - 1))
+            }
+            (Kind::Autonumber { .. }, _) => Err(Issue::new(
+                "BAD_INPUT",
+                format!("`{name}` is an autonumber: the platform gives it"),
+            )),
+            (_, None) => Ok(Target::Field {
+                name: name.to_owned(),
+            }),
+            (kind, Some(part)) if parts(kind).contains(&part) => Ok(Target::Part {
+                name: name.to_owned(),
+                part: part.to_owned(),
+            }),
+            (kind, Some(part)) => Err(Issue::new(
+                "BAD_INPUT",
+                if parts(kind).is_empty() {
+                    format!("`{name}` is of kind {} and has no parts", kind.name())
+                } else {
+                    format!(
+                        "`{name}` has no part `{part}`; it has {}",
+                        parts(kind).join(", ")
+                    )
+                },
+            )),
+        }
+    }
+
+    fn constant(
+        &mut self,
+        catalogue: &Catalogue,
+        object: &Object,
+        target: &str,
+        value: &str,
+    ) -> Result<(), Issue> {
+        match self.target(catalogue, object, "", target)? {
+            Target::Lookup(_) => {
+                self.lookups.pop();
+                Err(Issue::new(
+                    "BAD_INPUT",
+                    "a relation can't be a constant; give the file a column for it",
+                ))
+            }
+            Target::Field { name } => {
+                let json = self
+                    .json(&name, value)
+                    .map_err(|message| Issue::new("BAD_INPUT", message))?;
+                self.constants.insert(name, json);
+                Ok(())
+            }
+            Target::Part { name, part } => {
+                put_part(&mut self.constants, &name, &part, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn json(&self, name: &str, text: &str) -> Result<Json, String> {
+        let kind = self
+            .kinds
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, kind)| kind);
+        kind.map_or_else(
+            || Ok(Json::String(text.to_owned())),
+            |kind| cells::json(kind, text),
+        )
+    }
+
+    /// The rows, the number of those passed over, and what is wrong already.
+    pub(super) fn rows(
+        &self,
+        table: &Table,
+        options: &ImportOptions,
+    ) -> (Vec<Row>, u64, Vec<RowError>) {
+        let mut seen = HashSet::new();
+        let mut rows = Vec::with_capacity(table.rows.len());
+        let mut skipped = 0;
+        let mut errors = Vec::new();
+        for (line, record) in &table.rows {
+            let cell = |position: usize| record.get(position).unwrap_or_default().trim();
+            let is_empty = self
+                .skip_empty
+                .iter()
+                .any(|position| cell(*position).is_empty());
+            let is_repeated = !options.distinct.is_empty()
+                && !seen.insert(
+                    self.distinct
+                        .iter()
+                        .map(|position| cell(*position).to_owned())
+                        .collect::<Vec<_>>(),
+                );
+            if is_empty || is_repeated {
+                skipped += 1;
+                continue;
+            }
+            let mut row = Row {
+                line: *line,
+                data: self.constants.clone(),
+                lookups: Vec::new(),
+            };
+            for (position, column, target) in &self.columns {
+                let text = cell(*position);
+                if text.is_empty() {
+                    continue;
+                }
+                match target {
+                    Target::Lookup(number) => row.lookups.push((*number, text.to_owned())),
+                    Target::Part { name, part } => put_part(&mut row.data, name, part, text),
+                    Target::Field { name } => match self.json(name, text) {
+                        Ok(json) => {
+                            row.data.insert(name.clone(), json);
+                        }
+                        Err(message) => errors.push(RowError {
+                            line: *line,
+                            column: Some(column.clone()),
+                            code: "BAD_INPUT".to_owned(),
+                            message,
+                        }),
+                    },
+                }
+            }
+            rows.push(row);
+        }
+        (rows, skipped, errors)
+    }
+
+    /// The column that fills the field (and part) at the beginning of this path.
+    pub(super) fn column_of(&self, path: &[&str]) -> Option<String> {
+        let (name, rest) = path.split_first()?;
+        let exact = self.columns.iter().find(|(_, _, target)| {
+            matches!(target, Target::Part { name: known, part } if known == name && rest.first() == Some(&part.as_str()))
+        });
+        let any = self.columns.iter().find(|(_, _, target)| match target {
+            Target::Field { name: known } | Target::Part { name: known, .. } => known == name,
+            Target::Lookup(number) => self.lookups[*number].relation == *name,
+        });
+        exact.or(any).map(|(_, column, _)| column.clone())
+    }
+}
+
+fn put_part(data: &mut Map<String, Json>, name: &str, part: &str, text: &str) {
+    let value = data
+        .entry(name.to_owned())
+        .or_insert_with(|| Json::Object(Map::new()));
+    if let Json::Object(members) = value {
+        members.insert(part.to_owned(), Json::String(text.to_owned()));
+    }
+}
+
+fn split(text: &str) -> Result<(&str, &str), Issue> {
+    text.split_once('=')
+        .map(|(left, right)| (left.trim(), right.trim()))
+        .filter(|(left, _)| !left.is_empty())
+        .ok_or_else(|| {
+            Issue::new(
+                "BAD_INPUT",
+                format!("`{text}` is not of the form LEFT=RIGHT"),
+            )
+        })
+}
+
+fn position(header: &[String], column: &str) -> Result<usize, Issue> {
+    header
+        .iter()
+        .position(|name| name == column)
+        .ok_or_else(|| {
+            Issue::new(
+                "BAD_INPUT",
+                format!(
+                    "the file has no column `{column}`; it has {}",
+                    header.join(", ")
+                ),
+            )
+        })
+}
+
+fn positions(
+    header: &[String],
+    columns: &[String],
+    option: &str,
+    issues: &mut Issues,
+) -> Vec<usize> {
+    let mut found = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        match position(header, column) {
+            Ok(position) => found.push(position),
+            Err(issue) => issues.push(issue.at(index).at(option)),
+        }
+    }
+    found
+}
+
+fn field<'a>(object: &'a Object, name: &str) -> Result<&'a relata_catalog::Field, Issue> {
+    object
+        .field_named(name)
+        .map(|(_, field)| field)
+        .ok_or_else(|| no_field(object, name))
+}
+
+fn no_field(object: &Object, name: &str) -> Issue {
+    let names: Vec<&str> = object
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    Issue::new(
+        "BAD_INPUT",
+        format!(
+            "{} has no field `{name}`; it has {}",
+            object.singular,
+            names.join(", ")
+        ),
+    )
+}
