@@ -152,10 +152,13 @@ scenario!(
         );
 
         let statement = server
-        .graphql("query($m: ID!) { membership_statement(member: $m) { balance entries { points } } }", json!({"m": member}))
+        .graphql("query($m: ID!) { membership_statement(member: $m) { closingBalance entries { points } } }", json!({"m": member}))
         .await
         .data();
-        assert_eq!(statement["membership_statement"]["balance"], needed - 40);
+        assert_eq!(
+            statement["membership_statement"]["closingBalance"],
+            needed - 40
+        );
         assert_eq!(
             statement["membership_statement"]["entries"]
                 .as_array()
@@ -215,23 +218,23 @@ scenario!(
         // At once: the event is committed with the write, the hook comes when it comes.
         let folder = server.kill().await.unwrap();
         let server = Server::start_on(folder).await.unwrap();
+        let risen = "{ tierPassages(orderBy: [{createdAt: ASC}]) { nodes { member { id } to { rank } createdBy { __typename ... on Plugin { id } } } } }";
         let data = server
-            .wait_until("{ tasks { totalCount nodes { title } } }", |data| {
-                data["tasks"]["totalCount"] == 1
+            .wait_until(risen, |data| {
+                data["tierPassages"]["nodes"].as_array().unwrap().len() >= 2
             })
             .await;
-        assert!(
-            !data["tasks"]["nodes"][0]["title"]
-                .as_str()
-                .unwrap()
-                .is_empty()
-        );
-        // Delivered at least once, acted on once.
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        assert_eq!(
-            server.data("{ tasks { totalCount } }").await["tasks"]["totalCount"],
-            1
-        );
+        let by = json!({"__typename": "Plugin", "id": "relata.membership"});
+        let expected = json!([
+            {"member": {"id": member}, "to": {"rank": 1}, "createdBy": by},
+            {"member": {"id": member}, "to": {"rank": 2}, "createdBy": by},
+        ]);
+        assert_eq!(data["tierPassages"]["nodes"], expected);
+        // Delivered at least once, acted on once: another write, another event, no third passage.
+        earn(&server, &member, 1).await;
+        let folder = server.kill().await.unwrap();
+        let server = Server::start_on(folder).await.unwrap();
+        assert_eq!(server.data(risen).await["tierPassages"]["nodes"], expected);
     }
 );
 

@@ -63,7 +63,7 @@ pub(super) fn measure(
 /// Makes an object of the workspace with the same fields as the plugin's, relations left out.
 fn copy_object(server: &Relata<Serving>) -> Result<()> {
     let answer = server.configure(
-        "query($name: String!){object(name: $name){fields{name kind definition}}}",
+        "query($name: String!){object(name: $name){fields{name kind settings required default}}}",
         &json!({"name": HOOKED}),
     )?;
     let fields = answer
@@ -74,8 +74,13 @@ fn copy_object(server: &Relata<Serving>) -> Result<()> {
         .iter()
         .filter(|field| field["kind"] != "relation" && field["kind"] != "stage")
         .map(|field| {
-            let mut copy = field["definition"].clone();
+            let mut copy = field["settings"].clone();
             copy["key"] = field["name"].clone();
+            for member in ["kind", "required", "default"] {
+                if !field[member].is_null() {
+                    copy[member] = field[member].clone();
+                }
+            }
             copy
         })
         .collect();

@@ -50,33 +50,48 @@ impl Relata<Prepared> {
             first_answer: Duration::ZERO,
             state: Prepared,
         };
-        let plugins = process::target_folder().join("guests");
-        let plugins = plugins.to_string_lossy();
-        relata.run(&[
-            "sample",
-            "--records",
-            &records.to_string(),
-            "--plugins",
-            &plugins,
-        ])?;
-        relata.run(&[
-            "user",
-            "create",
-            "--email",
-            "bench@example.com",
-            "--name",
-            "Bench",
-            "--admin",
-        ])?;
-        let printed = relata.run(&["token", "create", "--user", "bench@example.com", "--json"])?;
-        let answer: Value = serde_json::from_str(&printed)?;
-        relata.token = answer["token"].as_str().context("a token")?.to_owned();
+        relata.token = relata.fill(records)?;
 
         let start = Instant::now();
         let process = relata.start()?;
         relata.ask_at(&process.url, "{companies(first: 1){nodes{id}}}", &json!({}))?;
         relata.first_answer = start.elapsed();
         Ok(relata)
+    }
+
+    /// Fills the workspace as the demo does, and gives the token that the demo prints.
+    fn fill(&self, records: u32) -> Result<String> {
+        let mut demo = self.command(&[
+            "demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--database-url",
+            &self.database_url,
+        ]);
+        demo.args(["--records", &records.to_string(), "--plugins"])
+            .arg(process::target_folder().join("guests"))
+            .arg("--cache-dir")
+            .arg(self.folder.join("cache"));
+        let mut demo = demo
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("could not run relata demo")?;
+        let stdout = demo.stdout.take().context("stdout is piped")?;
+        let token = BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.strip_prefix("token: ")
+                    .map(|token| token.trim().to_owned())
+            })
+            .context("relata demo printed no token");
+        let _ = process::command("kill", &["-TERM", &demo.id().to_string()]).status();
+        let status = demo.wait()?;
+        if !status.success() {
+            bail!("relata demo: {status}");
+        }
+        token
     }
 
     pub(super) fn serve(self) -> Result<Relata<Serving>> {
@@ -113,13 +128,8 @@ impl<State> Relata<State> {
             .env("RELATA_DATABASE_URL", &self.database_url)
             .env("RELATA_CACHE_DIR", self.folder.join("cache"))
             .env("RELATA_DATA_DIR", self.folder.join("data"))
-            .env("RELATA_ADMIN_PASSWORD", "correct horse battery staple")
             .env("RELATA_LOG", "warn");
         command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Result<String> {
-        process::output(self.command(arguments))
     }
 
     fn start(&self) -> Result<Process> {
