@@ -66,6 +66,8 @@ impl Default for DeliveryOptions {
 
 /// Versions of a record's history that are looked through for the values of one delivery.
 const HISTORY_MAX: u64 = 1_000;
+/// How long a commit waits for others before the outbox is looked at.
+const COALESCE: Duration = Duration::from_millis(10);
 /// How often old entries are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// A position that only passes over entries of no interest is written this rarely: on SQLite it
@@ -88,10 +90,14 @@ pub(crate) async fn pump(workspace: Workspace) {
                 workspace.options().delivery.look_every
             }
         };
-        tokio::select! {
+        let woken = tokio::select! {
             _ = ending.wait_for(|ending| *ending) => return,
-            () = workspace.outbox_wakes().notified() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = workspace.outbox_wakes().notified() => true,
+            () = tokio::time::sleep(wait) => false,
+        };
+        if woken {
+            // Many commits in a row are looked at together.
+            tokio::time::sleep(COALESCE).await;
         }
     }
 }

@@ -23,8 +23,9 @@ pub(crate) async fn load_all(
             known.sha256 == row.sha256
                 && known.status == wanted(row)
                 && known.prefix == row.prefix
-                && known.settings.to_string() == row.settings
-                && serde_json::to_string(&known.grants).is_ok_and(|grants| grants == row.grants)
+                && serde_json::from_str::<Json>(&row.settings)
+                    .is_ok_and(|now| now == known.settings)
+                && serde_json::from_str::<Grants>(&row.grants).is_ok_and(|now| now == known.grants)
         });
         installed.push(match known {
             Some(known) => Arc::clone(known),

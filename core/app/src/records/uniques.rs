@@ -1,7 +1,7 @@
 //! Unique keys: a look before the write, so that all collisions are told at once, and with names.
 //! The unique index stays the judge; what it says is told the same way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use relata_catalog::{FieldIndex, Issue, Kind, Object, ObjectIndex, Unique, Value, folded};
 use relata_store::{
@@ -40,11 +40,12 @@ pub(super) async fn check(
             let Some(key) = key_of(object, &fields, &draft.values) else {
                 continue;
             };
-            if taken.contains_key(&key) {
-                collisions.push(position);
-            } else {
-                taken.insert(key, position);
-                asked.push(position);
+            match taken.entry(key) {
+                Entry::Occupied(_) => collisions.push(position),
+                Entry::Vacant(free) => {
+                    free.insert(position);
+                    asked.push(position);
+                }
             }
         }
         for record in holders(unit, index, object, &fields, drafts, &asked).await? {
