@@ -363,10 +363,13 @@ impl Config {
         {
             mistakes.push(format!("{}: there is no such file", file.display()));
         }
-        let figment = Figment::new()
-            .merge(Spelled(Toml::file_exact(
-                file.unwrap_or(Path::new("relata.toml")),
-            )))
+        let mut figment = Figment::new();
+        // The file in the working folder need not be there; one that was named must be.
+        let path = file.unwrap_or(Path::new("relata.toml"));
+        if path.is_file() {
+            figment = figment.merge(Spelled(Toml::file_exact(path)));
+        }
+        let figment = figment
             .merge(Environment(variables.collect()))
             .merge(Spelled(Serialized::defaults(flags)));
         if let Err(error) = figment.extract::<Dict>() {
@@ -639,6 +642,14 @@ mod tests {
         );
         assert!(all.contains("--database-url: takes sqlite://"), "{all}");
         assert!(all.contains("RELATA_ADMIN_PASSWORD"), "{all}");
+    }
+
+    #[test]
+    fn only_a_file_that_was_named_must_be_there() {
+        let flags = Flags::default();
+        assert!(Config::layered(&flags, std::iter::empty(), None).is_ok());
+        let named = Path::new("/nowhere/relata.toml");
+        assert!(Config::layered(&flags, std::iter::empty(), Some(named)).is_err());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) async fn run(common: &Common, flags: &DemoFlags) -> Result<()> {
     let token = make_administrator(&target, &password).await?;
     for file in plugin_files(flags.plugins.as_deref())? {
         let installed = plugin::install_into(&target, &file, plugin::Granted::All).await?;
-        eprintln!("Installed {} {}", installed["id"], installed["version"]);
+        eprintln!("Installed {}", plugin::plugin_text(&installed));
     }
     make_sample(&workspace, flags.records).await?;
 

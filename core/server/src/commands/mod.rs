@@ -12,6 +12,7 @@ mod target;
 mod user;
 mod workspace;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -139,13 +140,15 @@ fn start_log(config: &Config) -> Result<(), telemetry::FilterError> {
 
 /// Prints an answer: as JSON where a program reads it, as text for a person.
 fn print_answer(common: &Common, json: &serde_json::Value, text: impl FnOnce() -> String) {
-    if common.json {
-        println!("{json:#}");
+    let answer = if common.json {
+        format!("{json:#}")
     } else {
-        let text = text();
-        if !text.is_empty() {
-            println!("{}", text.trim_end());
-        }
+        text()
+    };
+    let answer = answer.trim_end();
+    if !answer.is_empty() {
+        // Who has read enough and gone (`| head`) is no failure.
+        let _ = writeln!(std::io::stdout().lock(), "{answer}");
     }
 }
 

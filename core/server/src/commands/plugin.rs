@@ -65,14 +65,18 @@ pub(super) enum Granted {
 }
 
 async fn install(common: &Common, file: &Path, granted: Granted) -> Result<()> {
-    let hint = match &granted {
-        Granted::Nothing => "; `--plan` shows what it asks for, `--grant-all` grants it",
-        Granted::These(_) | Granted::All => "",
-    };
     let target = Target::open(common).await?;
     let installed = install_into(&target, file, granted).await;
     target.close().await;
-    let plugin = installed.with_context(|| format!("{} is not installed{hint}", file.display()))?;
+    let plugin = installed.map_err(|error| {
+        let is_about_grants = error.to_string().contains("granted");
+        let hint = if is_about_grants {
+            "; --plan shows what it asks for, --grant-all grants it"
+        } else {
+            ""
+        };
+        error.context(format!("{} is not installed{hint}", file.display()))
+    })?;
     print_answer(common, &plugin, || {
         format!("{} is installed", plugin_text(&plugin))
     });
@@ -196,7 +200,8 @@ async fn uninstall(common: &Common, id: &str, fate: PluginData) -> Result<()> {
     Ok(())
 }
 
-fn plugin_text(plugin: &Json) -> String {
+/// `relata.membership 0.1.0`
+pub(super) fn plugin_text(plugin: &Json) -> String {
     format!(
         "{} {}",
         plugin["id"].as_str().unwrap_or_default(),
