@@ -132,7 +132,7 @@ impl Records {
                     break request_errors(&errors, Outcome::RequestError, context);
                 }
                 Err(Stop::NotHere(error)) => {
-                    break request_errors(&[error], Outcome::MethodNotAllowed, context);
+                    break request_errors(&[*error], Outcome::MethodNotAllowed, context);
                 }
                 Err(Stop::Failed(error)) => {
                     let error = GraphqlError::of_app_anywhere(&error);
@@ -156,10 +156,9 @@ impl Records {
         };
         let prepared = self.prepared(&key, request, &snapshot).await?;
         if prepared.operation == OperationType::Mutation && request.accepts == Accepts::QueryOnly {
-            return Err(Stop::NotHere(GraphqlError::new(
-                "BAD_INPUT",
-                "mutations are not carried out by GET; use POST",
-            )));
+            let message = "mutations are not carried out by GET; use POST";
+            let error = GraphqlError::new("BAD_INPUT", message);
+            return Err(Stop::NotHere(Box::new(error)));
         }
         let inputs = &snapshot.schema.inputs;
         let variables = Variables::read(&prepared, &request.variables, inputs)
@@ -359,7 +358,7 @@ pub(crate) enum Stop {
     /// It can't be carried out as it is.
     Refused(Vec<GraphqlError>),
     /// It can be, but not by this transport.
-    NotHere(GraphqlError),
+    NotHere(Box<GraphqlError>),
     /// The catalogue has moved on since the plan was made: once more from the start.
     Moved,
     /// Our side.

@@ -82,7 +82,7 @@ impl<'v> Draft<'_, 'v> {
                     .inverses_of(&target.key)
                     .find(|(_, _, inverse)| inverse.name == name);
                 match inverse {
-                    Some((pointing, field, _)) => self.to_many(pointing, field, input, around),
+                    Some((pointing, field, _)) => self.related_many(pointing, field, input, around),
                     // The schema and the catalogue are of one revision.
                     None => {
                         self.issue(Issue::new("UNKNOWN_FIELD", format!("there is no `{name}`")));
@@ -165,7 +165,7 @@ impl<'v> Draft<'_, 'v> {
             ),
             Kind::Phone | Kind::Phones => self.phone(input, index, &Arc::new(field.clone())),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
-                Some((target, _)) => self.to_one(index, target, input, around),
+                Some((target, _)) => self.related_one(index, target, input, around),
                 None => everything(),
             },
             Kind::Stage => self.stage(object, index, input),
@@ -229,7 +229,7 @@ impl<'v> Draft<'_, 'v> {
         flat(conditions)
     }
 
-    fn to_one(
+    fn related_one(
         &mut self,
         field: FieldIndex,
         target: ObjectIndex,
@@ -261,7 +261,7 @@ impl<'v> Draft<'_, 'v> {
         only(&operators, "isNull")?.structural()?.as_bool()
     }
 
-    fn to_many(
+    fn related_many(
         &mut self,
         object: ObjectIndex,
         field: FieldIndex,

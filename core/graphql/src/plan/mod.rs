@@ -76,7 +76,7 @@ pub(crate) enum Step {
     /// A record of some object: one read for each, the first answer counts.
     Node(Vec<ReadStep>),
     /// A record is changed, and read back.
-    Write(WriteStep),
+    Write(Box<WriteStep>),
     /// A plugin's operation.
     Plugin(PluginStep),
     /// On whose behalf this runs.
@@ -378,11 +378,11 @@ impl<'v> Planner<'v> {
             ));
             Some(self.one(draft, object, Operand::Parameter(0), field)?)
         };
-        Ok(Step::Write(WriteStep {
+        Ok(Step::Write(Box::new(WriteStep {
             object,
             change,
             read,
-        }))
+        })))
     }
 
     fn plugin(

@@ -163,14 +163,6 @@ impl Names {
         &self.objects[object.0].type_name
     }
 
-    /// The object with this type name.
-    pub(crate) fn object(&self, type_name: &str) -> Option<ObjectIndex> {
-        self.objects
-            .iter()
-            .position(|names| names.type_name == type_name)
-            .map(ObjectIndex)
-    }
-
     /// `CompanyIndustry`
     pub(crate) fn enum_name(&self, object: ObjectIndex, field: FieldIndex) -> Option<&str> {
         self.objects[object.0].enums.get(field.0)?.as_deref()

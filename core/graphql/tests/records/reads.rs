@@ -14,6 +14,7 @@ on_each_database! {
     a_cursor_of_another_list
     fragments_and_directives
     introspection_beside_records
+    what_tools_ask_of_the_schema
     the_same_document_with_other_values
     a_new_field_is_there_at_once
 }
@@ -279,6 +280,26 @@ async fn introspection_beside_records(client: Client) {
     );
     let other = client.data(query, json!({"name": "Nothing"})).await;
     assert_eq!(other["type"], json!(null));
+}
+
+/// The query that GraphiQL and code generators send.
+async fn what_tools_ask_of_the_schema(client: Client) {
+    let query = "query IntrospectionQuery {
+      __schema { description queryType { name kind } mutationType { name kind } subscriptionType { name kind }
+        types { ...FullType } directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } }
+      fragment FullType on __Type { kind name description specifiedByURL isOneOf
+        fields(includeDeprecated: true) { name description args(includeDeprecated: true) { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason }
+        inputFields(includeDeprecated: true) { ...InputValue } interfaces { ...TypeRef }
+        enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason } possibleTypes { ...TypeRef } }
+      fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue isDeprecated deprecationReason }
+      fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }";
+    let data = client.data(query, json!({})).await;
+    let types = data["__schema"]["types"].as_array().unwrap();
+    let named = |name: &str| types.iter().find(|found| found["name"] == name).unwrap();
+    assert_eq!(named("CompanyOrder")["isOneOf"], true);
+    assert!(named("Date")["specifiedByURL"].is_string());
+    assert_eq!(named("Record")["kind"], "INTERFACE");
+    assert_eq!(client.data(query, json!({})).await, data);
 }
 
 async fn the_same_document_with_other_values(client: Client) {

@@ -4,18 +4,16 @@
 //! the reading of what they select, or none of them happens. Rows become bytes in the store;
 //! here they are only put one after the other.
 
+mod work;
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use relata_app::{
-    Actor, AppError, Caller, State, Unit, Workspace, operations,
-    records::{record_create, record_delete, record_destroy, record_restore, record_update},
-};
-use relata_catalog::{CoerceContext, Issues, ObjectIndex, Value};
+use relata_app::{Actor, AppError, Caller, State, Workspace, operations};
+use relata_catalog::{CoerceContext, Issues};
 use relata_store::{
     StoreError,
     read::{CompileError, Compiled, Directory, Parameter},
@@ -23,6 +21,8 @@ use relata_store::{
 use serde_json::{Map, Value as Json, json};
 use tracing::Instrument as _;
 use uuid::Uuid;
+
+use work::{Job, Work, Write};
 
 use crate::{
     GraphqlResponse, Outcome, RequestContext,
@@ -109,7 +109,10 @@ impl Answer {
 }
 
 /// A root field's answer, or what went wrong with it.
-type Outcomes = Vec<Result<Bytes, GraphqlError>>;
+type Outcomes = Vec<Result<Bytes, Box<GraphqlError>>>;
+
+/// A compiled read and its parameters.
+type Reading = (Arc<Compiled>, Vec<Parameter>);
 
 impl Run<'_> {
     pub(crate) async fn plan(&self, plan: &Plan) -> Result<Answer, Stop> {
@@ -155,7 +158,7 @@ impl Run<'_> {
     }
 
     /// Parameters of all reads, in order, within the limit of rows.
-    fn reads(&self, plan: &Plan) -> Result<Vec<(Arc<Compiled>, Vec<Parameter>)>, Stop> {
+    fn reads(&self, plan: &Plan) -> Result<Vec<Reading>, Stop> {
         let mut reads = Vec::new();
         let mut wrong = Vec::new();
         let mut rows_all = 0_u64;
@@ -163,9 +166,10 @@ impl Run<'_> {
             let steps = match &root.step {
                 Step::Read(step) => std::slice::from_ref(step),
                 Step::Node(steps) => steps.as_slice(),
-                Step::Write(WriteStep {
-                    read: Some(step), ..
-                }) => std::slice::from_ref(step),
+                Step::Write(write) => match &write.read {
+                    Some(step) => std::slice::from_ref(step),
+                    None => continue,
+                },
                 _ => continue,
             };
             let mut issues = Issues::default();
@@ -214,11 +218,7 @@ impl Run<'_> {
         step.parameters(self.variables, &context, issues)
     }
 
-    async fn run_reads(
-        &self,
-        plan: &Plan,
-        reads: Vec<(Arc<Compiled>, Vec<Parameter>)>,
-    ) -> Outcomes {
+    async fn run_reads(&self, plan: &Plan, reads: Vec<Reading>) -> Outcomes {
         if reads.is_empty() {
             return Vec::new();
         }
@@ -248,18 +248,14 @@ impl Run<'_> {
                             Ok(mut written) => {
                                 written.pop().map(Bytes::from).ok_or_else(|| lost(root))
                             }
-                            Err(error) => {
-                                Err(GraphqlError::of_app(&error.into(), &root.key, root.at))
-                            }
+                            Err(error) => Err(failed(root, &error.into())),
                         };
                         outcomes.push(outcome);
                     }
                     return outcomes;
                 }
                 let error = AppError::from(error);
-                roots
-                    .map(|root| Err(GraphqlError::of_app(&error, &root.key, root.at)))
-                    .collect()
+                roots.map(|root| Err(failed(root, &error))).collect()
             }
         }
     }
@@ -268,7 +264,7 @@ impl Run<'_> {
         &self,
         root: &Root,
         step: &IntrospectionStep,
-    ) -> Result<Bytes, GraphqlError> {
+    ) -> Result<Bytes, Box<GraphqlError>> {
         if let Some(answer) = step.answer.as_ref().and_then(|answer| answer.get()) {
             return Ok(answer.clone());
         }
@@ -281,7 +277,7 @@ impl Run<'_> {
         if let Some(error) = response.errors.first() {
             let mut error = GraphqlError::invalid(error);
             error.path = vec![root.key.as_str().into()];
-            return Err(error);
+            return Err(Box::new(error));
         }
         let json = match response.data {
             async_graphql::Value::Object(mut members) => members
@@ -298,7 +294,11 @@ impl Run<'_> {
         Ok(bytes)
     }
 
-    async fn plugin_query(&self, root: &Root, step: &PluginStep) -> Result<Bytes, GraphqlError> {
+    async fn plugin_query(
+        &self,
+        root: &Root,
+        step: &PluginStep,
+    ) -> Result<Bytes, Box<GraphqlError>> {
         let arguments = self.arguments(step);
         let result = operations::operation_query(
             self.workspace,
@@ -308,7 +308,7 @@ impl Run<'_> {
         )
         .instrument(tracing::debug_span!("operation", field = step.field))
         .await
-        .map_err(|error| GraphqlError::of_app(&error, &root.key, root.at))?;
+        .map_err(|error| failed(root, &error))?;
         Ok(Bytes::from(step.pick.apply(&result).to_string()))
     }
 
@@ -346,7 +346,7 @@ impl Run<'_> {
                 },
                 Step::Literal(json) => Job::Known(Bytes::from(json.clone())),
                 _ => {
-                    early.push(lost(root));
+                    early.push(*lost(root));
                     continue;
                 }
             };
@@ -422,143 +422,6 @@ impl Run<'_> {
     }
 }
 
-/// A change with its values: everything that a further try needs.
-enum Write {
-    Create {
-        data: Map<String, Json>,
-    },
-    Update {
-        id: Uuid,
-        data: Map<String, Json>,
-        if_version: Option<i64>,
-    },
-    Delete {
-        id: Uuid,
-    },
-    Restore {
-        id: Uuid,
-    },
-    Destroy {
-        id: Uuid,
-    },
-}
-
-/// One root field of a mutation.
-enum Job {
-    Write {
-        object: ObjectIndex,
-        write: Write,
-        read: Option<(Arc<Compiled>, Vec<Parameter>)>,
-    },
-    Plugin {
-        field: String,
-        arguments: Map<String, Json>,
-        pick: pick::Picked,
-    },
-    Known(Bytes),
-}
-
-/// All root fields of a mutation, as often as the transaction is tried.
-struct Work {
-    jobs: Vec<Job>,
-    /// Of the catalogue that the jobs were made for.
-    revision: u64,
-    /// The job at hand: where a failure belongs.
-    reached: AtomicUsize,
-    /// The transaction sees another revision.
-    moved: AtomicBool,
-}
-
-impl Work {
-    fn run(self: Arc<Self>, unit: Unit) -> BoxFuture<'static, Result<Vec<Bytes>, AppError>> {
-        Box::pin(async move {
-            if unit.state().revision != self.revision {
-                self.moved.store(true, Ordering::Relaxed);
-                return Err(AppError::Unavailable(
-                    "the catalogue has moved on".to_owned(),
-                ));
-            }
-            let mut written = Vec::with_capacity(self.jobs.len());
-            for (position, job) in self.jobs.iter().enumerate() {
-                self.reached.store(position, Ordering::Relaxed);
-                written.push(job.run(&unit).await?);
-            }
-            self.reached.store(self.jobs.len(), Ordering::Relaxed);
-            Ok(written)
-        })
-    }
-}
-
-impl Job {
-    async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
-        match self {
-            Self::Known(bytes) => Ok(bytes.clone()),
-            Self::Plugin {
-                field,
-                arguments,
-                pick,
-            } => {
-                let result =
-                    operations::operation_call(unit, field, Json::Object(arguments.clone()))
-                        .await?;
-                Ok(Bytes::from(pick.apply(&result).to_string()))
-            }
-            Self::Write {
-                object,
-                write,
-                read,
-            } => {
-                let id = write.run(unit, *object).await?;
-                let Some((compiled, parameters)) = read else {
-                    return Ok(Bytes::from(format!("\"{id}\"")));
-                };
-                let mut parameters = parameters.clone();
-                if let Some(first) = parameters.first_mut() {
-                    *first = Parameter::Value(Value::Reference(id));
-                }
-                let workspace = unit.workspace();
-                let json = workspace
-                    .reader()
-                    .run_in(
-                        unit.transaction(),
-                        compiled,
-                        &parameters,
-                        &*unit.state().directory,
-                    )
-                    .instrument(tracing::debug_span!("sql"))
-                    .await?;
-                Ok(Bytes::from(json))
-            }
-        }
-    }
-}
-
-impl Write {
-    /// Carries it out and gives the record's id. Paths of issues begin at the argument.
-    async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Uuid, AppError> {
-        let in_data = |error: AppError| match error {
-            error @ AppError::VersionConflict { .. } => error,
-            error => error.at("data"),
-        };
-        match self {
-            Self::Create { data } => record_create(unit, object, data).await.map_err(in_data),
-            Self::Update {
-                id,
-                data,
-                if_version,
-            } => {
-                record_update(unit, object, *id, data, *if_version)
-                    .await
-                    .map_err(in_data)?;
-                Ok(*id)
-            }
-            Self::Delete { id } => record_delete(unit, object, *id).await.map(|()| *id),
-            Self::Restore { id } => record_restore(unit, object, *id).await.map(|()| *id),
-            Self::Destroy { id } => record_destroy(unit, object, *id).await.map(|()| *id),
-        }
-    }
-}
-
 /// A failed field is null where it may be; where it may not, there is no data at all.
 fn answer(plan: &Plan, outcomes: Outcomes) -> Answer {
     let mut members = Vec::with_capacity(outcomes.len());
@@ -568,7 +431,7 @@ fn answer(plan: &Plan, outcomes: Outcomes) -> Answer {
         match outcome {
             Ok(json) => members.push((root.key.clone(), json)),
             Err(error) => {
-                errors.push(error);
+                errors.push(*error);
                 has_data &= root.nullable;
                 members.push((root.key.clone(), Bytes::from_static(b"null")));
             }
@@ -608,10 +471,13 @@ fn viewer(caller: &Caller) -> Map<String, Json> {
     viewer
 }
 
+fn failed(root: &Root, error: &AppError) -> Box<GraphqlError> {
+    Box::new(GraphqlError::of_app(error, &root.key, root.at))
+}
+
 /// A step stands where it can't: our mistake.
-fn lost(root: &Root) -> GraphqlError {
-    let error = AppError::broken("a root field was not carried out");
-    GraphqlError::of_app(&error, &root.key, root.at)
+fn lost(root: &Root) -> Box<GraphqlError> {
+    failed(root, &AppError::broken("a root field was not carried out"))
 }
 
 /// Why a read could not be compiled.

@@ -1,0 +1,161 @@
+//! What a mutation does in its transaction, as often as the transaction is tried.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use relata_app::{
+    AppError, Unit, operations,
+    records::{record_create, record_delete, record_destroy, record_restore, record_update},
+};
+use relata_catalog::{ObjectIndex, Value};
+use relata_store::read::Parameter;
+use serde_json::{Map, Value as Json};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use super::Reading;
+use crate::plan::pick;
+
+/// A change with its values: everything that a further try needs.
+pub(super) enum Write {
+    Create {
+        data: Map<String, Json>,
+    },
+    Update {
+        id: Uuid,
+        data: Map<String, Json>,
+        if_version: Option<i64>,
+    },
+    Delete {
+        id: Uuid,
+    },
+    Restore {
+        id: Uuid,
+    },
+    Destroy {
+        id: Uuid,
+    },
+}
+
+/// One root field of a mutation.
+pub(super) enum Job {
+    Write {
+        object: ObjectIndex,
+        write: Write,
+        read: Option<Reading>,
+    },
+    Plugin {
+        field: String,
+        arguments: Map<String, Json>,
+        pick: pick::Picked,
+    },
+    Known(Bytes),
+}
+
+/// All root fields of a mutation, as often as the transaction is tried.
+pub(super) struct Work {
+    pub(super) jobs: Vec<Job>,
+    /// Of the catalogue that the jobs were made for.
+    pub(super) revision: u64,
+    /// The job at hand: where a failure belongs.
+    pub(super) reached: AtomicUsize,
+    /// The transaction sees another revision.
+    pub(super) moved: AtomicBool,
+}
+
+impl Work {
+    pub(super) fn run(
+        self: Arc<Self>,
+        unit: Unit,
+    ) -> BoxFuture<'static, Result<Vec<Bytes>, AppError>> {
+        Box::pin(async move {
+            if unit.state().revision != self.revision {
+                self.moved.store(true, Ordering::Relaxed);
+                return Err(AppError::Unavailable(
+                    "the catalogue has moved on".to_owned(),
+                ));
+            }
+            let mut written = Vec::with_capacity(self.jobs.len());
+            for (position, job) in self.jobs.iter().enumerate() {
+                self.reached.store(position, Ordering::Relaxed);
+                written.push(job.run(&unit).await?);
+            }
+            self.reached.store(self.jobs.len(), Ordering::Relaxed);
+            Ok(written)
+        })
+    }
+}
+
+impl Job {
+    async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
+        match self {
+            Self::Known(bytes) => Ok(bytes.clone()),
+            Self::Plugin {
+                field,
+                arguments,
+                pick,
+            } => {
+                let result =
+                    operations::operation_call(unit, field, Json::Object(arguments.clone()))
+                        .await?;
+                Ok(Bytes::from(pick.apply(&result).to_string()))
+            }
+            Self::Write {
+                object,
+                write,
+                read,
+            } => {
+                let id = write.run(unit, *object).await?;
+                let Some((compiled, parameters)) = read else {
+                    return Ok(Bytes::from(format!("\"{id}\"")));
+                };
+                let mut parameters = parameters.clone();
+                if let Some(first) = parameters.first_mut() {
+                    *first = Parameter::Value(Value::Reference(id));
+                }
+                let workspace = unit.workspace();
+                let json = workspace
+                    .reader()
+                    .run_in(
+                        unit.transaction(),
+                        compiled,
+                        &parameters,
+                        &*unit.state().directory,
+                    )
+                    .instrument(tracing::debug_span!("sql"))
+                    .await?;
+                Ok(Bytes::from(json))
+            }
+        }
+    }
+}
+
+impl Write {
+    /// Carries it out and gives the record's id. Paths of issues begin at the argument.
+    async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Uuid, AppError> {
+        let in_data = |error: AppError| match error {
+            error @ AppError::VersionConflict { .. } => error,
+            error => error.at("data"),
+        };
+        match self {
+            Self::Create { data } => record_create(unit, object, data).await.map_err(in_data),
+            Self::Update {
+                id,
+                data,
+                if_version,
+            } => {
+                record_update(unit, object, *id, data, *if_version)
+                    .await
+                    .map_err(in_data)?;
+                Ok(*id)
+            }
+            Self::Delete { id } => record_delete(unit, object, *id).await.map(|()| *id),
+            Self::Restore { id } => record_restore(unit, object, *id).await.map(|()| *id),
+            Self::Destroy { id } => record_destroy(unit, object, *id).await.map(|()| *id),
+        }
+    }
+}
