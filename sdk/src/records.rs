@@ -85,7 +85,6 @@ pub fn get<T: Record>(id: impl AsRef<str>) -> Result<Option<Stored<T>>> {
 }
 
 /// Starts a search for records of `T`'s object.
-#[must_use]
 pub fn find<T: Record>() -> Find<T> {
     Find {
         query: wire::Query {
@@ -100,7 +99,6 @@ pub fn find<T: Record>() -> Find<T> {
 }
 
 /// Starts adding up a numeric field (integer or decimal) of an object.
-#[must_use]
 pub fn total(object: impl Into<String>, field: impl Into<String>) -> Total {
     Total {
         object: object.into(),
@@ -144,7 +142,6 @@ pub trait Conditions: Sized {
     fn with(self, condition: Condition) -> Self;
 
     /// Starts a condition on a field. All conditions must hold.
-    #[must_use]
     fn filter(self, field: impl Into<String>) -> FilterOn<Self> {
         FilterOn {
             on: self,

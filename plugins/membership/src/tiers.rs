@@ -32,9 +32,14 @@ pub(crate) fn tier(id: Option<&Reference>) -> Result<Option<Stored<Tier>>> {
     id.map_or(Ok(None), records::get::<Tier>)
 }
 
-/// The lowest tier that needs no points: where a member begins.
+/// The highest tier that needs no points: where a member begins.
 pub(crate) fn entry_tier() -> Result<Option<Reference>> {
-    Ok(highest_reached(&all()?, 0).map(|tier| Reference::new(tier.id())))
+    let tier = records::find::<Tier>()
+        .filter("minPoints")
+        .lte(0)
+        .order_desc("rank")
+        .first()?;
+    Ok(tier.map(|tier| Reference::new(tier.id())))
 }
 
 /// The higher tier that an entry of earned points leads to, if it leads to one.

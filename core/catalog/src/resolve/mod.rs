@@ -186,9 +186,9 @@ pub fn plugin_prefix(owner: &str) -> Option<String> {
 fn is_owner(owner: &str) -> bool {
     let is_part = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_lowercase())
-            && part
-                .chars()
-                .all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '-')
+            && part.chars().all(|each| {
+                each.is_ascii_lowercase() || each.is_ascii_digit() || matches!(each, '-' | '_')
+            })
     };
     matches!(owner, OWNER_PLATFORM | OWNER_WORKSPACE)
         || (owner.len() <= 100

@@ -20,7 +20,7 @@ const PROFILE_GUEST: &str = "guest";
 const PROFILE_RELEASE: &str = "release";
 
 /// Builds the plugin in `folder` into one file: `output`, or `NAME.relata` in the folder, where
-/// NAME is the part of the plugin's id after the point. Prints which.
+/// NAME is the folder's. Prints which.
 ///
 /// # Errors
 /// Everything that is wrong with the folder, or what the compiler says.
@@ -36,33 +36,49 @@ pub(crate) fn build(folder: &Path, output: Option<&Path>) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Builds, and says nothing on stdout.
-pub(super) fn build_quietly(folder: &Path, output: Option<&Path>) -> Result<(PathBuf, Report)> {
-    if !folder.join("plugin.toml").is_file() {
+/// That there is a plugin in the folder at all.
+pub(super) fn expect_plugin(folder: &Path) -> Result<()> {
+    if folder.join("plugin.toml").is_file() {
+        Ok(())
+    } else {
         bail!(
             "{} is no plugin: there is no plugin.toml in it (`relata plugin new NAME` makes one)",
             folder.display()
-        );
+        )
     }
+}
+
+/// Builds, and says nothing on stdout.
+pub(super) fn build_quietly(folder: &Path, output: Option<&Path>) -> Result<(PathBuf, Report)> {
+    expect_plugin(folder)?;
     let mut parts = read_parts(folder)?;
-    let manifest = Manifest::parse(&parts.manifest)
+    Manifest::parse(&parts.manifest)
         .map_err(|issues| check::refused(&folder.join("plugin.toml"), &issues))?;
 
     let module = compile(folder)?;
     parts.component = component_of(&module)?;
-    let bytes =
-        Package::pack(&parts).map_err(|issues| check::refused(folder, &issues))?;
+    let bytes = Package::pack(&parts).map_err(|issues| check::refused(folder, &issues))?;
     let report = check::report(&bytes)?;
     if !report.issues.is_empty() {
         return Err(check::refused(folder, &report.issues));
     }
 
-    let file = output.map_or_else(
-        || folder.join(format!("{}.relata", manifest.local_name())),
-        Path::to_owned,
-    );
+    let file = match output {
+        Some(file) => file.to_owned(),
+        None => folder.join(format!("{}.relata", name_of(folder)?)),
+    };
     std::fs::write(&file, &bytes).with_context(|| format!("can't write {}", file.display()))?;
     Ok((file, report))
+}
+
+fn name_of(folder: &Path) -> Result<String> {
+    let folder = folder
+        .canonicalize()
+        .with_context(|| format!("can't read {}", folder.display()))?;
+    folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .with_context(|| format!("{} has no name", folder.display()))
 }
 
 fn kilobytes(bytes: usize) -> String {
@@ -217,7 +233,10 @@ fn module_of(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
                 .into_iter()
                 .filter_map(|file| file.as_str().map(PathBuf::from))
         })
-        .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .find(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
 }
 
 /// Makes a component of a core module. What the module does not call is not imported.
@@ -265,9 +284,16 @@ mod tests {
         let error = build_quietly(folder.path(), None).unwrap_err().to_string();
         assert!(error.contains("no plugin.toml"), "{error}");
 
-        std::fs::write(folder.path().join("plugin.toml"), "id = 1\nsurprise = true\n").unwrap();
+        std::fs::write(
+            folder.path().join("plugin.toml"),
+            "id = 1\nsurprise = true\n",
+        )
+        .unwrap();
         let error = build_quietly(folder.path(), None).unwrap_err().to_string();
-        assert!(error.contains("surprise") && error.contains("version"), "{error}");
+        assert!(
+            error.contains("surprise") && error.contains("version"),
+            "{error}"
+        );
     }
 
     #[test]

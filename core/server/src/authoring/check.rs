@@ -39,8 +39,7 @@ impl Report {
 /// # Errors
 /// All that is wrong with it.
 pub(crate) async fn check(file: &Path) -> Result<()> {
-    let bytes =
-        std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
+    let bytes = std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
     let mut report = report(&bytes)?;
     if report.issues.is_empty() {
         report.issues = compile(&report.package).await?;
@@ -137,9 +136,12 @@ fn catalogue_with(
         Ok(catalogue) => Ok(Some(catalogue)),
         // It may build on what the required plugins bring.
         Err(wrong) if !package.manifest.requires.is_empty() => {
-            warnings.extend(wrong.0.iter().map(|issue| {
-                format!("blueprint.yaml, without the required plugins: {issue}")
-            }));
+            warnings.extend(
+                wrong
+                    .0
+                    .iter()
+                    .map(|issue| format!("blueprint.yaml, without the required plugins: {issue}")),
+            );
             Ok(None)
         }
         Err(wrong) => {
@@ -152,8 +154,10 @@ fn catalogue_with(
 /// Names of objects and fields in the manifest that nobody here knows.
 fn check_names(manifest: &Manifest, catalogue: &Catalogue, warnings: &mut Vec<String>) {
     let mut unknown = BTreeSet::new();
-    let mut look_up = |place: String, object: &str, fields: &mut dyn Iterator<Item = &String>| {
-        match catalogue.object_named(object) {
+    let mut look_up =
+        |place: String, object: &str, fields: &mut dyn Iterator<Item = &String>| match catalogue
+            .object_named(object)
+        {
             None => {
                 unknown.insert(format!("{place}: no object `{object}`"));
             }
@@ -162,8 +166,7 @@ fn check_names(manifest: &Manifest, catalogue: &Catalogue, warnings: &mut Vec<St
                     unknown.insert(format!("{place}: `{object}` has no field `{field}`"));
                 }
             }
-        }
-    };
+        };
     for hook in &manifest.hooks {
         let fields = &mut hook.fields.iter().chain(&hook.inputs).chain(&hook.writes);
         look_up(format!("hook `{}`", hook.name), &hook.object, fields);
@@ -192,11 +195,7 @@ fn has_field(object: &Object, name: &str) -> bool {
 }
 
 /// An administrator should not be asked for what the component can't use.
-fn check_grants_are_used(
-    manifest: &Manifest,
-    inspection: &Inspection,
-    warnings: &mut Vec<String>,
-) {
+fn check_grants_are_used(manifest: &Manifest, inspection: &Inspection, warnings: &mut Vec<String>) {
     let effects_may_write = inspection.exports.contains(&Export::RecordHooks);
     let only_reads = |object: &relata_host::RecordsCapability| {
         object.write.is_empty() && !object.create && !object.delete
@@ -246,8 +245,8 @@ fn check_translations(package: &Package, warnings: &mut Vec<String>) {
 /// Compiles the component as an install would: in a child process, under its limits.
 async fn compile(package: &Package) -> Result<Issues> {
     let cache = tempfile::tempdir().context("no temporary folder can be made")?;
-    let compile_command = CompileCommand::this_program()
-        .context("the system does not say which program this is")?;
+    let compile_command =
+        CompileCommand::this_program().context("the system does not say which program this is")?;
     let host = Host::new(HostOptions {
         cache_dir: cache.path().to_owned(),
         limits: Limits::default(),
@@ -271,12 +270,18 @@ fn summary(report: &Report) -> String {
             "component of {} bytes, contract {}; imports {}; exports {}",
             report.component_bytes,
             manifest.contract,
-            listed(report.inspection.imports.iter().filter_map(|import| match import {
-                Import::Types => None,
-                Import::Records => Some("records"),
-                Import::Settings => Some("settings"),
-                Import::Log => Some("log"),
-            })),
+            listed(
+                report
+                    .inspection
+                    .imports
+                    .iter()
+                    .filter_map(|import| match import {
+                        Import::Types => None,
+                        Import::Records => Some("records"),
+                        Import::Settings => Some("settings"),
+                        Import::Log => Some("log"),
+                    })
+            ),
             listed(report.inspection.exports.iter().map(|export| export.name())),
         ),
     ];
@@ -304,7 +309,11 @@ fn summary(report: &Report) -> String {
         lines.push(format!("hook {} on {}", hook.name, hook.object));
     }
     for operation in &manifest.operations {
-        lines.push(format!("operation {}_{}", manifest.local_name(), operation.name));
+        lines.push(format!(
+            "operation {}_{}",
+            manifest.local_name(),
+            operation.name
+        ));
     }
     lines.join("\n")
 }

@@ -25,11 +25,10 @@ pub(crate) fn new(name: &str) -> Result<()> {
     let folder = make(&names, Path::new("."))?;
     println!(
         "made {folder}\n\n\
-         relata plugin build {name}   one file, {name}/{file}\n\
+         relata plugin build {name}   one file, {name}/{name}.relata\n\
          relata plugin test {name}    its tests, here and in a fresh workspace\n\n\
          {name}/README.md says the rest",
         folder = folder.display(),
-        file = names.file(),
     );
     Ok(())
 }
@@ -77,10 +76,6 @@ impl Names {
             type_name,
             title: capitalised(&words.join(" ")),
         })
-    }
-
-    fn file(&self) -> String {
-        format!("{}.relata", self.local)
     }
 
     /// The template's text with the names in it.
@@ -214,6 +209,40 @@ mod tests {
 
         let again = make(&Names::of("deal-limit").unwrap(), parent.path()).unwrap_err();
         assert!(again.to_string().contains("there already"), "{again}");
+    }
+
+    /// What a new plugin is built from has been built and tested here; and where the registry
+    /// can't be reached, what this repository has fetched is enough.
+    #[test]
+    fn the_lock_file_has_the_versions_of_this_repository() {
+        let packages = |text: &str| -> Vec<(String, String)> {
+            let lock: toml::Table = text.parse().unwrap();
+            lock["package"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|package| {
+                    let text = |key: &str| package[key].as_str().unwrap().to_owned();
+                    (text("name"), text("version"))
+                })
+                .collect()
+        };
+        let ours = packages(include_str!("../../../../Cargo.lock"));
+        let theirs = packages(
+            SDK.get_file("template/Cargo.lock")
+                .unwrap()
+                .contents_utf8()
+                .unwrap(),
+        );
+        let strange: Vec<_> = theirs
+            .iter()
+            .filter(|package| package.0 != "{{name}}" && !ours.contains(package))
+            .collect();
+        assert!(
+            strange.is_empty(),
+            "make a plugin, put this repository's Cargo.lock into it, run `cargo metadata` there, \
+             and take its Cargo.lock as sdk/template/Cargo.lock: {strange:?}"
+        );
     }
 
     fn no_placeholder_is_left(folder: &Path) -> bool {

@@ -84,7 +84,10 @@ fn read(file: &Path) -> Result<Scenario> {
     let text = std::fs::read_to_string(file)?;
     let scenario: Scenario = serde_norway::from_str(&text)?;
     if scenario.steps.len() > STEPS_MAX {
-        bail!("has {} steps; at most {STEPS_MAX} are run", scenario.steps.len());
+        bail!(
+            "has {} steps; at most {STEPS_MAX} are run",
+            scenario.steps.len()
+        );
     }
     for step in &scenario.steps {
         if step.expect.data.is_some() == step.expect.errors.is_some() {
@@ -277,7 +280,8 @@ mod tests {
             Json::Object(saved.fill(&second).unwrap()),
             json!({"id": "0192", "list": [{"a": "x-0192"}], "n": 1})
         );
-        let unknown = step("{step: s, query: q, expect: {data: {}}, variables: {id: '${nothing}'}}");
+        let unknown =
+            step("{step: s, query: q, expect: {data: {}}, variables: {id: '${nothing}'}}");
         assert!(saved.fill(&unknown).is_err());
     }
 
@@ -285,7 +289,11 @@ mod tests {
     fn a_scenario_that_says_too_little_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
-        std::fs::write(&file, "{scenario: s, steps: [{step: s, query: q, expect: {}}]}").unwrap();
+        std::fs::write(
+            &file,
+            "{scenario: s, steps: [{step: s, query: q, expect: {}}]}",
+        )
+        .unwrap();
         let error = format!("{:#}", read_all(folder.path()).unwrap_err());
         assert!(error.contains("either `data` or `errors`"), "{error}");
         std::fs::write(&file, "{scenario: s, steps: [], surprise: 1}").unwrap();

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use relata_app::plugins::{InstallOptions, plugin_install};
 use relata_app::{Caller, Workspace};
 use relata_graphql::{GraphqlRequest, Records, RequestContext};
-use relata_server::Config;
+use relata_server::{Config, telemetry};
 use relata_store::Purpose;
 use serde_json::{Map, Value as Json};
 
@@ -27,14 +27,16 @@ const EVENTUALLY_PAUSE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Tests that fail, a plugin that can't be built or installed.
 pub(crate) async fn test(folder: &Path) -> Result<()> {
+    build::expect_plugin(folder)?;
+    // What the plugin warns of, and what goes wrong beneath it.
+    telemetry::start_log("warn", Config::default().log_format)?;
     let scenarios = scenario::read_all(&folder.join("tests/scenarios"))?;
     build::run_native_tests(folder)?;
 
     let place = tempfile::tempdir().context("no temporary folder can be made")?;
     let (file, report) = build::build_quietly(folder, Some(&place.path().join("plugin.relata")))?;
     report.print_warnings();
-    let package =
-        std::fs::read(&file).with_context(|| format!("can't read {}", file.display()))?;
+    let package = std::fs::read(&file).with_context(|| format!("can't read {}", file.display()))?;
     let mut failed = 0;
     for (position, (file, scenario)) in scenarios.iter().enumerate() {
         let place = place.path().join(position.to_string());
@@ -51,6 +53,7 @@ pub(crate) async fn test(folder: &Path) -> Result<()> {
     }
     match (failed, scenarios.len()) {
         (0, 0) => println!("the crate's tests pass; there is no scenario in tests/scenarios"),
+        (0, 1) => println!("the crate's tests and its scenario pass"),
         (0, count) => println!("the crate's tests and all {count} scenarios pass"),
         (failed, count) => bail!("{failed} of {count} scenarios fail"),
     }
@@ -59,8 +62,7 @@ pub(crate) async fn test(folder: &Path) -> Result<()> {
 
 /// Runs one scenario; the inner error is the scenario's own.
 async fn run(place: &Path, package: &[u8], scenario: &Scenario) -> Result<Result<(), String>> {
-    std::fs::create_dir_all(place)
-        .with_context(|| format!("can't make {}", place.display()))?;
+    std::fs::create_dir_all(place).with_context(|| format!("can't make {}", place.display()))?;
     let config = Config {
         database_url: format!("sqlite://{}?mode=rwc", place.join("test.db").display()),
         data_dir: place.join("data"),
