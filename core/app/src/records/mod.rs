@@ -125,10 +125,17 @@ async fn write(
         None => return Ok(Vec::new()),
     };
     let mut effects = Vec::new();
-    for draft in &mut drafts {
+    let at_row = |offset: usize, error: AppError| match first_position {
+        Some(first) => error.at(first + offset),
+        None => error,
+    };
+    for (offset, draft) in drafts.iter_mut().enumerate() {
         // A plugin sees typed values only, so what could not be read ends here.
         if draft.problems.is_empty() {
-            effects.extend(hooks::before(unit, index, change, draft).await?);
+            let wanted = hooks::before(unit, index, change, draft)
+                .await
+                .map_err(|error| at_row(offset, error))?;
+            effects.extend(wanted);
         }
     }
     validate::check(unit, index, &object, &mut drafts)
@@ -144,7 +151,10 @@ async fn write(
         .instrument(span)
         .await?;
     changes::record(unit, &object, change, &drafts).await?;
-    hooks::run_effects(unit, effects).await?;
+    // Where hooks watch, a batch is one row long: what they cause is that row's.
+    hooks::run_effects(unit, effects)
+        .await
+        .map_err(|error| at_row(0, error))?;
     Ok(drafts.iter().map(|draft| draft.id).collect())
 }
 

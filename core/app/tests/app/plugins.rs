@@ -18,7 +18,9 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
-    fixture::{administrator, create, create_as, delete, issues, nobody, update, value},
+    fixture::{
+        administrator, create, create_as, create_many, delete, issues, nobody, update, value,
+    },
     guest::membership,
 };
 
@@ -228,6 +230,14 @@ async fn hooks_keep_the_ledger(workspace: Workspace) {
         value(&workspace, "member", id, "points").await,
         json!(1_200)
     );
+
+    // In a batch the row is named, and each row sees what the one before it has left.
+    let row = |points: i64| json!({"member": id.to_string(), "kind": "BURN", "points": points});
+    let error = create_many(&workspace, "pointsEntry", vec![row(-1_000), row(-201)])
+        .await
+        .unwrap_err();
+    assert_eq!(issues(&error), ["[1].points INSUFFICIENT_POINTS"]);
+    assert_eq!(error.issues()[0].params["balance"], json!("200"));
 
     let done = operate(
         &workspace,
