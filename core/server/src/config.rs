@@ -100,8 +100,9 @@ settings! {
     request_timeout: Time = Time::seconds(30),
     /// Longest that a change of the catalogue or of plugins may take: compiling takes its time.
     control_timeout: Time = Time::seconds(300),
-    /// Longest that a client may take to send the head of a request.
-    head_timeout: Time = Time::seconds(10),
+    /// Longest that a client may take to send the head of a request, and that a connection may
+    /// wait for the next one.
+    head_timeout: Time = Time::seconds(30),
     /// Longest that requests in flight may take after SIGTERM.
     drain_timeout: Time = Time::seconds(25),
     /// Requests carried out at the same time; more wait.

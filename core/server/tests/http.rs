@@ -365,3 +365,40 @@ async fn health_and_figures_are_told() {
     assert!(text.contains("http_requests_total"), "{text}");
     fixture.server.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_mutation_runs_to_its_end_though_its_client_has_gone() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let fixture = Fixture::start().await;
+    let body = json!({
+        "query": "mutation($data: JSON!) { createObject(data: $data) { name } }",
+        "variables": { "data": { "key": "visit", "plural": "visits",
+            "fields": [{ "key": "subject", "kind": "text" }] } },
+    })
+    .to_string();
+    let request = format!(
+        "POST /metadata HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        fixture.token,
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(fixture.server.address)
+        .await
+        .unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    drop(stream);
+
+    let revision_before = 1;
+    let mut revisions = fixture.server.workspace().subscribe_revision();
+    tokio::time::timeout(
+        std::time::Duration::from_secs(10),
+        revisions.wait_for(|revision| *revision > revision_before),
+    )
+    .await
+    .expect("the mutation runs to its end")
+    .unwrap();
+    let state = fixture.server.workspace().state();
+    assert!(state.catalogue.object_named("visit").is_some());
+    fixture.server.shutdown().await;
+}

@@ -16,6 +16,7 @@ use super::error::graphql;
 #[derive(Debug, Clone)]
 pub(super) struct JsonScalar(pub(super) Json);
 
+/// Any JSON. Names of members that GraphQL can't write (`zh-CN`) go in a variable.
 #[Scalar(name = "JSON")]
 impl ScalarType for JsonScalar {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -50,6 +51,7 @@ impl JsonScalar {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SafeInt(pub(super) i64);
 
+/// Whole number within ±(2^53 − 1).
 #[Scalar]
 impl ScalarType for SafeInt {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -78,6 +80,7 @@ impl From<u64> for SafeInt {
 #[derive(Debug, Clone)]
 pub(super) struct DateTime(pub(super) i64);
 
+/// Instant, RFC 3339 in UTC: `2026-11-22T08:00:00Z`.
 #[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -100,6 +103,7 @@ impl ScalarType for DateTime {
 #[derive(Debug, Clone)]
 pub(super) struct Labels(pub(super) CatalogueLabels);
 
+/// Texts by language tag: `{"en": "Company", "zh-CN": "公司"}`.
 #[Scalar]
 impl ScalarType for Labels {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -44,10 +44,19 @@ impl Target {
         let token = common.token.clone().ok_or_else(|| {
             wrong_usage("--server needs --token TOKEN (or RELATA_TOKEN); `relata token create` on the server's machine makes one")
         })?;
-        if server.scheme() != "http" && server.scheme() != "https" {
-            return Err(wrong_usage(
-                "--server takes an address like http://127.0.0.1:8080",
-            ));
+        match server.scheme() {
+            "http" => {}
+            "https" => {
+                return Err(wrong_usage(
+                    "--server speaks plain http in this version; reach the server beside its proxy, \
+                     or through a tunnel: ssh -L 8080:127.0.0.1:8080 HOST",
+                ));
+            }
+            _ => {
+                return Err(wrong_usage(
+                    "--server takes an address like http://127.0.0.1:8080",
+                ));
+            }
         }
         let client = reqwest::Client::builder()
             .timeout(ANSWER_WAIT_MAX)

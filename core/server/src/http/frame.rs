@@ -166,10 +166,24 @@ pub(super) async fn take_turn(
     };
     let turn = Turn(Arc::new(turn));
     request.extensions_mut().insert(turn.clone());
-    metrics::gauge!("http_requests_in_flight").increment(1.0);
-    let response = next.run(request).await;
-    metrics::gauge!("http_requests_in_flight").decrement(1.0);
-    response
+    let _counted = InFlight::begin();
+    next.run(request).await
+}
+
+/// Counted as long as it lives: a client that goes away drops its request in the middle.
+struct InFlight;
+
+impl InFlight {
+    fn begin() -> Self {
+        metrics::gauge!("http_requests_in_flight").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::gauge!("http_requests_in_flight").decrement(1.0);
+    }
 }
 
 async fn wait_for_turn(service: &Service) -> Option<OwnedSemaphorePermit> {
