@@ -245,11 +245,14 @@ impl Database {
 
     /// Closes all connections; those in use are waited for.
     pub async fn close(&self) {
+        // The writer last: whoever closes last on SQLite puts the log into the file, which a
+        // connection that only reads cannot.
+        self.shared.reader.close().await;
         // What cannot be closed properly is closed by the end of the process.
+        let _ = self.shared.platform.close_by_ref().await;
         if let Some(writer) = &self.shared.writer {
             let _ = writer.close_by_ref().await;
         }
-        let _ = self.shared.platform.close_by_ref().await;
     }
 
     /// Reads of platform tables outside of transactions.

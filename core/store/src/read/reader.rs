@@ -84,6 +84,15 @@ impl Reader {
         }
     }
 
+    /// Closes the connections. What is asked afterwards is answered with
+    /// [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        match &self.way {
+            Way::Sqlite(threads) => threads.close().await,
+            Way::Postgres(pool) => pool.close(),
+        }
+    }
+
     /// Runs all reads of a request in one snapshot: the JSON text of each.
     ///
     /// # Errors

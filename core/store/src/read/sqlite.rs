@@ -5,7 +5,8 @@
 //! request are in one deferred transaction, and so in one snapshot.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -24,11 +25,21 @@ use crate::StoreError;
 /// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
-/// The reading threads.
+/// How much longer than its deadline an answer is waited for.
+const ANSWER_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The reading threads. They end when nobody can ask any more, or are told to.
 #[derive(Debug)]
 pub(crate) struct Threads {
-    jobs: flume::Sender<Job>,
+    queue: flume::Sender<Message>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
     options: Arc<ReaderOptions>,
+}
+
+/// What a thread takes from the queue.
+enum Message {
+    Job(Box<Job>),
+    End,
 }
 
 struct Job {
@@ -42,17 +53,40 @@ struct Job {
 impl Threads {
     pub(crate) async fn open(options: Arc<ReaderOptions>) -> Result<Self, StoreError> {
         let path = crate::database::sqlite_path(&options.url)?;
-        let (jobs, queue) = flume::bounded(options.queue_max.max(1));
+        let (queue, messages) = flume::bounded(options.queue_max.max(1));
+        let mut handles = Vec::new();
         for number in 0..options.readers.max(1) {
             let connection = connect(&path, &options)?;
-            let queue = queue.clone();
+            let messages = messages.clone();
             let options = Arc::clone(&options);
-            std::thread::Builder::new()
+            let handle = std::thread::Builder::new()
                 .name(format!("relata-read-{number}"))
-                .spawn(move || serve(&connection, &queue, &options))
+                .spawn(move || serve(&connection, &messages, &options))
                 .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            handles.push(handle);
         }
-        Ok(Self { jobs, options })
+        Ok(Self {
+            queue,
+            handles: Mutex::new(handles),
+            options,
+        })
+    }
+
+    /// Answers what waits, and closes the connections.
+    pub(crate) async fn close(&self) {
+        let handles =
+            std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
+        for _ in &handles {
+            // Fails when they have ended by themselves.
+            let _ = self.queue.send_async(Message::End).await;
+        }
+        let joined = tokio::task::spawn_blocking(move || {
+            for handle in handles {
+                // A panic of a reading thread has been told when it happened.
+                let _ = handle.join();
+            }
+        });
+        let _ = joined.await;
     }
 
     pub(crate) async fn run(
@@ -69,11 +103,16 @@ impl Threads {
             answer,
         };
         let ended = || StoreError::Unavailable("the readers have ended".into());
-        tokio::time::timeout(self.options.time_max, self.jobs.send_async(job))
+        let message = Message::Job(Box::new(job));
+        tokio::time::timeout(self.options.time_max, self.queue.send_async(message))
             .await
             .map_err(|elapsed| StoreError::Timeout(Box::new(elapsed)))?
             .map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        // A thread keeps to the deadline itself; only one that ended meanwhile does not answer.
+        tokio::time::timeout(self.options.time_max + ANSWER_GRACE, answered)
+            .await
+            .map_err(|elapsed| StoreError::Timeout(Box::new(elapsed)))?
+            .map_err(|_| ended())?
     }
 }
 
@@ -90,9 +129,8 @@ fn connect(path: &Path, options: &ReaderOptions) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
-/// A thread's life: until nobody can ask any more.
-fn serve(connection: &Connection, queue: &flume::Receiver<Job>, options: &ReaderOptions) {
-    while let Ok(job) = queue.recv() {
+fn serve(connection: &Connection, queue: &flume::Receiver<Message>, options: &ReaderOptions) {
+    while let Ok(Message::Job(job)) = queue.recv() {
         // Who has gone away needs no answer.
         if job.answer.is_closed() {
             continue;

@@ -235,3 +235,35 @@ async fn an_abandoned_request_leaves_nothing_behind() {
         world.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_reader_says_so() {
+    let worlds = worlds(&[("client", 1, json!({"name": "a"}))]).await;
+    for world in &worlds {
+        let read = clients(world, always(), vec![]);
+        let backend = world.database.backend();
+        let compiled = Arc::new(compile(&world.catalogue, backend, &read).unwrap());
+        let reader = world.database.reader();
+        let request = [(compiled, vec![])];
+        assert!(reader.run(&request, Arc::new(Names)).await.is_ok());
+        world.database.close().await;
+        let result = reader.run(&request, Arc::new(Names)).await;
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
+        if backend == Backend::Sqlite {
+            let file = world.database.options().url.clone();
+            let file = file
+                .trim_start_matches("sqlite://")
+                .replace("?mode=rwc", "-wal");
+            assert!(
+                !std::path::Path::new(&file).exists(),
+                "the log is in the file"
+            );
+        }
+    }
+    for world in worlds {
+        world.close().await;
+    }
+}

@@ -90,6 +90,12 @@ impl Pool {
         None
     }
 
+    /// Closes connections that wait, and lets nobody have one any more.
+    pub(crate) fn close(&self) {
+        self.permits.close();
+        self.forget_idle();
+    }
+
     /// Closes connections that wait: what one of them has lost, the others have too.
     pub(super) fn forget_idle(&self) {
         self.idle
