@@ -47,8 +47,16 @@ impl CompileCommand {
     /// # Errors
     /// When the system does not tell which program runs.
     pub fn this_program() -> std::io::Result<Self> {
+        // On Linux the program that runs, not the file that is now where it was started from:
+        // an update replaces that file under a running server.
+        let running = Path::new("/proc/self/exe");
+        let program = if std::fs::metadata(running).is_ok() {
+            running.to_owned()
+        } else {
+            std::env::current_exe()?
+        };
         Ok(Self::Child {
-            program: std::env::current_exe()?,
+            program,
             arguments: vec!["compile-component".into()],
         })
     }
