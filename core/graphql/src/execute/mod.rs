@@ -182,8 +182,6 @@ impl Run<'_> {
             }
             rows_all = rows_all.saturating_add(rows_root);
             if !issues.is_empty() {
-                // Each read of a node complains of the same id.
-                issues.0.dedup();
                 wrong.push(error_of_issues(issues, &root.key, root.at));
             }
         }

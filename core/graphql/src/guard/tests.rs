@@ -176,3 +176,70 @@ fn positions_are_lines_and_columns() {
     assert_eq!(position("ab\ncd", 4), (2, 2));
     assert_eq!(position("", 9), (1, 1));
 }
+
+/// Anything made of what documents are made of.
+fn soup() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    const PARTS: &[&str] = &[
+        "{",
+        "}",
+        "{ a }",
+        "(",
+        ")",
+        "(x: 1)",
+        "[",
+        "]",
+        ":",
+        "...",
+        "on",
+        "on A",
+        "a",
+        "b: a",
+        "query",
+        "mutation Q",
+        "fragment F on A",
+        "...F",
+        "$x",
+        "($x: [A!]! = [1])",
+        "@d",
+        "@skip(if: true)",
+        "\"s\"",
+        "\"\\\"\"",
+        "\"\"\"b \" b\"\"\"",
+        "-1.5e3",
+        "# c }\n",
+        " ",
+        ",",
+        "!",
+        "=",
+        "|",
+        "&",
+        "é",
+        "null",
+    ];
+    proptest::collection::vec(proptest::sample::select(PARTS), 0..24)
+        .prop_map(|parts| parts.join(" "))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(2_000))]
+
+    /// The guard turns nothing away that the parser would take, but fragments that spread
+    /// themselves.
+    #[test]
+    fn what_the_parser_takes_the_guard_passes(document in soup()) {
+        let verdict = check(&document);
+        if async_graphql::parser::parse_query(&document).is_ok() {
+            match verdict {
+                Ok(_) => {}
+                Err(Refusal::Malformed { message, .. }) if message.ends_with("spreads itself") => {}
+                Err(refusal) => panic!("{document}: {refusal:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_guard_fail(document in "\\PC{0,200}") {
+        let _ = check(&document);
+    }
+}

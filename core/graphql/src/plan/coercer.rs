@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use jiff::civil::Date;
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use relata_catalog::{
     DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Value, coerce, coerce_operand,
     parse_instant,
@@ -51,6 +51,8 @@ pub(crate) enum Coercer {
     },
     /// Names of pipelines to their keys.
     Pipeline(Arc<[(String, String)]>),
+    /// One end of a time that is counted from now.
+    Within(Within),
     /// How many records; optional.
     PageSize,
     /// How many records to pass over; optional.
@@ -65,6 +67,11 @@ impl Coercer {
     /// Whether null is no mistake.
     pub(crate) fn is_optional(&self) -> bool {
         matches!(self, Self::PageSize | Self::Offset | Self::Cursor)
+    }
+
+    /// Whether the same input means something else a moment later.
+    pub(crate) fn depends_on_now(&self) -> bool {
+        matches!(self, Self::Within(_))
     }
 
     /// One value of a list; a name may stand for several keys, or for none.
@@ -194,6 +201,7 @@ impl Coercer {
                         unknown("pipeline", name, keys.iter().map(|(name, _)| name.as_str())).into()
                     })
             }
+            Self::Within(within) => within.coerce(input, context),
             Self::PageSize => {
                 let size = integer(input)?;
                 match u64::try_from(size) {
@@ -216,6 +224,97 @@ impl Coercer {
             },
             Self::Cursor => text(input).map(|text| Value::Text(text.to_owned())),
         }
+    }
+}
+
+/// One end of "the last 30 days".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Within {
+    pub(crate) unit: Unit,
+    /// Into the past, else into the future.
+    pub(crate) is_past: bool,
+    /// A column of days, else of instants.
+    pub(crate) is_date: bool,
+    /// The earlier end, else the later.
+    pub(crate) is_start: bool,
+}
+
+/// A length of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+impl Unit {
+    /// As GraphQL calls it.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "MINUTE" => Self::Minute,
+            "HOUR" => Self::Hour,
+            "DAY" => Self::Day,
+            "WEEK" => Self::Week,
+            "MONTH" => Self::Month,
+            "QUARTER" => Self::Quarter,
+            "YEAR" => Self::Year,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is shorter than a day.
+    pub(crate) fn is_of_clock(self) -> bool {
+        matches!(self, Self::Minute | Self::Hour)
+    }
+
+    fn span(self, count: i64) -> Result<Span, jiff::Error> {
+        match self {
+            Self::Minute => Span::new().try_minutes(count),
+            Self::Hour => Span::new().try_hours(count),
+            Self::Day => Span::new().try_days(count),
+            Self::Week => Span::new().try_weeks(count),
+            Self::Month => Span::new().try_months(count),
+            Self::Quarter => Span::new().try_months(3 * count),
+            Self::Year => Span::new().try_years(count),
+        }
+    }
+}
+
+/// Longest time that is counted from now, in whatever unit.
+const WITHIN_MAX: i64 = 100_000;
+
+impl Within {
+    fn coerce(self, input: &Json, context: &CoerceContext<'_>) -> Result<Value, Issues> {
+        let count = integer(input)?;
+        if !(1..=WITHIN_MAX).contains(&count) {
+            return Err(wrong(&format!("a number from 1 to {WITHIN_MAX}"), input).into());
+        }
+        self.end(count, context).map_err(|_| {
+            Issue::new("OUT_OF_RANGE", "that is beyond what the calendar holds").into()
+        })
+    }
+
+    fn end(self, count: i64, context: &CoerceContext<'_>) -> Result<Value, jiff::Error> {
+        let zone = context.catalogue.zone.clone().unwrap_or(TimeZone::UTC);
+        let now = Timestamp::from_microsecond(context.catalogue.now_micros)?.to_zoned(zone);
+        let span = self.unit.span(if self.is_past { -count } else { count })?;
+        // The end that is not now.
+        let is_far = self.is_start == self.is_past;
+        if !self.is_date {
+            let end = if is_far { now.checked_add(span)? } else { now };
+            return Ok(Value::DateTime(end.timestamp().as_microsecond()));
+        }
+        let today = now.date();
+        if !is_far {
+            return Ok(Value::Date(today));
+        }
+        // Today is one of the days.
+        let back = Span::new().days(if self.is_past { 1 } else { -1 });
+        Ok(Value::Date(today.checked_add(span)?.checked_add(back)?))
     }
 }
 
@@ -296,4 +395,123 @@ fn unknown<'n>(what: &str, found: &str, known: impl Iterator<Item = &'n str>) ->
     )
     .with("value", found)
     .with("allowed", Json::from(known))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn context(zone: &str) -> relata_catalog::CoerceContext {
+        let now: Timestamp = "2026-03-31T23:30:00Z".parse().unwrap();
+        relata_catalog::CoerceContext {
+            now_micros: now.as_microsecond(),
+            zone: Some(TimeZone::get(zone).unwrap()),
+            ..Default::default()
+        }
+    }
+
+    fn coerce(coercer: &Coercer, input: Json) -> Result<Value, String> {
+        let catalogue = context("Europe/Berlin");
+        let context = CoerceContext {
+            catalogue: &catalogue,
+            list_max: 10,
+            page_max: 500,
+        };
+        coercer
+            .coerce(&input, &context)
+            .map_err(|issues| issues.0[0].code.clone())
+    }
+
+    fn within(unit: Unit, is_past: bool, is_date: bool, count: i64) -> [String; 2] {
+        [true, false].map(|is_start| {
+            let coercer = Coercer::Within(Within {
+                unit,
+                is_past,
+                is_date,
+                is_start,
+            });
+            match coerce(&coercer, json!(count)).unwrap() {
+                Value::Date(date) => date.to_string(),
+                Value::DateTime(micros) => Timestamp::from_microsecond(micros).unwrap().to_string(),
+                other => panic!("{other:?}"),
+            }
+        })
+    }
+
+    #[test]
+    fn times_are_counted_in_the_callers_zone() {
+        // In Berlin it is half past one on the first of April.
+        assert_eq!(
+            within(Unit::Day, true, true, 30),
+            ["2026-03-03", "2026-04-01"]
+        );
+        assert_eq!(
+            within(Unit::Day, false, true, 1),
+            ["2026-04-01", "2026-04-01"]
+        );
+        assert_eq!(
+            within(Unit::Month, true, true, 1),
+            ["2026-03-02", "2026-04-01"]
+        );
+        // A day is 25 or 23 hours long when clocks change.
+        assert_eq!(
+            within(Unit::Week, true, false, 1),
+            ["2026-03-25T00:30:00Z", "2026-03-31T23:30:00Z"]
+        );
+        assert_eq!(
+            within(Unit::Hour, false, false, 2),
+            ["2026-03-31T23:30:00Z", "2026-04-01T01:30:00Z"]
+        );
+    }
+
+    #[test]
+    fn decimals_pass_through_no_float() {
+        for (input, expected) in [
+            (json!("12.50"), Ok("12.50")),
+            (json!(0.1), Ok("0.1")),
+            (json!("1e3"), Ok("1000")),
+            (json!("999999999999999999"), Ok("999999999999999999")),
+            (json!("1234567890123456789"), Err("OUT_OF_RANGE")),
+            (json!("1e400"), Err("WRONG_TYPE")),
+            (json!("12,5"), Err("WRONG_TYPE")),
+            (json!(""), Err("WRONG_TYPE")),
+            (json!(true), Err("WRONG_TYPE")),
+        ] {
+            let found = coerce(&Coercer::Decimal, input.clone());
+            let found = found.map(|value| match value {
+                Value::Decimal(number) => number.to_string(),
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(
+                found.as_deref().map_err(String::as_str),
+                expected,
+                "{input}"
+            );
+        }
+    }
+
+    #[test]
+    fn dates_and_ids_are_strict() {
+        for (coercer, good, bad) in [
+            (Coercer::Date, "2024-02-29", "2023-02-29"),
+            (Coercer::Date, "2024-02-29", "2024-02-29T00:00:00Z"),
+            (
+                Coercer::DateTime,
+                "2026-11-22T08:00:00.5+01:00",
+                "2026-11-22",
+            ),
+            (
+                Coercer::Reference,
+                "0190163d-8694-739b-aea5-966c26f8ad91",
+                "0190163d",
+            ),
+        ] {
+            assert!(coerce(&coercer, json!(good)).is_ok(), "{good}");
+            assert!(coerce(&coercer, json!(bad)).is_err(), "{bad}");
+        }
+    }
 }

@@ -59,7 +59,7 @@ impl<'p, 'v> Draft<'p, 'v> {
     ) -> Operand {
         let template = input.template(self.planner.variables);
         let slot = Slot::new(template, coercer, is_list, self.path.clone());
-        if slot.is_known() {
+        if slot.is_fixed() {
             let value = slot.parameter(
                 self.planner.variables,
                 &self.planner.coercion(),

@@ -10,7 +10,7 @@ use relata_store::filter::{ColumnRef, Filter, Operand, Operator, Quantifier, Sys
 use serde_json::Value as Json;
 
 use super::{
-    coercer::Coercer,
+    coercer::{Coercer, Unit, Within},
     draft::Draft,
     inputs::{Input, null_operand},
 };
@@ -484,6 +484,7 @@ impl<'v> Draft<'_, 'v> {
                 return Filter::IsNull { column, is_null };
             }
             "between" => return self.between(value, column, coercer),
+            "within" => return self.within(value, column, coercer),
             other => {
                 self.issue(Issue::new(
                     "UNKNOWN_FIELD",
@@ -532,6 +533,50 @@ impl<'v> Draft<'_, 'v> {
             draft.compare(column, Operator::Lte, to, coercer.clone(), false)
         });
         flat(vec![from, to])
+    }
+
+    /// The last or the next so many days, weeks …, counted at each run.
+    fn within(&mut self, value: &Input<'v>, column: ColumnRef, coercer: &Coercer) -> Filter {
+        let entries = value.entries(self.planner.variables);
+        let unit = entries
+            .iter()
+            .find(|(name, _)| *name == "unit")
+            .and_then(|(_, unit)| unit.structural())
+            .and_then(|unit| unit.as_str().and_then(Unit::named));
+        let given = entries
+            .iter()
+            .filter(|(name, count)| *name != "unit" && !count.is_null())
+            .collect::<Vec<_>>();
+        let (Some(unit), [(name, count)]) = (unit, given.as_slice()) else {
+            self.issue(Issue::new(
+                "ONE_OF",
+                "`within` takes either `last` or `next`, and a unit",
+            ));
+            return everything();
+        };
+        let is_date = matches!(coercer, Coercer::Date);
+        if is_date && unit.is_of_clock() {
+            self.inside("unit", |draft| {
+                draft.issue(Issue::new(
+                    "WRONG_TYPE",
+                    "days are not counted in hours or minutes",
+                ));
+            });
+            return everything();
+        }
+        let is_past = *name == "last";
+        let ends = [(true, Operator::Gte), (false, Operator::Lte)].map(|(is_start, operator)| {
+            let end = Coercer::Within(Within {
+                unit,
+                is_past,
+                is_date,
+                is_start,
+            });
+            self.inside(*name, |draft| {
+                draft.compare(column, operator, count, end, false)
+            })
+        });
+        flat(ends.into())
     }
 
     fn count_condition(&mut self) {

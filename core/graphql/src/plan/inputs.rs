@@ -343,9 +343,9 @@ impl Slot {
         }
     }
 
-    /// Whether nothing of it waits for a variable.
-    pub(crate) fn is_known(&self) -> bool {
-        self.template.is_known()
+    /// Whether it is the same at each run: no variable in it, and nothing of the clock.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.template.is_known() && !self.coercer.depends_on_now()
     }
 
     /// The parameter; collects what is wrong with it.

@@ -476,7 +476,9 @@ fn error_of(issues: Issues, field: &Selected<'_>) -> GraphqlError {
 }
 
 /// One error for all that is wrong with a root field.
-pub(crate) fn error_of_issues(issues: Issues, key: &str, at: (usize, usize)) -> GraphqlError {
+pub(crate) fn error_of_issues(mut issues: Issues, key: &str, at: (usize, usize)) -> GraphqlError {
+    // Both ends of a time, or each read of a node, complain of the same value.
+    issues.0.dedup();
     let is_limit = issues
         .0
         .iter()

@@ -285,6 +285,44 @@ async fn all_mistakes_of_all_roots_at_once() {
 }
 
 #[tokio::test]
+async fn times_within_are_counted_at_each_run() {
+    assert_eq!(
+        mistakes(
+            "query Q($n: Int) {
+               a: deals(where: {closeDate: {within: {last: 1, next: 2, unit: DAY}}}) { totalCount }
+               b: deals(where: {closeDate: {within: {last: 1, unit: HOUR}}}) { totalCount }
+               c: deals(where: {closeDate: {within: {last: $n, unit: DAY}}}) { totalCount }
+             }",
+            json!({"n": 5})
+        )
+        .await,
+        [
+            "a.where.closeDate.within ONE_OF",
+            "b.where.closeDate.within.unit WRONG_TYPE",
+        ]
+    );
+    assert_eq!(
+        mistakes(
+            "query Q($n: Int) { deals(where: {closeDate: {within: {last: 0, unit: DAY}}, createdAt: {within: {next: $n, unit: YEAR}}}) { totalCount } }",
+            json!({"n": 100_001})
+        )
+        .await,
+        [
+            "deals.where.closeDate.within.last WRONG_TYPE",
+            "deals.where.closeDate.within.last WRONG_TYPE",
+            "deals.where.createdAt.within.next WRONG_TYPE",
+            "deals.where.createdAt.within.next WRONG_TYPE",
+        ]
+    );
+    let shape = shape(
+        "{ deals(where: {createdAt: {within: {last: 7, unit: DAY}}}) { totalCount } }",
+        json!({}),
+    )
+    .await;
+    assert!(shape.contains("Parameter("), "{shape}");
+}
+
+#[tokio::test]
 async fn operands_of_variables_are_checked_at_each_run() {
     let document = "query Q($d: Date, $s: String, $n: Int, $ids: [ID!]) { deals(first: $n, where: {closeDate: {lt: $d}, stage: {eq: $s}, id: {in: $ids}}) { totalCount } }";
     assert_eq!(

@@ -81,6 +81,8 @@ pub(crate) const PLATFORM_TYPES: &[&str] = &[
     "Token",
     "User",
     "Viewer",
+    "Within",
+    "WithinUnit",
 ];
 
 /// What an object's name is followed by in names of types.

@@ -170,6 +170,20 @@ fn enums(writer: &mut SchemaWriter) {
         ]),
     );
     writer.enumeration(
+        "WithinUnit",
+        Some("A length of time, by the calendar of the caller's zone.".to_owned()),
+        true,
+        values(&[
+            ("MINUTE", ""),
+            ("HOUR", ""),
+            ("DAY", ""),
+            ("WEEK", ""),
+            ("MONTH", ""),
+            ("QUARTER", ""),
+            ("YEAR", ""),
+        ]),
+    );
+    writer.enumeration(
         "HistoryChange",
         None,
         false,
@@ -513,8 +527,24 @@ fn filters(writer: &mut SchemaWriter) {
     filter(writer, "ExactTextFilter", exact());
     filter(writer, "SafeIntFilter", ordered("SafeInt"));
     filter(writer, "DecimalFilter", ordered("Decimal"));
-    filter(writer, "DateFilter", ordered("Date"));
-    filter(writer, "DateTimeFilter", ordered("DateTime"));
+    writer.input(
+        "Within",
+        Some("The last 30 days, today included, or the next: one of the two.".to_owned()),
+        InputForm::Structural,
+        vec![
+            In::new("last", "Int"),
+            In::new("next", "Int"),
+            In::new("unit", "WithinUnit!"),
+        ],
+    );
+    for ty in ["Date", "DateTime"] {
+        let mut fields = ordered(ty);
+        fields.push(
+            In::new("within", "Within")
+                .described(Some("Not longer ago, or not further ahead.".to_owned())),
+        );
+        filter(writer, &format!("{ty}Filter"), fields);
+    }
     filter(
         writer,
         "BooleanFilter",

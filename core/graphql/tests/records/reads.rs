@@ -57,6 +57,8 @@ async fn lists_filter_and_order(client: Client) {
                f: companies(where: {name: {like: \"Firma _1\"}}) { nodes { name } }
                g: companies(where: {or: []}) { totalCount }
                h: companies(where: {}) { totalCount }
+               i: companies(where: {createdAt: {within: {last: 1, unit: HOUR}}}) { totalCount }
+               j: companies(where: {createdAt: {within: {next: 1, unit: DAY}}}) { totalCount }
              }",
             json!({"in": ["LEGAL"]}),
         )
@@ -73,6 +75,8 @@ async fn lists_filter_and_order(client: Client) {
     assert_eq!(names(&data["f"]), ["Firma 01"]);
     assert_eq!(data["g"]["totalCount"], 0);
     assert_eq!(data["h"]["totalCount"], 7);
+    assert_eq!(data["i"]["totalCount"], 7);
+    assert_eq!(data["j"]["totalCount"], 0);
 }
 
 async fn cursors_walk_both_ways(client: Client) {
