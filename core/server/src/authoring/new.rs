@@ -16,6 +16,59 @@ const TEMPLATE: &str = "template";
 /// Most characters of a name: a plugin's id has room for so many.
 const NAME_CHARACTERS_MAX: usize = 30;
 
+/// Names that no crate can have beside what every plugin uses: words of the language, crates of
+/// the toolchain, and the SDK's dependencies.
+const TAKEN: [&str; 52] = [
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "deps",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "proc-macro",
+    "pub",
+    "ref",
+    "relata-sdk",
+    "return",
+    "self",
+    "serde",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "type",
+    "use",
+    "while",
+];
+
 /// Makes the plugin in `./NAME` and says what comes next.
 ///
 /// # Errors
@@ -40,7 +93,7 @@ pub(super) struct Names {
     name: String,
     /// `deallimit`: in the id, and before its GraphQL names.
     local: String,
-    /// `DealLimit`: the Rust type.
+    /// `DealLimitPlugin`: the Rust type. The ending keeps it apart from what the SDK names.
     type_name: String,
     /// `Deal limit`
     title: String,
@@ -66,14 +119,14 @@ impl Names {
                  for example `deal-limit`"
             );
         }
-        if ["relata", "test", "core", "std", "sdk", "serde"].contains(&name) {
-            bail!("`{name}` is taken by something that every plugin has; choose another name");
+        if TAKEN.contains(&name) {
+            bail!("`{name}` means something in Rust already; choose another name");
         }
-        let type_name = words.iter().map(|word| capitalised(word)).collect();
+        let type_name: String = words.iter().map(|word| capitalised(word)).collect();
         Ok(Self {
             name: name.to_owned(),
             local: words.concat(),
-            type_name,
+            type_name: format!("{type_name}Plugin"),
             title: capitalised(&words.join(" ")),
         })
     }
@@ -161,7 +214,7 @@ mod tests {
             Names {
                 name: "deal-limit".into(),
                 local: "deallimit".into(),
-                type_name: "DealLimit".into(),
+                type_name: "DealLimitPlugin".into(),
                 title: "Deal limit".into(),
             }
         );
@@ -175,7 +228,8 @@ mod tests {
             "a_b",
             "../a",
             "a/b",
-            "relata",
+            "type",
+            "relata-sdk",
             "a234567890123456789012345678901",
         ] {
             assert!(Names::of(name).is_err(), "{name}");
