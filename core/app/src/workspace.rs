@@ -244,6 +244,7 @@ impl Workspace {
         if ended.await.is_err() {
             tasks.shutdown().await;
         }
+        self.shared.reader.close().await;
         self.shared.database.close().await;
     }
 

@@ -238,7 +238,6 @@ pub async fn open_workspace(config: &Config, purpose: Purpose) -> Result<Workspa
 pub fn database_options(config: &Config, purpose: Purpose) -> DatabaseOptions {
     DatabaseOptions {
         purpose,
-        readers: config.database_readers,
         slow_statement: config.slow_statement.0,
         ..DatabaseOptions::new(config.database_url.clone())
     }

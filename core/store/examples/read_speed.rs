@@ -15,7 +15,8 @@ use relata_catalog::{
 };
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operand, SystemColumn};
 use relata_store::read::{
-    Connection, ConnectionMember, Directory, Member, Page, Parameter, PartMember, Read, compile,
+    Connection, ConnectionMember, CursorKey, Directory, Member, Page, Parameter, PartMember, Read,
+    Reader, ReaderOptions, compile,
 };
 use relata_store::{Database, DatabaseOptions, Record, Retention, Turn};
 use serde_json::{Value as Json, json};
@@ -53,6 +54,8 @@ async fn measure(url: &str) {
     tx.commit().await.unwrap();
     let catalogue = plan.target;
     fill(&database, &catalogue).await;
+    let options = ReaderOptions::new(url, CursorKey::new([1; 16]));
+    let reader = Reader::open(&options).await.unwrap();
     println!("{:?}", database.backend());
     for (name, read) in reads(&catalogue) {
         let started = Instant::now();
@@ -64,11 +67,7 @@ async fn measure(url: &str) {
         let mut bytes = 0;
         for _ in 0..RUNS {
             let started = Instant::now();
-            let answers = database
-                .reader()
-                .run(&request, Arc::new(Nobody))
-                .await
-                .unwrap();
+            let answers = reader.run(&request, Arc::new(Nobody)).await.unwrap();
             times.push(started.elapsed());
             bytes = answers[0].len();
         }
@@ -80,6 +79,7 @@ async fn measure(url: &str) {
             micros(compiling)
         );
     }
+    reader.close().await;
     database.close().await;
 }
 

@@ -26,7 +26,6 @@ use sea_orm_migration::MigratorTrait as _;
 
 use crate::error::StoreError;
 use crate::observe::Observed;
-use crate::read::{CursorKey, Reader, ReaderOptions};
 use crate::transaction::Transaction;
 
 /// Which database it is.
@@ -55,8 +54,6 @@ pub struct DatabaseOptions {
     pub url: String,
     /// What for.
     pub purpose: Purpose,
-    /// Connections for compiled reads.
-    pub readers: usize,
     /// `PostgreSQL`: connections for write transactions.
     pub writers: u32,
     /// A statement that takes this long is named in a warning.
@@ -67,8 +64,6 @@ pub struct DatabaseOptions {
     pub lock_wait_max: Duration,
     /// Longest run of one statement (`PostgreSQL`).
     pub statement_time_max: Duration,
-    /// What cursors are signed with; the same in all processes on one database.
-    pub cursor_key: CursorKey,
 }
 
 impl DatabaseOptions {
@@ -78,15 +73,11 @@ impl DatabaseOptions {
         Self {
             url: url.into(),
             purpose: Purpose::Change,
-            readers: 4,
             writers: 16,
             slow_statement: Duration::from_millis(200),
             turn_wait_max: Duration::from_secs(30),
             lock_wait_max: Duration::from_secs(10),
             statement_time_max: Duration::from_secs(60),
-            // Tells an edited cursor from a good one; who must keep others from making cursors
-            // sets a secret one.
-            cursor_key: CursorKey::new(*b"relata cursor v1"),
         }
     }
 }
@@ -117,8 +108,6 @@ struct Shared {
     /// Platform tables outside of transactions. `SQLite`: a small read-only pool; `PostgreSQL`:
     /// the writers' pool.
     platform: DatabaseConnection,
-    /// Compiled reads, on connections of their own.
-    reader: Reader,
     /// Held while the process may change the workspace.
     _held: Option<Held>,
 }
@@ -159,12 +148,6 @@ impl Database {
     #[must_use]
     pub fn options(&self) -> &DatabaseOptions {
         &self.shared.options
-    }
-
-    /// Runs compiled reads.
-    #[must_use]
-    pub fn reader(&self) -> &Reader {
-        &self.shared.reader
     }
 
     /// Applies the platform's migrations, and says which. Several processes may do so at once.
@@ -243,11 +226,11 @@ impl Database {
         Ok(transaction)
     }
 
-    /// Closes all connections; those in use are waited for.
+    /// Closes all connections; those in use are waited for. Close the [`Reader`](crate::read::Reader)
+    /// before.
     pub async fn close(&self) {
         // The writer last: whoever closes last on SQLite puts the log into the file, which a
         // connection that only reads cannot.
-        self.shared.reader.close().await;
         // What cannot be closed properly is closed by the end of the process.
         let _ = self.shared.platform.close_by_ref().await;
         if let Some(writer) = &self.shared.writer {
@@ -317,7 +300,6 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         options: options.clone(),
         writer,
         platform,
-        reader: open_reader(options).await?,
         _held: held,
     })
 }
@@ -436,18 +418,8 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> 
         options: options.clone(),
         writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
         platform: pool,
-        reader: open_reader(options).await?,
         _held: None,
     })
-}
-
-async fn open_reader(options: &DatabaseOptions) -> Result<Reader, StoreError> {
-    Reader::open(&ReaderOptions {
-        readers: options.readers,
-        slow_statement: options.slow_statement,
-        ..ReaderOptions::new(&options.url, options.cursor_key)
-    })
-    .await
 }
 
 /// Whatever stands in the way of opening the database, it cannot be reached.

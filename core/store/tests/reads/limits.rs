@@ -225,7 +225,7 @@ async fn an_abandoned_request_leaves_nothing_behind() {
         let compiled = Arc::new(compile(&world.catalogue, backend, &read).unwrap());
         let twice = [(Arc::clone(&compiled), vec![]), (compiled, vec![])];
         for _ in 0..20 {
-            let run = world.database.reader().run(&twice, Arc::new(Names));
+            let run = world.reader.run(&twice, Arc::new(Names));
             // Dropped after it was polled a first time: somewhere between BEGIN and COMMIT.
             let _ = tokio::time::timeout(Duration::ZERO, run).await;
         }
@@ -243,9 +243,10 @@ async fn a_closed_reader_says_so() {
         let read = clients(world, always(), vec![]);
         let backend = world.database.backend();
         let compiled = Arc::new(compile(&world.catalogue, backend, &read).unwrap());
-        let reader = world.database.reader();
+        let reader = &world.reader;
         let request = [(compiled, vec![])];
         assert!(reader.run(&request, Arc::new(Names)).await.is_ok());
+        reader.close().await;
         world.database.close().await;
         let result = reader.run(&request, Arc::new(Names)).await;
         assert!(

@@ -9,7 +9,8 @@ use relata_catalog::{
 };
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operand, Operator, OrderTerm};
 use relata_store::read::{
-    Connection, ConnectionMember, Directory, Member, Page, Parameter, Read, compile,
+    Connection, ConnectionMember, CursorKey, Directory, Member, Page, Parameter, Read, Reader,
+    ReaderOptions, compile,
 };
 use relata_store::{Backend, Database, DatabaseOptions, Record, Retention, StoreError, Turn};
 use serde_json::Value as Json;
@@ -69,6 +70,7 @@ pipelines:
 /// One database with the workspace in it.
 pub(crate) struct World {
     pub(crate) database: Database,
+    pub(crate) reader: Reader,
     pub(crate) catalogue: Catalogue,
     dropped: Option<(String, String)>,
     _folder: tempfile::TempDir,
@@ -116,8 +118,7 @@ impl World {
         folder: tempfile::TempDir,
         dropped: Option<(String, String)>,
     ) -> Self {
-        let mut options = DatabaseOptions::new(url);
-        options.readers = 2;
+        let options = DatabaseOptions::new(url);
         let database = Database::open(&options).await.unwrap();
         database.migrate().await.unwrap();
         let blueprint = Blueprint::parse(BLUEPRINT).unwrap();
@@ -127,8 +128,15 @@ impl World {
         let tx = database.begin(Turn::Alone).await.unwrap();
         tx.apply(&plan, Retention::Park, "system", 0).await.unwrap();
         tx.commit().await.unwrap();
+        let reader = Reader::open(&ReaderOptions {
+            readers: 2,
+            ..ReaderOptions::new(&options.url, CursorKey::new([1; 16]))
+        })
+        .await
+        .unwrap();
         Self {
             database,
+            reader,
             catalogue: plan.target,
             dropped,
             _folder: folder,
@@ -136,8 +144,8 @@ impl World {
     }
 
     pub(crate) async fn close(self) {
+        self.reader.close().await;
         self.database.close().await;
-        drop(self.database);
         if let Some((base, name)) = self.dropped {
             admin(&base, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
@@ -233,7 +241,7 @@ impl World {
         parameters: &[Parameter],
     ) -> Result<String, StoreError> {
         let compiled = Arc::new(compile(&self.catalogue, self.database.backend(), read).unwrap());
-        let reader = self.database.reader();
+        let reader = &self.reader;
         let twice = [
             (Arc::clone(&compiled), parameters.to_vec()),
             (Arc::clone(&compiled), parameters.to_vec()),
