@@ -65,8 +65,12 @@ const TAKEN: [&str; 52] = [
     "trait",
     "true",
     "type",
+    "try",
+    "unsafe",
     "use",
+    "where",
     "while",
+    "yield",
 ];
 
 /// Makes the plugin in `./NAME` and says what comes next.
