@@ -168,10 +168,10 @@ scenario!(
 
         let customer = server
         .data(
-            r#"{ people(where: {customerNumber: {eq: 1}}) { nodes {
+            r#"{ people(first: 1, where: {customerNumber: {eq: 1}}) { nodes {
                 name { full given family } company { name } phones { primary { e164 typed } }
                 supportRep { name { full } reportsTo { name { full } } }
-                invoices(first: 50) { totalCount nodes { number total { amount } lines(first: 50) { nodes { quantity unitPrice { amount currency } } } } } } } }"#,
+                invoices(first: 20) { totalCount nodes { number total { amount } lines(first: 30) { nodes { quantity unitPrice { amount currency } } } } } } } }"#,
         )
         .await;
         let customer = &customer["people"]["nodes"][0];
@@ -205,7 +205,7 @@ scenario!(
 
         let employees = server
         .data(
-            "{ employees(orderBy: [{staffNumber: ASC}]) { nodes { name { full } customers(first: 100) { nodes { invoices(first: 20) { totalCount nodes { total { amount } } } } } } } }",
+            "{ employees(first: 10, orderBy: [{staffNumber: ASC}]) { nodes { name { full } customers(first: 30) { nodes { invoices(first: 10) { totalCount nodes { total { amount } } } } } } } }",
         )
         .await;
         let (mut count, mut sum) = (0, 0);

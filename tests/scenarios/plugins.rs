@@ -126,7 +126,7 @@ scenario!(
 
         let refused = server
         .graphql(
-            "mutation($m: ID!, $p: Int!) { membership_redeem(member: $m, points: $p, reason: \"A car\") { balance } }",
+            "mutation($m: ID!, $p: SafeInt!) { membership_redeem(member: $m, points: $p, reason: \"A car\") { balance } }",
             json!({"m": member, "p": needed}),
         )
         .await;

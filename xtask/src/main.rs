@@ -11,6 +11,8 @@ mod setup;
 mod test;
 mod tidy;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 
 const USAGE: &str = "\
@@ -24,24 +26,32 @@ cargo xtask <task>
   tidy             only the checks of the house's rules
   bench [ARGS…]    measures the server beside a hand-written floor; `bench --help` lists ARGS";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let task = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
-    match task.as_str() {
-        "setup" => setup::run(),
-        "demo" => demo::run(&rest),
-        "guests" => guests::run(guests::Profile::Debug).map(|_| ()),
-        "test" => test::run(&rest),
-        "tidy" => tidy::run(),
-        "bench" => bench::run(&rest),
-        "" | "help" | "--help" | "-h" => {
-            println!("{USAGE}");
-            Ok(())
-        }
-        unknown => {
-            eprintln!("there is no task `{unknown}`\n\n{USAGE}");
-            std::process::exit(2);
+    match run(&task, &rest) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
     }
+}
+
+fn run(task: &str, rest: &[String]) -> Result<ExitCode> {
+    match task {
+        "setup" => setup::run()?,
+        "demo" => demo::run(rest)?,
+        "guests" => guests::run(guests::Profile::Debug).map(|_| ())?,
+        "test" => test::run(rest)?,
+        "tidy" => tidy::run()?,
+        "bench" => bench::run(rest)?,
+        "" | "help" | "--help" | "-h" => println!("{USAGE}"),
+        unknown => {
+            eprintln!("there is no task `{unknown}`\n\n{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -451,8 +451,10 @@ impl Job {
     }
 }
 
-/// How long a process holds a consumer that it serves, unless it comes back to it.
-const LEASE_MICROS: i64 = 60_000_000;
+/// How long a process holds a consumer that it serves, unless it comes back to it. It only keeps
+/// processes from trying the same delivery at once, which the database would refuse anyway; so it
+/// is short, because a process that was killed holds it until it ends.
+const LEASE_MICROS: i64 = 3_000_000;
 
 /// Takes the consumer for this process until the lease ends.
 async fn claim(

@@ -3,17 +3,17 @@
 //! Two ways to the database, and one rule: reads are compiled and native ([`read`]), writes are
 //! transactions ([`transaction`], through sea-orm).
 
+pub mod catalogue;
 pub mod database;
-pub mod transaction;
-pub mod records;
+pub mod ddl;
+pub mod error;
 pub mod filter;
-pub mod read;
 pub mod log;
 pub mod numbers;
-pub mod catalogue;
-pub mod ddl;
 pub mod platform;
-pub mod error;
+pub mod read;
+pub mod records;
+pub mod transaction;
 
 mod cells;
 mod observe;

@@ -1,6 +1,9 @@
 //! Plan and apply: what a blueprint would change, and the change.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use relata_catalog::{
     Blueprint, Catalogue, Issue, Issues, OWNER_PLATFORM, OWNER_WORKSPACE, Plan, diff, resolve,
@@ -196,15 +199,11 @@ async fn try_once(
         }
         PluginChange::Remove(id) => {
             transaction.delete_plugin(id).await?;
-            for hook in state.plugins.after() {
-                if hook.plugin.id == *id {
-                    transaction.remove_delivery(&hook.consumer()).await?;
-                }
-            }
             installed.retain(|known| known.id != *id);
         }
     }
     let plugins = Plugins::bind(&target, installed);
+    forget_consumers(workspace, &transaction, &proposal.plugin, &plugins).await?;
     for hook in plugins.after() {
         if matches!(&proposal.plugin, PluginChange::Put(row, _) if row.id == hook.plugin.id) {
             // Known from now on, held by nobody: what happens after the commit is delivered.
@@ -413,4 +412,29 @@ pub(super) fn owner_text(owner: &str) -> String {
         OWNER_WORKSPACE => "this workspace".to_owned(),
         plugin => format!("the plugin {plugin}"),
     }
+}
+
+/// Positions of after hooks that a plugin has no longer, or that went with it. Without this the
+/// outbox would be kept for them for ever, and a plugin installed again would hear of the past.
+async fn forget_consumers(
+    workspace: &Workspace,
+    transaction: &Transaction,
+    change: &PluginChange<'_>,
+    plugins: &Plugins,
+) -> Result<(), AppError> {
+    let id = match change {
+        PluginChange::None => return Ok(()),
+        // What is disabled has no hooks for now, but keeps its place.
+        PluginChange::Put(row, _) if !row.enabled => return Ok(()),
+        PluginChange::Put(row, _) => row.id.as_str(),
+        PluginChange::Remove(id) => id,
+    };
+    let own = format!("plugin:{id}/");
+    let kept: HashSet<String> = plugins.after().iter().map(|hook| hook.consumer()).collect();
+    for delivery in workspace.database().deliveries().await? {
+        if delivery.consumer.starts_with(&own) && !kept.contains(&delivery.consumer) {
+            transaction.remove_delivery(&delivery.consumer).await?;
+        }
+    }
+    Ok(())
 }

@@ -224,7 +224,8 @@ impl Mapping {
         )
     }
 
-    /// The rows, the number of those passed over, and what is wrong already.
+    /// The rows that can be read, the number of those passed over, and what is wrong with the
+    /// others.
     pub(super) fn rows(
         &self,
         table: &Table,
@@ -251,6 +252,7 @@ impl Mapping {
                 skipped += 1;
                 continue;
             }
+            let faults_before = errors.len();
             let mut row = Row {
                 line: *line,
                 data: self.constants.clone(),
@@ -277,7 +279,9 @@ impl Mapping {
                     },
                 }
             }
-            rows.push(row);
+            if errors.len() == faults_before {
+                rows.push(row);
+            }
         }
         (rows, skipped, errors)
     }

@@ -137,17 +137,11 @@ pub async fn import_csv(
     };
     match options.mode {
         ImportMode::AllOrNone => {
-            if errors.is_empty() || options.dry_run {
-                let (created, row_errors) = all_or_none(
-                    workspace,
-                    caller,
-                    &job,
-                    options.dry_run || !errors.is_empty(),
-                )
-                .await?;
-                report.created = created;
-                errors.extend(row_errors);
-            }
+            // After a bad cell nothing will stay, but the other rows may have faults of their own.
+            let stays = !options.dry_run && errors.is_empty();
+            let (created, row_errors) = all_or_none(workspace, caller, &job, !stays).await?;
+            report.created = created;
+            errors.extend(row_errors);
         }
         ImportMode::Partial => {
             let (created, row_errors) = partial(workspace, caller, &job, options.dry_run).await?;
@@ -237,7 +231,7 @@ struct Job {
 /// What ends a transaction that shall not stay.
 enum Ending {
     Bad(Vec<RowError>),
-    Dry(u64),
+    Dry,
 }
 
 async fn all_or_none(
@@ -258,7 +252,7 @@ async fn all_or_none(
                     let outcome = if !errors.is_empty() {
                         Ending::Bad(errors)
                     } else if dry_run {
-                        Ending::Dry(ids)
+                        Ending::Dry
                     } else {
                         return Ok(ids);
                     };
@@ -276,7 +270,7 @@ async fn all_or_none(
     match (written, ending) {
         (Ok(created), _) => Ok((created, Vec::new())),
         (Err(_), Some(Ending::Bad(errors))) => Ok((0, errors)),
-        (Err(_), Some(Ending::Dry(_))) => Ok((0, Vec::new())),
+        (Err(_), Some(Ending::Dry)) => Ok((0, Vec::new())),
         (Err(error), None) => Err(error),
     }
 }

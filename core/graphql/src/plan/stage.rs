@@ -45,9 +45,8 @@ impl<'v> Draft<'_, 'v> {
                 self.inside(member.key, |draft| match member.name() {
                     "pipeline" => StageMember::ByStage {
                         key,
-                        json: draft.by_stage(&pipelines, |draft, pipeline, _| {
-                            draft.pipeline_json(pipeline, &member.sets)
-                        }),
+                        json: draft
+                            .by_stage(&pipelines, |_, pipeline, _| pipeline.name.as_str().into()),
                     },
                     "stage" => StageMember::ByStage {
                         key,
@@ -85,15 +84,6 @@ impl<'v> Draft<'_, 'v> {
     fn stages_json(&mut self, pipelines: &[Arc<Pipeline>], sets: &[&'v SelectionSet]) -> ByStage {
         self.by_stage(pipelines, |draft, pipeline, position| {
             draft.stage_json(&pipeline.stages[position], position, sets)
-        })
-    }
-
-    fn pipeline_json(&mut self, pipeline: &Pipeline, sets: &[&'v SelectionSet]) -> Json {
-        let locale = self.planner.locale;
-        self.json_object(sets, "Pipeline", |name| match name {
-            "name" => pipeline.name.as_str().into(),
-            "label" => label(&pipeline.labels, locale, &pipeline.name).into(),
-            _ => Json::Null,
         })
     }
 

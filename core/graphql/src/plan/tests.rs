@@ -251,7 +251,7 @@ async fn a_whole_filter_in_a_variable() {
 async fn stages_are_asked_for_by_name() {
     insta::assert_snapshot!(
         shape(
-            "query Q($s: String!) { deals(where: {stage: {eq: $s, type: {in: [OPEN]}}}) { nodes { stage { stage { name label type probability position } pipeline { label } enteredAt passages(first: 2) { from { name } at } options { stage { name } allowed unmet { code message path } } } } } }",
+            "query Q($s: String!) { deals(where: {stage: {eq: $s, type: {in: [OPEN]}}}) { nodes { stage { stage { name label type probability position } pipeline enteredAt passages(first: 2) { from { name } at } options { stage { name } allowed unmet { code message path } } } } } }",
             json!({"s": "won"}),
         )
         .await

@@ -386,12 +386,6 @@ fn composites(writer: &mut SchemaWriter) {
 
 fn stages(writer: &mut SchemaWriter) {
     writer.object(
-        "Pipeline",
-        None,
-        &[],
-        vec![Out::new("name", "String!"), Out::new("label", "String!")],
-    );
-    writer.object(
         "Stage",
         None,
         &[],
@@ -408,7 +402,7 @@ fn stages(writer: &mut SchemaWriter) {
         Some("Where a record stands in a pipeline.".to_owned()),
         &[],
         vec![
-            Out::new("pipeline", "Pipeline"),
+            Out::new("pipeline", "String").about("Name of the pipeline."),
             Out::new("stage", "Stage"),
             Out::new("enteredAt", "DateTime!"),
             Out::new("passages", "[StagePassage!]!")
