@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 /// The bundled plugin, as `cargo xtask guests` left it.
 fn membership() -> String {
+    guest("guests/membership.relata")
+}
+
+fn guest(file: &str) -> String {
     let mut folder: PathBuf = program();
     folder.pop();
     folder.pop();
-    folder
-        .join("guests")
-        .join("membership.relata")
-        .to_string_lossy()
-        .into_owned()
+    folder.join(file).to_string_lossy().into_owned()
 }
 
 async fn install_membership(server: &Server) {
@@ -324,6 +324,40 @@ scenario!(
         );
     }
 );
+
+scenario!(a_fault_stays_in_its_call, |server: Server| async move {
+    server
+        .relata(&[
+            "plugin",
+            "install",
+            &guest("test-guests/faulty.relata"),
+            "--grant-all",
+        ])
+        .await
+        .unwrap();
+    let note = "mutation($t: String!) { createNote(data: {title: $t}) { body } }";
+    for fault in ["trap", "loop", "memory", "stack"] {
+        let failed = server.graphql(note, json!({"t": fault})).await;
+        assert_eq!(failed.code(), "PLUGIN_FAILED", "{fault}: {:#}", failed.body);
+        for part in ["test.faulty", "0.1.0"] {
+            assert!(
+                failed.message().contains(part),
+                "{fault}: {}",
+                failed.message()
+            );
+        }
+        // The server goes on, the plugin too.
+        let fine = server.graphql(note, json!({"t": "harmless"})).await.data();
+        assert_eq!(fine["createNote"]["body"], "seen", "after {fault}");
+    }
+    let kept = server
+        .data("{ notes(where: {title: {ne: \"harmless\"}}) { totalCount } }")
+        .await;
+    assert_eq!(
+        kept["notes"]["totalCount"], 0,
+        "a failed write left something"
+    );
+});
 
 scenario!(
     what_is_no_plugin_is_not_installed,

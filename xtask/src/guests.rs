@@ -1,8 +1,9 @@
-//! Builds the bundled plugins: each into one file under `target/guests`.
+//! Builds the bundled plugins, each into one file under `target/guests`, and the guests of the
+//! tests, under `target/test-guests`.
 //!
 //! They are built by the same command that a stranger uses, `relata plugin build`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -24,18 +25,9 @@ pub(crate) enum Profile {
 pub(crate) fn run(profile: Profile) -> Result<PathBuf> {
     setup::webassembly_target()?;
     let relata = relata(profile)?;
-    let guests = target_folder().join("guests");
-    std::fs::create_dir_all(&guests)?;
-    for plugin in bundled()? {
-        let name = plugin
-            .file_name()
-            .context("a plugin's folder has a name")?
-            .to_string_lossy()
-            .into_owned();
-        let file = guests.join(format!("{name}.relata"));
-        let mut build = process::command(&relata.to_string_lossy(), &["plugin", "build"]);
-        build.arg(&plugin).arg("--output").arg(&file);
-        process::run(build)?;
+    pack(&relata, "plugins", "guests")?;
+    if profile == Profile::Debug {
+        pack(&relata, "tests/guests", "test-guests")?;
     }
     Ok(relata)
 }
@@ -53,9 +45,23 @@ pub(crate) fn relata(profile: Profile) -> Result<PathBuf> {
     Ok(target_folder().join(folder).join("relata"))
 }
 
-/// Folders of the plugins that ship with Relata.
-fn bundled() -> Result<Vec<PathBuf>> {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(root().join("plugins"))?
+/// Builds each plugin in a folder of the workspace into one file in a folder of the target.
+fn pack(relata: &Path, from: &str, to: &str) -> Result<()> {
+    let to = target_folder().join(to);
+    std::fs::create_dir_all(&to)?;
+    for plugin in plugins(&root().join(from))? {
+        let name = plugin.file_name().context("a plugin's folder has a name")?;
+        let file = to.join(name).with_extension("relata");
+        let mut build = process::command(&relata.to_string_lossy(), &["plugin", "build"]);
+        build.arg(&plugin).arg("--output").arg(&file);
+        process::run(build)?;
+    }
+    Ok(())
+}
+
+/// Folders that hold a plugin.
+fn plugins(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
     folders.retain(|folder| folder.join("plugin.toml").exists());

@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use relata_catalog::{Catalogue, FieldIndex, Issue, Issues, Kind, Object, ObjectIndex};
+use relata_catalog::{
+    Catalogue, CoerceContext, Field, FieldIndex, Issue, Issues, Kind, Object, ObjectIndex,
+};
 use serde_json::{Map, Value as Json};
 
 use super::{ImportOptions, Row, RowError, Table, cells};
@@ -20,7 +22,8 @@ pub(super) struct Mapping {
     pub(super) lookups: Vec<Lookup>,
     skip_empty: Vec<usize>,
     distinct: Vec<usize>,
-    kinds: Vec<(String, Kind)>,
+    fields: Vec<Field>,
+    context: CoerceContext,
 }
 
 /// Where a column's cells go.
@@ -66,6 +69,7 @@ impl Mapping {
         object: ObjectIndex,
         header: &[String],
         options: &ImportOptions,
+        context: CoerceContext,
     ) -> Result<Self, AppError> {
         let target_object = catalogue.object(object);
         let mut issues = Issues::default();
@@ -75,11 +79,8 @@ impl Mapping {
             lookups: Vec::new(),
             skip_empty: positions(header, &options.skip_empty, "skipEmpty", &mut issues),
             distinct: positions(header, &options.distinct, "distinct", &mut issues),
-            kinds: target_object
-                .fields
-                .iter()
-                .map(|field| (field.name.clone(), field.kind.clone()))
-                .collect(),
+            fields: target_object.fields.clone(),
+            context,
         };
         if options.map.is_empty() {
             issues.push(
@@ -201,7 +202,7 @@ impl Mapping {
             Target::Field { name } => {
                 let json = self
                     .json(&name, value)
-                    .map_err(|message| Issue::new("BAD_INPUT", message))?;
+                    .map_err(|mut issues| issues.0.remove(0))?;
                 self.constants.insert(name, json);
                 Ok(())
             }
@@ -212,16 +213,12 @@ impl Mapping {
         }
     }
 
-    fn json(&self, name: &str, text: &str) -> Result<Json, String> {
-        let kind = self
-            .kinds
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, kind)| kind);
-        kind.map_or_else(
-            || Ok(Json::String(text.to_owned())),
-            |kind| cells::json(kind, text),
-        )
+    /// The JSON for a cell of this field; what is wrong is never nothing.
+    fn json(&self, name: &str, text: &str) -> Result<Json, Issues> {
+        match self.fields.iter().find(|field| field.name == name) {
+            Some(field) => cells::json(field, text, &self.context),
+            None => Ok(Json::String(text.to_owned())),
+        }
     }
 
     /// The rows that can be read, the number of those passed over, and what is wrong with the
@@ -270,12 +267,14 @@ impl Mapping {
                         Ok(json) => {
                             row.data.insert(name.clone(), json);
                         }
-                        Err(message) => errors.push(RowError {
-                            line: *line,
-                            column: Some(column.clone()),
-                            code: "BAD_INPUT".to_owned(),
-                            message,
-                        }),
+                        Err(issues) => {
+                            errors.extend(issues.0.into_iter().map(|issue| RowError {
+                                line: *line,
+                                column: Some(column.clone()),
+                                code: issue.code,
+                                message: format!("`{}`: {}", shortened(text), issue.message),
+                            }));
+                        }
                     },
                 }
             }
@@ -352,7 +351,7 @@ fn positions(
     found
 }
 
-fn field<'a>(object: &'a Object, name: &str) -> Result<&'a relata_catalog::Field, Issue> {
+fn field<'a>(object: &'a Object, name: &str) -> Result<&'a Field, Issue> {
     object
         .field_named(name)
         .map(|(_, field)| field)
@@ -373,4 +372,13 @@ fn no_field(object: &Object, name: &str) -> Issue {
             names.join(", ")
         ),
     )
+}
+
+/// The beginning of a cell, for a message.
+fn shortened(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -12,7 +12,7 @@ mod mapping;
 
 use std::{collections::HashMap, io::Read, sync::Arc};
 
-use relata_catalog::{ObjectIndex, PathSegment};
+use relata_catalog::{CoerceContext, ObjectIndex, PathSegment};
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operand, Operator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -121,7 +121,13 @@ pub async fn import_csv(
         ))
     })?;
     let table = Table::read(file)?;
-    let mapping = Mapping::resolve(&state.catalogue, index, &table.header, options)?;
+    let context = CoerceContext {
+        region: workspace.options().region.clone(),
+        currency: workspace.options().currency.clone(),
+        now_micros: crate::clock::now_micros(),
+        zone: Some(caller.zone.clone()),
+    };
+    let mapping = Mapping::resolve(&state.catalogue, index, &table.header, options, context)?;
     let (rows, skipped, mut errors) = mapping.rows(&table, options);
 
     let job = Arc::new(Job {

@@ -1,7 +1,9 @@
 //! What is kept of a write: an entry of the history for people, an entry of the outbox for
 //! everything that happens after the commit.
 
-use relata_catalog::{CoerceContext, Field, Key, Kind, Object, StageValue, Value, coerce, to_json};
+use relata_catalog::{
+    CoerceContext, Field, Key, Kind, Object, StageValue, Value, coerce, parse_instant, to_json,
+};
 use relata_store::log::{Change, FieldChange, HistoryEntry, OutboxEntry};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -88,12 +90,10 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// A value as history keeps it: as clients see it, except stages, whose names may change.
+/// A value as history keeps it: as clients see it, except stages, which are named by their keys,
+/// because their names may change.
 pub(super) fn history_json(field: &Field, value: &Value) -> Json {
-    match value {
-        Value::Stage(stage) => super::stages::stage_json(stage),
-        _ => to_json(&field.kind, value),
-    }
+    to_json(&field.kind, value)
 }
 
 /// The value that history keeps as JSON, as far as today's field can still hold it.
@@ -114,6 +114,6 @@ fn stage_from(map: &Map<String, Json>) -> Option<Value> {
     Some(Value::Stage(StageValue {
         pipeline,
         stage: map.get("stage")?.as_str()?.to_owned(),
-        entered_at: map.get("enteredAt")?.as_i64()?,
+        entered_at: parse_instant(map.get("enteredAt")?.as_str()?)?,
     }))
 }

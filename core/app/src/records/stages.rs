@@ -5,7 +5,7 @@ use relata_catalog::{
     Catalogue, Field, FieldIndex, Issue, Issues, Kind, Object, Pipeline, Stage, StageValue, Value,
 };
 use relata_store::log::Passage;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::draft::{Concern, Draft, StageMove};
 use crate::{naming, transact::Unit};
@@ -352,13 +352,4 @@ fn entered<'a>(
     };
     let pipeline = catalogue.pipeline(&to.pipeline)?;
     Some((pipeline, pipeline.stage(&to.stage)?))
-}
-
-/// What history and clients see of a stage: names that may change are looked up, not stored.
-pub(super) fn stage_json(value: &StageValue) -> Json {
-    let mut map = Map::new();
-    map.insert("pipeline".into(), value.pipeline.as_str().into());
-    map.insert("stage".into(), value.stage.as_str().into());
-    map.insert("enteredAt".into(), value.entered_at.into());
-    Json::Object(map)
 }

@@ -191,8 +191,8 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
             Err(_) => return Err(Issue::new("NOT_A_NUMBER", "expected a whole number").into()),
         },
         Kind::Boolean => match folded(trimmed).as_str() {
-            "true" | "yes" | "y" | "1" => Json::Bool(true),
-            "false" | "no" | "n" | "0" => Json::Bool(false),
+            "true" | "yes" | "y" | "1" | "是" => Json::Bool(true),
+            "false" | "no" | "n" | "0" | "否" => Json::Bool(false),
             _ => {
                 return Err(Issue::new(
                     "WRONG_TYPE",
