@@ -121,6 +121,14 @@ impl Issues {
             .extend(part.0.into_iter().map(|issue| issue.at(segment.clone())));
     }
 
+    /// The same under a segment: of a part that stands there.
+    #[must_use]
+    pub fn under(self, segment: impl Into<PathSegment>) -> Self {
+        let mut whole = Self::default();
+        whole.extend_at(segment, self);
+        whole
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -83,44 +83,33 @@ impl Mapping {
             context,
         };
         if options.map.is_empty() {
-            issues.push(
-                Issue::new(
-                    "BAD_INPUT",
-                    "nothing is mapped; write at least one COLUMN=FIELD",
-                )
-                .at("map"),
-            );
+            let nothing = bad("nothing is mapped; write at least one COLUMN=FIELD");
+            issues.extend_at("map", nothing);
         }
         let mut taken = HashSet::new();
         for (index, text) in options.map.iter().enumerate() {
             let resolved = split(text).and_then(|(column, target)| {
                 let position = position(header, column)?;
                 if !taken.insert(target.to_owned()) {
-                    return Err(Issue::new(
-                        "BAD_INPUT",
-                        format!("`{target}` is given twice"),
-                    ));
+                    return Err(given_twice(target));
                 }
                 let target = mapping.target(catalogue, target_object, column, target)?;
                 Ok((position, column.to_owned(), target))
             });
             match resolved {
                 Ok(column) => mapping.columns.push(column),
-                Err(issue) => issues.push(issue.at(index).at("map")),
+                Err(found) => issues.extend_at("map", found.under(index)),
             }
         }
         for (index, text) in options.set.iter().enumerate() {
             let resolved = split(text).and_then(|(target, value)| {
                 if !taken.insert(target.to_owned()) {
-                    return Err(Issue::new(
-                        "BAD_INPUT",
-                        format!("`{target}` is given twice"),
-                    ));
+                    return Err(given_twice(target));
                 }
                 mapping.constant(catalogue, target_object, target, value)
             });
-            if let Err(issue) = resolved {
-                issues.push(issue.at(index).at("set"));
+            if let Err(found) = resolved {
+                issues.extend_at("set", found.under(index));
             }
         }
         issues
@@ -134,7 +123,7 @@ impl Mapping {
         object: &Object,
         column: &str,
         target: &str,
-    ) -> Result<Target, Issue> {
+    ) -> Result<Target, Issues> {
         let (name, part) = target
             .split_once('.')
             .map_or((target, None), |(name, part)| (name, Some(part)));
@@ -143,10 +132,7 @@ impl Mapping {
             (Kind::Relation(relation), Some(by)) => {
                 let (target, target_object) =
                     catalogue.object_keyed(&relation.target).ok_or_else(|| {
-                        Issue::new(
-                            "BAD_INPUT",
-                            format!("`{name}` points at an object that is not there"),
-                        )
+                        bad(format!("`{name}` points at an object that is not there"))
                     })?;
                 let (position, _) = target_object
                     .field_named(by)
@@ -159,10 +145,9 @@ impl Mapping {
                 });
                 Ok(Target::Lookup(self.lookups.len() - 1))
             }
-            (Kind::Autonumber { .. }, _) => Err(Issue::new(
-                "BAD_INPUT",
-                format!("`{name}` is an autonumber: the platform gives it"),
-            )),
+            (Kind::Autonumber { .. }, _) => Err(bad(format!(
+                "`{name}` is an autonumber: the platform gives it"
+            ))),
             (_, None) => Ok(Target::Field {
                 name: name.to_owned(),
             }),
@@ -170,17 +155,14 @@ impl Mapping {
                 name: name.to_owned(),
                 part: part.to_owned(),
             }),
-            (kind, Some(part)) => Err(Issue::new(
-                "BAD_INPUT",
-                if parts(kind).is_empty() {
-                    format!("`{name}` is of kind {} and has no parts", kind.name())
-                } else {
-                    format!(
-                        "`{name}` has no part `{part}`; it has {}",
-                        parts(kind).join(", ")
-                    )
-                },
-            )),
+            (kind, Some(part)) => Err(bad(if parts(kind).is_empty() {
+                format!("`{name}` is of kind {} and has no parts", kind.name())
+            } else {
+                format!(
+                    "`{name}` has no part `{part}`; it has {}",
+                    parts(kind).join(", ")
+                )
+            })),
         }
     }
 
@@ -190,19 +172,16 @@ impl Mapping {
         object: &Object,
         target: &str,
         value: &str,
-    ) -> Result<(), Issue> {
+    ) -> Result<(), Issues> {
         match self.target(catalogue, object, "", target)? {
             Target::Lookup(_) => {
                 self.lookups.pop();
-                Err(Issue::new(
-                    "BAD_INPUT",
+                Err(bad(
                     "a relation can't be a constant; give the file a column for it",
                 ))
             }
             Target::Field { name } => {
-                let json = self
-                    .json(&name, value)
-                    .map_err(|mut issues| issues.0.remove(0))?;
+                let json = self.json(&name, value)?;
                 self.constants.insert(name, json);
                 Ok(())
             }
@@ -308,30 +287,22 @@ fn put_part(data: &mut Map<String, Json>, name: &str, part: &str, text: &str) {
     }
 }
 
-fn split(text: &str) -> Result<(&str, &str), Issue> {
+fn split(text: &str) -> Result<(&str, &str), Issues> {
     text.split_once('=')
         .map(|(left, right)| (left.trim(), right.trim()))
         .filter(|(left, _)| !left.is_empty())
-        .ok_or_else(|| {
-            Issue::new(
-                "BAD_INPUT",
-                format!("`{text}` is not of the form LEFT=RIGHT"),
-            )
-        })
+        .ok_or_else(|| bad(format!("`{text}` is not of the form LEFT=RIGHT")))
 }
 
-fn position(header: &[String], column: &str) -> Result<usize, Issue> {
+fn position(header: &[String], column: &str) -> Result<usize, Issues> {
     header
         .iter()
         .position(|name| name == column)
         .ok_or_else(|| {
-            Issue::new(
-                "BAD_INPUT",
-                format!(
-                    "the file has no column `{column}`; it has {}",
-                    header.join(", ")
-                ),
-            )
+            bad(format!(
+                "the file has no column `{column}`; it has {}",
+                header.join(", ")
+            ))
         })
 }
 
@@ -345,33 +316,30 @@ fn positions(
     for (index, column) in columns.iter().enumerate() {
         match position(header, column) {
             Ok(position) => found.push(position),
-            Err(issue) => issues.push(issue.at(index).at(option)),
+            Err(found) => issues.extend_at(option, found.under(index)),
         }
     }
     found
 }
 
-fn field<'a>(object: &'a Object, name: &str) -> Result<&'a Field, Issue> {
+fn field<'a>(object: &'a Object, name: &str) -> Result<&'a Field, Issues> {
     object
         .field_named(name)
         .map(|(_, field)| field)
         .ok_or_else(|| no_field(object, name))
 }
 
-fn no_field(object: &Object, name: &str) -> Issue {
+fn no_field(object: &Object, name: &str) -> Issues {
     let names: Vec<&str> = object
         .fields
         .iter()
         .map(|field| field.name.as_str())
         .collect();
-    Issue::new(
-        "BAD_INPUT",
-        format!(
-            "{} has no field `{name}`; it has {}",
-            object.singular,
-            names.join(", ")
-        ),
-    )
+    bad(format!(
+        "{} has no field `{name}`; it has {}",
+        object.singular,
+        names.join(", ")
+    ))
 }
 
 /// The beginning of a cell, for a message.
@@ -381,4 +349,12 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+fn given_twice(target: &str) -> Issues {
+    bad(format!("`{target}` is given twice"))
+}
+
+fn bad(message: impl Into<String>) -> Issues {
+    Issue::new("BAD_INPUT", message).into()
 }

@@ -58,7 +58,7 @@ async fn a_violated_unique_key_is_named_by_its_index() {
         unique(&mut listing, "uq_listing_email", &["email"]);
         with_objects(&database, vec![listing.clone()]).await;
         let first = record(vec![words("A"), words("XETRA"), words("a@example.com")]);
-        insert(&database, &listing, &[first.clone()]).await;
+        insert(&database, &listing, std::slice::from_ref(&first)).await;
 
         for (values, index) in [
             (
