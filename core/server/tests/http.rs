@@ -383,11 +383,29 @@ async fn a_mutation_runs_to_its_end_though_its_client_has_gone() {
         fixture.token,
         body.len()
     );
+    // Nobody else writes until the client has gone, so the mutation is still under way then.
+    let workspace = fixture.server.workspace();
+    let turn = workspace
+        .database()
+        .begin(relata_store::Turn::First)
+        .await
+        .unwrap();
     let mut stream = tokio::net::TcpStream::connect(fixture.server.address)
         .await
         .unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
+    // A request that was never read is not begun. These are read after it.
+    for _ in 0..20 {
+        let healthy = fixture
+            .client
+            .get(format!("http://{}/healthz", fixture.server.address))
+            .send()
+            .await
+            .unwrap();
+        assert!(healthy.status().is_success());
+    }
     drop(stream);
+    turn.rollback().await;
 
     let revision_before = 1;
     let mut revisions = fixture.server.workspace().subscribe_revision();
