@@ -34,10 +34,20 @@ pub(crate) fn run(profile: Profile) -> Result<PathBuf> {
 
 /// Builds the `relata` program and gives its path.
 pub(crate) fn relata(profile: Profile) -> Result<PathBuf> {
+    // Always for the whole workspace, and for tests together with them: what cargo selects decides
+    // which features the dependencies have, and another choice builds all of them again.
     let (arguments, folder): (&[&str], _) = match profile {
-        Profile::Debug => (&["build", "--package", "relata-server"], "debug"),
+        Profile::Debug => (&["build", "--workspace", "--bins", "--tests"], "debug"),
         Profile::Release => (
-            &["build", "--release", "--package", "relata-server"],
+            &[
+                "build",
+                "--release",
+                "--workspace",
+                "--bin",
+                "relata",
+                "--bin",
+                "relata-floor",
+            ],
             "release",
         ),
     };

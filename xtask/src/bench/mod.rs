@@ -111,12 +111,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         setup::apt_install("wrk")?;
     }
     let relata = guests::run(guests::Profile::Release)?;
-    process::run(process::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "relata-floor",
-    ]))?;
     let floor = process::target_folder()
         .join("release")
         .join("relata-floor");
