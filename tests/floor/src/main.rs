@@ -67,7 +67,12 @@ impl NewCompany {
         self.name.to_lowercase()
     }
 
-    /// The history's list of what changed.
+    /// The outbox's list of what changed.
+    fn changed(&self) -> &'static str {
+        r#"["relata/name","relata/website","relata/employees"]"#
+    }
+
+    /// The history's list of what changed, from what to what.
     fn history(&self) -> String {
         serde_json::json!([
             {"field": "relata/name", "old": null, "new": self.name},

@@ -275,7 +275,7 @@ impl Floor for Postgres {
                 .await
                 .context("history")?;
             transaction
-                .execute(&*outbox, &[&id, &at, &changed])
+                .execute(&*outbox, &[&id, &at, &company.changed()])
                 .await
                 .context("outbox")?;
             transaction.commit().await?;

@@ -190,7 +190,7 @@ impl Floor for Sqlite {
                         "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
                          VALUES (0, 'relata/company', ?1, 1, 'CREATE', 'system', ?2, ?3)",
                     )?
-                    .execute(params![id.as_bytes().as_slice(), now, history])?;
+                    .execute(params![id.as_bytes().as_slice(), now, company.changed()])?;
                 transaction.commit()?;
                 Ok(format!("{{\"id\":\"{id}\"}}").into_bytes())
             })
