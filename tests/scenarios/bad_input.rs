@@ -101,7 +101,10 @@ scenario!(
                 .map(|number| format!("a{number}: __typename "))
                 .collect::<String>()
         );
-        let long = format!("{{ companies {{ totalCount }} }} # {}", "x".repeat(2 << 20));
+        let long = format!(
+            "{{ companies {{ totalCount }} }} # {}",
+            "x".repeat(512 << 10)
+        );
         let wide = "{ companies(first: 500) { nodes { people(first: 500) { nodes { id } } } } }"
             .to_owned();
         let too_many = "{ companies(first: 100000) { nodes { id } } }".to_owned();

@@ -44,11 +44,15 @@ pub(crate) fn run(filters: &[String]) -> Result<()> {
 
 fn tests(filters: &[String]) -> Result<()> {
     let cluster = Cluster::start(Durability::Unsynced)?;
-    let mut command = if is_there("cargo", &["nextest", "--version"]) {
+    let with_nextest = is_there("cargo", &["nextest", "--version"]);
+    let mut command = if with_nextest {
         cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
     } else {
         cargo(&["test", "--workspace", "--no-fail-fast"])
     };
+    if with_nextest && std::env::var_os("CI").is_some() {
+        command.args(["--profile", "ci"]);
+    }
     command.args(filters).env(URL_VARIABLE, cluster.url());
     process::run(command)
 }

@@ -27,13 +27,25 @@ async fn append(transaction: &Transaction, version: i64) {
 }
 
 async fn versions(database: &Database, position: Position) -> Vec<i64> {
-    database
-        .outbox_after(position, 100)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|row| row.entry.version)
-        .collect()
+    versions_of(database, position, 100).await
+}
+
+/// What stands behind the position, once it is this much. PostgreSQL shows an entry when no older
+/// transaction is open anywhere in the cluster, and tests share one.
+async fn versions_once(database: &Database, position: Position, count: usize) -> Vec<i64> {
+    let begun = std::time::Instant::now();
+    loop {
+        let found = versions_of(database, position, 1_000).await;
+        if found.len() >= count || begun.elapsed() > std::time::Duration::from_secs(60) {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+async fn versions_of(database: &Database, position: Position, limit: u64) -> Vec<i64> {
+    let rows = database.outbox_after(position, limit).await.unwrap();
+    rows.iter().map(|row| row.entry.version).collect()
 }
 
 #[tokio::test]
@@ -43,6 +55,7 @@ async fn the_outbox_gives_back_what_was_put_in() {
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction.append_outbox(&entries).await.unwrap();
         transaction.commit().await.unwrap();
+        versions_once(&database, Position::START, 600).await;
         let rows = database.outbox_after(Position::START, 1_000).await.unwrap();
         let found: Vec<OutboxEntry> = rows.iter().map(|row| row.entry.clone()).collect();
         assert_eq!(found, entries);
@@ -81,7 +94,10 @@ async fn a_reader_never_passes_a_transaction_that_is_still_open() {
         // What begins now and would read to the end starts before both.
         let end = database.outbox_end().await.unwrap();
         old.commit().await.unwrap();
-        assert_eq!(versions(&database, Position::START).await, vec![1, 2]);
+        assert_eq!(
+            versions_once(&database, Position::START, 2).await,
+            vec![1, 2]
+        );
         assert_eq!(versions(&database, end).await, vec![1, 2]);
     })
     .await;
@@ -191,6 +207,7 @@ async fn an_outbox_from_another_cluster_is_delivered_first_and_in_order() {
             append(&transaction, version).await;
             transaction.commit().await.unwrap();
         }
+        versions_once(&database, Position::START, 2).await;
         let first = database.outbox_after(Position::START, 1).await.unwrap()[0].position;
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction
@@ -224,7 +241,10 @@ async fn an_outbox_from_another_cluster_is_delivered_first_and_in_order() {
         let transaction = database.begin(Turn::First).await.unwrap();
         append(&transaction, 3).await;
         transaction.commit().await.unwrap();
-        assert_eq!(versions(&database, Position::START).await, vec![1, 2, 3]);
+        assert_eq!(
+            versions_once(&database, Position::START, 3).await,
+            vec![1, 2, 3]
+        );
         let deliveries = database.deliveries().await.unwrap();
         assert_eq!(
             versions(&database, deliveries[0].position).await,
