@@ -137,6 +137,10 @@ impl<State> Relata<State> {
     }
 
     fn ask_at(&self, url: &str, query: &str, variables: &Value) -> Result<Value> {
+        self.post(&format!("{url}/graphql"), query, variables)
+    }
+
+    fn post(&self, address: &str, query: &str, variables: &Value) -> Result<Value> {
         let body = json!({"query": query, "variables": variables}).to_string();
         let printed = process::output(process::command(
             "curl",
@@ -148,7 +152,7 @@ impl<State> Relata<State> {
                 "Content-Type: application/json",
                 "--data-binary",
                 &body,
-                &format!("{url}/graphql"),
+                address,
             ],
         ))?;
         let answer: Value =
@@ -207,25 +211,7 @@ impl Relata<Serving> {
 
     /// A request to the control plane.
     pub(super) fn configure(&self, query: &str, variables: &Value) -> Result<Value> {
-        let body = json!({"query": query, "variables": variables}).to_string();
-        let printed = process::output(process::command(
-            "curl",
-            &[
-                "-sS",
-                "-H",
-                &format!("Authorization: Bearer {}", self.token),
-                "-H",
-                "Content-Type: application/json",
-                "--data-binary",
-                &body,
-                &format!("{}/metadata", self.url()),
-            ],
-        ))?;
-        let answer: Value = serde_json::from_str(&printed)?;
-        if answer.get("errors").is_some() {
-            bail!("{query}: {answer}");
-        }
-        Ok(answer)
+        self.post(&format!("{}/metadata", self.url()), query, variables)
     }
 
     pub(super) fn script(&self, question: &Question) -> String {
