@@ -15,6 +15,7 @@ use super::bind::{Conversion, Form, Slot};
 use super::columns::{describe, find_relation, find_target, quoted};
 use super::condition::{Scope, Statement};
 use super::plan::{Compiled, Level, Parent, Query, Root, select};
+use super::sqlite::Pace;
 use super::{Member, Read};
 use crate::filter::{ColumnRef, Operand, Operator};
 use crate::{Backend, StoreError};
@@ -116,6 +117,7 @@ pub fn compile(
             .into_iter()
             .map(|level| level.expect("each reserved level is filled before its compilation ends"))
             .collect(),
+        pace: Pace::default(),
     })
 }
 

@@ -17,6 +17,7 @@ use super::condition::position;
 use super::cursor::{CursorColumn, CursorKey, read_cursor};
 use super::order::{Term, beyond, order_by};
 use super::program::{ConnectionProgram, Op};
+use super::sqlite::Pace;
 use super::{Parameter, Parameters};
 use crate::filter::Operand;
 use crate::{Backend, StoreError};
@@ -35,6 +36,7 @@ pub struct Compiled {
     pub(crate) backend: Backend,
     pub(crate) root: Root,
     pub(crate) levels: Vec<Level>,
+    pub(crate) pace: Pace,
 }
 
 impl Compiled {

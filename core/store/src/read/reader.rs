@@ -18,6 +18,9 @@ pub struct ReaderOptions {
     /// Longest run of one request's reads on SQLite, and of one statement on PostgreSQL; longest
     /// wait for a connection.
     pub time_max: Duration,
+    /// Longest run of reads on the thread that asks for them, on SQLite; what takes longer runs on
+    /// a reading thread. Zero: all of them do.
+    pub here_max: Duration,
     /// A statement that takes this long is named in a warning.
     pub slow_statement: Duration,
     /// Prepared statements kept for each connection.
@@ -37,6 +40,7 @@ impl ReaderOptions {
             readers: 4,
             cursor_key,
             time_max: Duration::from_secs(30),
+            here_max: Duration::from_millis(1),
             slow_statement: Duration::from_millis(200),
             statements_max: 256,
             queue_max: 1_024,
@@ -54,7 +58,7 @@ pub struct Reader {
 
 #[derive(Debug)]
 enum Way {
-    Sqlite(sqlite::Threads),
+    Sqlite(sqlite::Readers),
     Postgres(Box<postgres::Pool>),
 }
 
@@ -67,7 +71,7 @@ impl Reader {
     pub async fn open(options: &ReaderOptions) -> Result<Self, StoreError> {
         let options = Arc::new(options.clone());
         let way = if options.url.starts_with("sqlite:") {
-            Way::Sqlite(sqlite::Threads::open(Arc::clone(&options)).await?)
+            Way::Sqlite(sqlite::Readers::open(Arc::clone(&options)).await?)
         } else {
             let pool = postgres::Pool::open(Arc::clone(&options)).await?;
             Way::Postgres(Box::new(pool))
@@ -88,7 +92,7 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) {
         match &self.way {
-            Way::Sqlite(threads) => threads.close().await,
+            Way::Sqlite(readers) => readers.close().await,
             Way::Postgres(pool) => pool.close(),
         }
     }
@@ -108,7 +112,7 @@ impl Reader {
         }
         metrics::counter!("relata_reads_total").increment(reads.len() as u64);
         match &self.way {
-            Way::Sqlite(threads) => threads.run(reads.to_vec(), directory).await,
+            Way::Sqlite(readers) => readers.run(reads, directory).await,
             Way::Postgres(pool) => pool.run(reads, &*directory).await,
         }
     }

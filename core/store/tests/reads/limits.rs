@@ -110,6 +110,48 @@ async fn depth_has_an_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_answers_the_same_wherever_it_runs() {
+    let records: Vec<_> = (1..=300)
+        .map(|number| ("client", number, json!({"size": number % 7, "parent": 1})))
+        .collect();
+    let worlds = worlds(&records).await;
+    for world in &worlds {
+        let quick = world.compare("client", "size", 0, Operator::Eq, Operand::Parameter(0));
+        let read = clients(world, quick, vec![]);
+        let compiled =
+            Arc::new(compile(&world.catalogue, world.database.backend(), &read).unwrap());
+        let mut answers = Vec::new();
+        // Never where it is asked for; given up there as soon as the clock is looked at; there.
+        for here_max in [
+            Duration::ZERO,
+            Duration::from_nanos(1),
+            Duration::from_secs(9),
+        ] {
+            let options = ReaderOptions {
+                here_max,
+                ..ReaderOptions::new(&world.database.options().url, CursorKey::new([7; 16]))
+            };
+            let reader = Reader::open(&options).await.unwrap();
+            let asked = [(compiled.clone(), vec![Parameter::Value(Value::Integer(3))])];
+            for _ in 0..3 {
+                answers.push(reader.run(&asked, Arc::new(Names)).await.unwrap());
+            }
+            reader.close().await;
+            let closed = reader.run(&asked, Arc::new(Names)).await;
+            assert!(
+                matches!(closed, Err(StoreError::Unavailable(_))),
+                "{closed:?}"
+            );
+        }
+        assert!(answers[0][0].len() > 1_000);
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+    }
+    for world in worlds {
+        world.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn time_has_an_end_and_the_next_request_is_served() {
     let records: Vec<_> = (1..=300)
         .map(|number| ("client", number, json!({"size": 1, "parent": 1})))
