@@ -14,6 +14,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// A request makes about a hundred small allocations on its way; this allocator needs a third of
+/// the time of glibc's for them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     if let cli::Command::CompileComponent { arguments } = cli.command {
