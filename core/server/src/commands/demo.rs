@@ -29,6 +29,12 @@ pub(super) async fn run(common: &Common, flags: &DemoFlags) -> Result<()> {
     let config = demo_config(common, flags, folder.path())?;
     telemetry::start_log(&config.log, config.log_format)?;
 
+    // Before minutes are spent on records: an address that is taken is noticed at once.
+    let free = std::net::TcpListener::bind(config.listen);
+    free.map_err(|source| relata_server::StartError::Listen {
+        address: config.listen,
+        source,
+    })?;
     eprintln!("Making a workspace in {}", folder.path().display());
     let workspace = relata_server::open_workspace(&config, Purpose::Change).await?;
     let target = Target::of(workspace.clone());
