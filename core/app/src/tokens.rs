@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::{AppError, Caller, UserInfo, Workspace, access::authorise_admin};
+use crate::{AppError, Caller, Workspace, access::authorise_admin};
 
 /// What every token begins with, so that a leaked one is recognised.
 pub const TOKEN_PREFIX: &str = "rlt_";
@@ -87,8 +87,7 @@ pub(crate) struct TokenCache {
 
 #[derive(Debug, Clone)]
 struct Known {
-    token: Uuid,
-    user: UserInfo,
+    caller: Arc<Caller>,
     expires_at: Option<i64>,
     until: Instant,
 }
@@ -139,7 +138,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, the same for a token that never was, was revoked or has expired.
-    pub async fn authenticate(&self, bearer: &str) -> Result<Caller, AppError> {
+    pub async fn authenticate(&self, bearer: &str) -> Result<Arc<Caller>, AppError> {
         let refused = || {
             AppError::Unauthenticated(
                 "the token is not valid: it is unknown, revoked or expired".to_owned(),
@@ -163,8 +162,7 @@ impl Workspace {
                     .ok_or_else(refused)?;
                 self.tokens().note_used(token.id, token.last_used_at, now);
                 let known = Known {
-                    token: token.id,
-                    user: crate::users::info(&user),
+                    caller: Arc::new(Caller::token(token.id, crate::users::info(&user))),
                     expires_at: token.expires_at,
                     until: Instant::now() + CACHE_FOR,
                 };
@@ -175,7 +173,7 @@ impl Workspace {
         if known.expires_at.is_some_and(|expires| expires <= now) {
             return Err(refused());
         }
-        Ok(Caller::token(known.token, known.user))
+        Ok(known.caller)
     }
 }
 

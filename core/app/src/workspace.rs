@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 use relata_catalog::{Catalogue, OWNER_PLATFORM, STANDARD};
 use relata_host::Host;
 use relata_store::{
@@ -112,7 +113,14 @@ impl Workspace {
     /// # Errors
     /// `UNAVAILABLE` when the database can't be reached, is held by another process or was
     /// written by a newer program; `INTERNAL` for what is our mistake.
-    pub async fn open(options: WorkspaceOptions) -> Result<Self, AppError> {
+    ///
+    /// Boxed, because the machine code of a future that is not boxed is made in each crate that
+    /// polls it; and all that runs beside the requests begins in this one.
+    pub fn open(options: WorkspaceOptions) -> BoxFuture<'static, Result<Self, AppError>> {
+        Box::pin(Self::open_now(options))
+    }
+
+    async fn open_now(options: WorkspaceOptions) -> Result<Self, AppError> {
         let database = Database::open(&options.database).await?;
         let changes = options.database.purpose == Purpose::Change;
         if changes {

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 use async_graphql::parser::{parse_query, types::OperationType};
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use moka::sync::Cache;
 use relata_app::{AppError, Caller, State, Workspace};
 use relata_catalog::{CoerceContext, Issues};
@@ -49,6 +50,25 @@ struct Shared {
     building: tokio::sync::Mutex<()>,
     documents: Cache<DocumentKey, Arc<Prepared>>,
     plans: Cache<PlanKey, Arc<Plan>>,
+    figures: Figures,
+}
+
+/// What is counted of each request: handles, because to look one up by its name costs more than
+/// to count.
+struct Figures {
+    durations: metrics::Histogram,
+    plans_found: metrics::Counter,
+    plans_made: metrics::Counter,
+}
+
+impl Figures {
+    fn new() -> Self {
+        Self {
+            durations: metrics::histogram!("relata_graphql_duration_seconds"),
+            plans_found: metrics::counter!("relata_graphql_plans_total", "result" => "hit"),
+            plans_made: metrics::counter!("relata_graphql_plans_total", "result" => "miss"),
+        }
+    }
 }
 
 /// The schema at one revision.
@@ -97,6 +117,7 @@ impl Records {
                     .max_capacity(half)
                     .weigher(|key: &PlanKey, plan: &Arc<Plan>| weight(key, plan))
                     .build(),
+                figures: Figures::new(),
             }),
         }
     }
@@ -111,7 +132,19 @@ impl Records {
     }
 
     /// Carries a request out.
-    pub async fn execute(
+    ///
+    /// Boxed: the future of a whole request is large; and the machine code of a future that is not
+    /// boxed is made where it is polled, so that each crate above would compile all of it again.
+    pub fn execute<'a>(
+        &'a self,
+        request: GraphqlRequest,
+        caller: &'a Caller,
+        context: &'a RequestContext,
+    ) -> BoxFuture<'a, GraphqlResponse> {
+        Box::pin(self.carry_out(request, caller, context))
+    }
+
+    async fn carry_out(
         &self,
         request: GraphqlRequest,
         caller: &Caller,
@@ -140,7 +173,7 @@ impl Records {
                 }
             }
         };
-        metrics::histogram!("relata_graphql_duration_seconds").record(started.elapsed());
+        self.shared.figures.durations.record(started.elapsed());
         response
     }
 
@@ -269,10 +302,10 @@ impl Records {
             locale: caller.locale.as_str().into(),
         };
         if let Some(plan) = self.shared.plans.get(&key) {
-            metrics::counter!("relata_graphql_plans_total", "result" => "hit").increment(1);
+            self.shared.figures.plans_found.increment(1);
             return Ok(plan);
         }
-        metrics::counter!("relata_graphql_plans_total", "result" => "miss").increment(1);
+        self.shared.figures.plans_made.increment(1);
         let planner = Planner {
             catalogue: &state.catalogue,
             schema: &snapshot.schema,

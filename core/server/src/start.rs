@@ -22,7 +22,7 @@ pub struct RunningServer {
     pub metrics_address: Option<SocketAddr>,
     service: Service,
     listening: Listening,
-    metrics: Option<Listening>,
+    metrics: Option<Metrics>,
 }
 
 /// Why a server does not start.
@@ -93,7 +93,6 @@ pub async fn start(config: Config) -> Result<RunningServer, StartError> {
 /// See [`StartError`].
 pub async fn start_on(config: Config, workspace: Workspace) -> Result<RunningServer, StartError> {
     let began = Instant::now();
-    let figures = telemetry::start_metrics()?;
     make_first_administrator(&config, &workspace).await?;
     let limits = ConnectionLimits {
         connections: config.connections,
@@ -101,8 +100,11 @@ pub async fn start_on(config: Config, workspace: Workspace) -> Result<RunningSer
     };
     let metrics = match config.metrics_listen {
         Some(address) => {
-            let routes = http::metrics_routes(figures);
-            Some(listen(address, routes, limits).await?)
+            // Only where somebody can ask for them: figures that nobody fetches cost time.
+            let figures = telemetry::start_metrics()?;
+            let upkeep = telemetry::keep_up(figures.clone());
+            let listening = listen(address, http::metrics_routes(figures), limits).await?;
+            Some(Metrics { listening, upkeep })
         }
         None => None,
     };
@@ -116,7 +118,7 @@ pub async fn start_on(config: Config, workspace: Workspace) -> Result<RunningSer
     );
     Ok(RunningServer {
         address: listening.address,
-        metrics_address: metrics.as_ref().map(|metrics| metrics.address),
+        metrics_address: metrics.as_ref().map(|metrics| metrics.listening.address),
         service,
         listening,
         metrics,
@@ -131,6 +133,12 @@ async fn listen(
     http::listen(address, routes, limits)
         .await
         .map_err(|source| StartError::Listen { address, source })
+}
+
+/// The listener for Prometheus, and what keeps its figures small.
+struct Metrics {
+    listening: Listening,
+    upkeep: tokio::task::JoinHandle<()>,
 }
 
 impl RunningServer {
@@ -161,8 +169,9 @@ impl RunningServer {
         }
         if let Some(metrics) = self.metrics {
             // Prometheus asks again soon; its connection is not worth waiting for.
-            let _ =
-                tokio::time::timeout(std::time::Duration::from_millis(200), metrics.stop()).await;
+            let stopped = metrics.listening.stop();
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(200), stopped).await;
+            metrics.upkeep.abort();
         }
         self.service.workspace.close().await;
         tracing::info!(milliseconds = milliseconds_since(began), "ended");

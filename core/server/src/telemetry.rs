@@ -99,6 +99,18 @@ pub fn start_metrics() -> Result<PrometheusHandle, MetricsError> {
     Ok(STARTED.get_or_init(|| handle).clone())
 }
 
+/// Sums up what was counted, again and again: until then each duration is kept as it is, and
+/// Prometheus may never come.
+pub(crate) fn keep_up(figures: PrometheusHandle) -> tokio::task::JoinHandle<()> {
+    const EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            figures.run_upkeep();
+        }
+    })
+}
+
 /// Figures can't be gathered.
 #[derive(Debug, thiserror::Error)]
 #[error("figures can't be gathered: {0}")]

@@ -26,6 +26,7 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{
     Context, EmptySubscription, Guard, MergedObject, Name, Response, Result, Schema, ServerError,
 };
+use futures_util::future::BoxFuture;
 use relata_app::{Caller, State, Workspace};
 use tracing::Instrument as _;
 
@@ -75,15 +76,15 @@ impl ControlPlane {
         }
     }
 
-    /// Answers one request.
-    pub async fn execute(
-        &self,
+    /// Answers one request. Boxed for the same reason as [`Records::execute`].
+    pub fn execute<'a>(
+        &'a self,
         request: GraphqlRequest,
-        caller: &Caller,
-        context: &RequestContext,
-    ) -> GraphqlResponse {
+        caller: &'a Caller,
+        context: &'a RequestContext,
+    ) -> BoxFuture<'a, GraphqlResponse> {
         let span = tracing::info_span!("control", actor = %caller.actor);
-        self.answer(request, caller, context).instrument(span).await
+        Box::pin(self.answer(request, caller, context).instrument(span))
     }
 
     async fn answer(

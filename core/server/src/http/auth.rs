@@ -2,6 +2,8 @@
 //!
 //! Without a token nothing is answered, not even the schema.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
 use jiff::tz::TimeZone;
@@ -16,14 +18,14 @@ const TOKEN_BYTES_MAX: usize = 512;
 const LOCALE_BYTES_MAX: usize = 35;
 
 /// The caller, with the language and the zone of the request where it names them.
-pub(super) async fn caller(service: &Service, headers: &HeaderMap) -> Result<Caller, Problem> {
+pub(super) async fn caller(service: &Service, headers: &HeaderMap) -> Result<Arc<Caller>, Problem> {
     let token = bearer(headers)?;
     let mut caller = service.workspace.authenticate(token).await?;
-    if let Some(locale) = accepted_locale(headers) {
-        caller.locale = locale.to_owned();
+    if let Some(locale) = accepted_locale(headers).filter(|locale| *locale != caller.locale) {
+        Arc::make_mut(&mut caller).locale = locale.to_owned();
     }
     if let Some(zone) = named_zone(headers)? {
-        caller.zone = zone;
+        Arc::make_mut(&mut caller).zone = zone;
     }
     Ok(caller)
 }

@@ -1,11 +1,11 @@
 //! What every request passes through, whatever it asks for: an id, a span, the list of allowed
 //! Host names, figures, and the headers that keep a browser from doing more than it was asked to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
@@ -27,12 +27,14 @@ use super::problem::Problem;
 use crate::config::Config;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How many headers every answer gets here.
+const HEADERS_OF_ALL: usize = 8;
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 /// Longest request id that is taken over from a client.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 /// How long a browser may remember the answer to a preflight request.
-const PREFLIGHT_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(3_600);
+const PREFLIGHT_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The request's id: the client's, if it is one that a log can bear, else a fresh one.
 #[derive(Debug, Clone)]
@@ -85,7 +87,7 @@ pub(super) async fn accompany(
     seal(response.headers_mut(), &id, &service.config);
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let _entered = span.enter();
-    report(route, response.status(), began);
+    report(&service.figures, route, response.status(), began);
     response
 }
 
@@ -101,16 +103,9 @@ async fn without_panic(answer: impl Future<Output = Response>) -> Response {
     }
 }
 
-fn report(route: &str, status: StatusCode, began: Instant) {
+fn report(figures: &Figures, route: &str, status: StatusCode, began: Instant) {
     let took = began.elapsed();
-    metrics::counter!(
-        "http_requests_total",
-        "route" => route.to_owned(),
-        "status" => status.as_str().to_owned()
-    )
-    .increment(1);
-    metrics::histogram!("http_request_duration_seconds", "route" => route.to_owned())
-        .record(took.as_secs_f64());
+    figures.count(route, status, took);
     let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if status.is_server_error() {
         tracing::warn!(status = status.as_u16(), microseconds, "answered");
@@ -119,8 +114,72 @@ fn report(route: &str, status: StatusCode, began: Instant) {
     }
 }
 
+/// What is counted of requests. Handles are kept: to look one up by its labels costs more than
+/// to count.
+#[derive(Default)]
+pub(super) struct Figures {
+    /// By status, then by route: a handful of each.
+    of_routes: RwLock<HashMap<StatusCode, HashMap<Box<str>, OfRoute>>>,
+    in_flight: OnceLock<metrics::Gauge>,
+}
+
+#[derive(Clone)]
+struct OfRoute {
+    requests: metrics::Counter,
+    durations: metrics::Histogram,
+}
+
+impl Figures {
+    fn count(&self, route: &str, status: StatusCode, took: Duration) {
+        {
+            let known = self
+                .of_routes
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(of_route) = known.get(&status).and_then(|routes| routes.get(route)) {
+                return of_route.count(took);
+            }
+        }
+        let of_route = OfRoute {
+            requests: metrics::counter!(
+                "http_requests_total",
+                "route" => route.to_owned(),
+                "status" => status.as_str().to_owned()
+            ),
+            durations: metrics::histogram!(
+                "http_request_duration_seconds",
+                "route" => route.to_owned()
+            ),
+        };
+        of_route.count(took);
+        let mut known = self
+            .of_routes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Routes are the patterns of our own list, not what clients ask for: this does not grow.
+        known
+            .entry(status)
+            .or_default()
+            .insert(route.into(), of_route);
+    }
+
+    fn in_flight(&self) -> &metrics::Gauge {
+        self.in_flight
+            .get_or_init(|| metrics::gauge!("http_requests_in_flight"))
+    }
+}
+
+impl OfRoute {
+    fn count(&self, took: Duration) {
+        self.requests.increment(1);
+        self.durations.record(took.as_secs_f64());
+    }
+}
+
 /// Headers of every answer; a handler's own stay.
 fn seal(headers: &mut HeaderMap, id: &RequestId, config: &Config) {
+    // In one step: a map that grows as it is filled moves what it holds.
+    headers.reserve(HEADERS_OF_ALL);
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(REQUEST_ID, value);
     }
@@ -166,23 +225,24 @@ pub(super) async fn take_turn(
     };
     let turn = Turn(Arc::new(turn));
     request.extensions_mut().insert(turn.clone());
-    let _counted = InFlight::begin();
+    let _counted = InFlight::begin(&service.figures);
     next.run(request).await
 }
 
 /// Counted as long as it lives: a client that goes away drops its request in the middle.
-struct InFlight;
+struct InFlight<'a>(&'a metrics::Gauge);
 
-impl InFlight {
-    fn begin() -> Self {
-        metrics::gauge!("http_requests_in_flight").increment(1.0);
-        Self
+impl<'a> InFlight<'a> {
+    fn begin(figures: &'a Figures) -> Self {
+        let gauge = figures.in_flight();
+        gauge.increment(1.0);
+        Self(gauge)
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        metrics::gauge!("http_requests_in_flight").decrement(1.0);
+        self.0.decrement(1.0);
     }
 }
 

@@ -8,6 +8,7 @@
 //! - A mutation runs to its end, also when its client has gone: half of what a client asked for
 //!   is never cancelled by a lost connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -333,7 +334,7 @@ async fn execute(
     service: &Service,
     endpoint: Endpoint,
     request: GraphqlRequest,
-    caller: Caller,
+    caller: Arc<Caller>,
     around: Around,
 ) -> Result<GraphqlResponse, Problem> {
     let context = RequestContext {
@@ -343,15 +344,18 @@ async fn execute(
     let may_write = request.accepts == Accepts::Any && request.query.contains("mutation");
     if !may_write {
         let limit = service.config.request_timeout.0;
-        let run = run(service.clone(), endpoint, request, caller, context);
+        let run = begin(service, endpoint, request, &caller, &context);
         return tokio::time::timeout(limit, run)
             .await
             .map_err(|_| took_too_long(limit));
     }
+    let run = {
+        let service = service.clone();
+        async move { begin(&service, endpoint, request, &caller, &context).await }
+    };
     match endpoint {
         Endpoint::Records => {
             let limit = service.config.request_timeout.0;
-            let run = run(service.clone(), endpoint, request, caller, context);
             // The limit is inside: a transaction that is over its time is given up (rolled back).
             let run = async move { tokio::time::timeout(limit, run).await };
             to_its_end(run, around.turn)
@@ -360,7 +364,6 @@ async fn execute(
         }
         Endpoint::Control => {
             let limit = service.config.control_timeout.0;
-            let run = run(service.clone(), endpoint, request, caller, context);
             // The limit is outside: compiling and data definition have limits of their own.
             tokio::time::timeout(limit, to_its_end(run, around.turn))
                 .await
@@ -369,20 +372,17 @@ async fn execute(
     }
 }
 
-/// Boxed: the future of a whole request is large, and moved several times on its way.
-fn run(
-    service: Service,
+fn begin<'a>(
+    service: &'a Service,
     endpoint: Endpoint,
     request: GraphqlRequest,
-    caller: Caller,
-    context: RequestContext,
-) -> BoxFuture<'static, GraphqlResponse> {
-    Box::pin(async move {
-        match endpoint {
-            Endpoint::Records => service.records.execute(request, &caller, &context).await,
-            Endpoint::Control => service.control.execute(request, &caller, &context).await,
-        }
-    })
+    caller: &'a Caller,
+    context: &'a RequestContext,
+) -> BoxFuture<'a, GraphqlResponse> {
+    match endpoint {
+        Endpoint::Records => service.records.execute(request, caller, context),
+        Endpoint::Control => service.control.execute(request, caller, context),
+    }
 }
 
 /// Runs in a task of its own: dropping the returned future does not end it.

@@ -44,6 +44,7 @@ pub(crate) struct ServiceParts {
     /// Set at the first sign of the end: `/readyz` says no from then on.
     pub(crate) is_ending: AtomicBool,
     hosts: frame::AllowedHosts,
+    figures: frame::Figures,
 }
 
 impl std::ops::Deref for Service {
@@ -64,6 +65,7 @@ impl Service {
             waiting: Arc::new(Semaphore::new(config.requests_waiting)),
             is_ending: AtomicBool::new(false),
             hosts: frame::AllowedHosts::of(&config),
+            figures: frame::Figures::default(),
             workspace,
             config,
         }))
