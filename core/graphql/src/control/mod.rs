@@ -69,9 +69,15 @@ impl ControlPlane {
     /// Of this workspace, whose records are at this endpoint.
     #[must_use]
     pub fn new(workspace: Workspace, records: Records) -> Self {
+        Self::with_limits(workspace, records, DocumentLimits::default())
+    }
+
+    /// As [`ControlPlane::new`], with limits of one's own.
+    #[must_use]
+    pub fn with_limits(workspace: Workspace, records: Records, limits: DocumentLimits) -> Self {
         Self {
             schema: schema().data(workspace).data(records).finish(),
-            limits: DocumentLimits::default(),
+            limits,
         }
     }
 

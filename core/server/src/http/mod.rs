@@ -56,9 +56,10 @@ impl std::ops::Deref for Service {
 
 impl Service {
     pub(crate) fn new(config: Config, workspace: Workspace) -> Self {
-        let records = Records::new(workspace.clone());
+        let records = Records::with_limits(workspace.clone(), config.query_limits);
+        let (control_workspace, limits) = (workspace.clone(), config.control_limits);
         Self(Arc::new(ServiceParts {
-            control: ControlPlane::new(workspace.clone(), records.clone()),
+            control: ControlPlane::with_limits(control_workspace, records.clone(), limits),
             records,
             turns: Arc::new(Semaphore::new(config.requests_at_once)),
             waiting: Arc::new(Semaphore::new(config.requests_waiting)),

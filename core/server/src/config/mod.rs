@@ -1,5 +1,7 @@
-//! Settings: one flat list, read from flags, the environment and `relata.toml`, in this order of
-//! precedence.
+//! Settings: one flat list and a few tables of limits, read from flags, the environment and
+//! `relata.toml`, in this order of precedence.
+//!
+//! A variable names a member of a table with two underscores: `RELATA_DELIVERY__PAGE`.
 //!
 //! Every value arrives as text (or a list of texts) and is parsed here, once, so that a password
 //! made of digits stays a text and `RELATA_CORS_ORIGINS=a,b` means the same as a list in the
@@ -7,7 +9,10 @@
 //!
 //! Keys may be written with `-` (as flags are) or with `_`.
 
-use std::fmt::Write as _;
+mod print;
+mod tables;
+
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +20,11 @@ use std::time::Duration;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use relata_app::outbox::DeliveryOptions;
+use relata_graphql::{RecordsLimits, guard::DocumentLimits};
 use serde::Serialize;
+
+use self::tables::{Limit, Table};
 
 /// Prefix of the environment variables that are settings.
 const ENVIRONMENT_PREFIX: &str = "RELATA_";
@@ -37,92 +46,125 @@ fn is_foreign_variable(name: &str) -> bool {
 }
 
 macro_rules! settings {
-    ($( $(#[$documentation:meta])* $name:ident : $type:ty = $default:expr ),* $(,)?) => {
-        /// What a process is told. Every limit has its default here.
+    (
+        single { $( $(#[doc = $about:literal])* $name:ident : $type:ty = $default:expr, )* }
+        tables { $( $(#[doc = $table_about:literal])* $table:ident : $limits:ty, )* }
+    ) => {
+        /// What a process is told. Every limit has its default here, or in its room.
         #[derive(Debug, Clone)]
         pub struct Config {
-            $( $(#[$documentation])* pub $name: $type, )*
+            $( $(#[doc = $about])* pub $name: $type, )*
+            $( $(#[doc = $table_about])* pub $table: $limits, )*
         }
 
         impl Default for Config {
             fn default() -> Self {
-                Self { $( $name: $default, )* }
+                Self {
+                    $( $name: $default, )*
+                    $( $table: <$limits>::default(), )*
+                }
             }
         }
 
         impl Config {
-            /// Names of all settings.
+            /// Names of all settings that are no tables.
             pub const KEYS: &'static [&'static str] = &[$( stringify!($name), )*];
+            /// Names of all tables.
+            pub const TABLES: &'static [&'static str] = &[$( stringify!($table), )*];
 
             fn read(figment: &Figment, mistakes: &mut Vec<String>) -> Self {
                 let defaults = Self::default();
-                Self { $( $name: read_one(figment, stringify!($name), defaults.$name, mistakes), )* }
+                Self {
+                    $( $name: read_one(figment, stringify!($name), defaults.$name, mistakes), )*
+                    $( $table: read_table(figment, stringify!($table), mistakes), )*
+                }
+            }
+
+            /// Hands each setting, then each table, to who prints them.
+            fn describe(&self, printer: &mut impl print::Printer) {
+                let defaults = Self::default();
+                $( printer.setting(stringify!($name), &[$($about),*], &self.$name, &defaults.$name); )*
+                $( printer.table(stringify!($table), &[$($table_about),*], &self.$table); )*
             }
         }
     };
 }
 
 settings! {
-    /// Where to listen; port 0 picks one.
-    listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
-    /// Where Prometheus may ask; nowhere unless set.
-    metrics_listen: Option<SocketAddr> = None,
-    /// `sqlite://FILE?mode=rwc` or `postgres://…`.
-    database_url: String = "sqlite://relata.db?mode=rwc".to_owned(),
-    /// Connections that read at the same time.
-    database_readers: usize = 4,
-    /// Files that belong to the workspace.
-    data_dir: PathBuf = PathBuf::from("relata-data"),
-    /// Compiled plugins; can be thrown away. `cache` in the data folder unless set.
-    cache_dir: Option<PathBuf> = None,
-    /// The address under which people reach the server, behind a proxy.
-    public_url: Option<WebAddress> = None,
-    /// Another origin for what plugins serve and users upload.
-    content_url: Option<WebAddress> = None,
-    /// Host names that are answered. Unless set: the public address's, and on a loopback address
-    /// only loopback names; elsewhere every name.
-    allowed_hosts: Vec<String> = Vec::new(),
-    /// Origins whose scripts may ask: `https://app.example.com`, or `*`.
-    cors_origins: Vec<String> = Vec::new(),
-    /// E-mail address of the first administrator.
-    admin_email: Option<String> = None,
-    /// Password of the first administrator; only from the environment.
-    admin_password: Option<Secret> = None,
-    /// File with the password of the first administrator.
-    admin_password_file: Option<PathBuf> = None,
-    /// Signs cursors and sessions, encrypts secrets; made in the data folder if absent.
-    secret_key: Option<Secret> = None,
-    /// Where a phone number without a country code belongs: two letters, as ISO 3166-1 has them.
-    region: Option<String> = None,
-    /// Currency of an amount that names none: three letters, as ISO 4217 has them.
-    currency: Option<String> = None,
-    /// Longest that a request may take.
-    request_timeout: Time = Time::seconds(30),
-    /// Longest that a change of the catalogue or of plugins may take: compiling takes its time.
-    control_timeout: Time = Time::seconds(300),
-    /// Longest that a client may take to send the head of a request, and that a connection may
-    /// wait for the next one.
-    head_timeout: Time = Time::seconds(30),
-    /// Longest that requests in flight may take after SIGTERM.
-    drain_timeout: Time = Time::seconds(25),
-    /// Requests carried out at the same time; more wait.
-    requests_at_once: usize = 512,
-    /// Requests that wait for their turn; more are turned away.
-    requests_waiting: usize = 4096,
-    /// Connections held at the same time; more wait to be accepted.
-    connections: usize = 8192,
-    /// Largest body of a GraphQL request.
-    body_max: Size = Size::mebibytes(1),
-    /// Largest body of a request to the control plane: blueprints travel there.
-    control_body_max: Size = Size::mebibytes(8),
-    /// Largest file that `POST /files` takes.
-    upload_max: Size = Size::mebibytes(64),
-    /// A statement that takes longer is named in the log.
-    slow_statement: Time = Time::milliseconds(200),
-    /// What is logged: `info`, `relata=debug,warn` …
-    log: String = "info".to_owned(),
-    /// `text`, `json`, or `auto`: text on a terminal, JSON lines elsewhere.
-    log_format: LogFormat = LogFormat::Auto,
+    single {
+        /// Where to listen; port 0 picks one.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
+        /// Where Prometheus may ask; nowhere unless set.
+        metrics_listen: Option<SocketAddr> = None,
+        /// `sqlite://FILE?mode=rwc` or `postgres://…`.
+        database_url: String = "sqlite://relata.db?mode=rwc".to_owned(),
+        /// Connections that read at the same time.
+        database_readers: usize = 4,
+        /// Files that belong to the workspace.
+        data_dir: PathBuf = PathBuf::from("relata-data"),
+        /// Compiled plugins; can be thrown away. `cache` in the data folder unless set.
+        cache_dir: Option<PathBuf> = None,
+        /// The address under which people reach the server, behind a proxy.
+        public_url: Option<WebAddress> = None,
+        /// Another origin for what plugins serve and users upload.
+        content_url: Option<WebAddress> = None,
+        /// Host names that are answered. Unless set: the public address's, and on a loopback address
+        /// only loopback names; elsewhere every name.
+        allowed_hosts: Vec<String> = Vec::new(),
+        /// Origins whose scripts may ask: `https://app.example.com`, or `*`.
+        cors_origins: Vec<String> = Vec::new(),
+        /// E-mail address of the first administrator.
+        admin_email: Option<String> = None,
+        /// Password of the first administrator; only from the environment.
+        admin_password: Option<Secret> = None,
+        /// File with the password of the first administrator.
+        admin_password_file: Option<PathBuf> = None,
+        /// Signs cursors and sessions, encrypts secrets; made in the data folder if absent.
+        secret_key: Option<Secret> = None,
+        /// Where a phone number without a country code belongs: two letters, as ISO 3166-1 has them.
+        region: Option<String> = None,
+        /// Currency of an amount that names none: three letters, as ISO 4217 has them.
+        currency: Option<String> = None,
+        /// Longest that a request may take.
+        request_timeout: Time = Time::seconds(30),
+        /// Longest that a change of the catalogue or of plugins may take: compiling takes its time.
+        control_timeout: Time = Time::seconds(300),
+        /// Longest that a client may take to send the head of a request, and that a connection may
+        /// wait for the next one.
+        head_timeout: Time = Time::seconds(30),
+        /// Longest that requests in flight may take after SIGTERM.
+        drain_timeout: Time = Time::seconds(25),
+        /// Requests carried out at the same time; more wait.
+        requests_at_once: usize = 512,
+        /// Requests that wait for their turn; more are turned away.
+        requests_waiting: usize = 4096,
+        /// Connections held at the same time; more wait to be accepted.
+        connections: usize = 8192,
+        /// Largest body of a GraphQL request.
+        body_max: Size = Size::mebibytes(1),
+        /// Largest body of a request to the control plane: blueprints travel there.
+        control_body_max: Size = Size::mebibytes(8),
+        /// Largest file that `POST /files` takes.
+        upload_max: Size = Size::mebibytes(64),
+        /// A statement that takes longer is named in the log.
+        slow_statement: Time = Time::milliseconds(200),
+        /// What is logged: `info`, `relata=debug,warn` …
+        log: String = "info".to_owned(),
+        /// `text`, `json`, or `auto`: text on a terminal, JSON lines elsewhere.
+        log_format: LogFormat = LogFormat::Auto,
+        /// Faults of a plugin in a row after which it is suspended.
+        plugin_faults_max: usize = 10,
+    }
+    tables {
+        /// Packages, compilation, calls, and what guests may ask for in a call.
+        plugin_limits: relata_host::Limits,
+        /// Requests to the records endpoint, `/graphql`.
+        query_limits: RecordsLimits,
+        /// Requests to the control plane, `/metadata`.
+        control_limits: DocumentLimits,
+        /// How the outbox is delivered to after hooks.
+        delivery: DeliveryOptions,
+    }
 }
 
 /// How log lines look.
@@ -154,7 +196,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// A duration: `30s`, `250ms`, `2m`, or a number of seconds.
+/// A duration: `30s`, `250ms`, `2m`, `12h`, `7d`, or a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
@@ -167,6 +209,26 @@ impl Time {
         Self(Duration::from_millis(milliseconds))
     }
 }
+
+impl fmt::Display for Time {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = self.0.as_millis();
+        let (unit, name) = TIME_UNITS
+            .into_iter()
+            .rfind(|(unit, _)| milliseconds.is_multiple_of(u128::from(*unit)))
+            .unwrap_or((1, "ms"));
+        write!(formatter, "{}{name}", milliseconds / u128::from(unit))
+    }
+}
+
+/// Milliseconds of a unit, and its name, smallest first.
+const TIME_UNITS: [(u64, &str); 5] = [
+    (1, "ms"),
+    (1_000, "s"),
+    (60_000, "m"),
+    (3_600_000, "h"),
+    (86_400_000, "d"),
+];
 
 /// A number of bytes: `512KiB`, `16MiB`, `1GiB`, or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,14 +246,35 @@ impl Size {
     }
 }
 
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes.is_multiple_of(1 << 30) => write!(formatter, "{}GiB", bytes >> 30),
+            bytes if bytes.is_multiple_of(1 << 20) => write!(formatter, "{}MiB", bytes >> 20),
+            bytes if bytes.is_multiple_of(1 << 10) => write!(formatter, "{}KiB", bytes >> 10),
+            bytes => write!(formatter, "{bytes}"),
+        }
+    }
+}
+
 /// An absolute http or https address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebAddress(pub url::Url);
 
 /// Text → setting. The error says what would be right.
 trait Setting: Sized {
+    /// Whether it is never printed.
+    const IS_SECRET: bool = false;
+
     fn parse(texts: &[String]) -> Result<Self, String>;
+
+    /// As it is written in a file; nothing when it is not set, or secret.
+    fn written(&self) -> Option<toml::Value>;
 }
+
+/// Most of what a setting counts that has no range of its own: far beyond any machine, and below
+/// what counters and semaphores hold.
+const COUNT_MAX: usize = 1_000_000;
 
 /// The one text that a scalar setting takes.
 fn single(texts: &[String]) -> Result<&str, String> {
@@ -205,11 +288,21 @@ impl Setting for String {
     fn parse(texts: &[String]) -> Result<Self, String> {
         single(texts).map(str::to_owned)
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.as_str().into())
+    }
 }
 
 impl Setting for Secret {
+    const IS_SECRET: bool = true;
+
     fn parse(texts: &[String]) -> Result<Self, String> {
         single(texts).map(|text| Self(text.to_owned()))
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        None
     }
 }
 
@@ -217,14 +310,23 @@ impl Setting for PathBuf {
     fn parse(texts: &[String]) -> Result<Self, String> {
         single(texts).map(Self::from)
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.to_string_lossy().into_owned().into())
+    }
 }
 
 impl Setting for usize {
     fn parse(texts: &[String]) -> Result<Self, String> {
-        match single(texts)?.parse() {
-            Ok(0) | Err(_) => Err("takes a whole number from 1".to_owned()),
-            Ok(number) => Ok(number),
-        }
+        let text = single(texts)?;
+        text.parse()
+            .ok()
+            .filter(|number| (1..=COUNT_MAX).contains(number))
+            .ok_or_else(|| format!("takes a whole number from 1 to {COUNT_MAX}, not {text}"))
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        i64::try_from(*self).ok().map(Into::into)
     }
 }
 
@@ -233,6 +335,10 @@ impl Setting for SocketAddr {
         single(texts)?
             .parse()
             .map_err(|_| "takes an address and a port, like 127.0.0.1:8080".to_owned())
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.to_string().into())
     }
 }
 
@@ -244,25 +350,34 @@ impl Setting for WebAddress {
             .map(Self)
             .ok_or_else(|| "takes an absolute address, like https://crm.example.com".to_owned())
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.0.as_str().into())
+    }
 }
 
 impl Setting for Time {
     fn parse(texts: &[String]) -> Result<Self, String> {
         let text = single(texts)?.trim();
         let (digits, unit) = number_and_unit(text);
-        let milliseconds = match unit {
-            "ms" => Some(1),
-            "" | "s" => Some(1_000),
-            "m" | "min" => Some(60_000),
-            "h" => Some(3_600_000),
-            _ => None,
+        let unit = match unit {
+            "" => "s",
+            "min" => "m",
+            unit => unit,
         };
+        let milliseconds = TIME_UNITS
+            .into_iter()
+            .find_map(|(milliseconds, name)| (name == unit).then_some(milliseconds));
         milliseconds
             .zip(digits.parse::<u64>().ok())
             .and_then(|(unit, number)| number.checked_mul(unit))
             .filter(|milliseconds| *milliseconds > 0)
             .map(|milliseconds| Self(Duration::from_millis(milliseconds)))
             .ok_or_else(|| "takes a duration, like 250ms, 30s or 2m".to_owned())
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.to_string().into())
     }
 }
 
@@ -284,6 +399,10 @@ impl Setting for Size {
             .map(Self)
             .ok_or_else(|| "takes a size, like 512KiB, 16MiB or a number of bytes".to_owned())
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some(self.to_string().into())
+    }
 }
 
 fn number_and_unit(text: &str) -> (&str, &str) {
@@ -303,6 +422,15 @@ impl Setting for LogFormat {
             _ => Err("takes auto, text or json".to_owned()),
         }
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        let name = match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Json => "json",
+        };
+        Some(name.into())
+    }
 }
 
 impl Setting for Vec<String> {
@@ -315,11 +443,21 @@ impl Setting for Vec<String> {
             .map(str::to_owned)
             .collect())
     }
+
+    fn written(&self) -> Option<toml::Value> {
+        (!self.is_empty()).then(|| self.clone().into())
+    }
 }
 
 impl<T: Setting> Setting for Option<T> {
+    const IS_SECRET: bool = T::IS_SECRET;
+
     fn parse(texts: &[String]) -> Result<Self, String> {
         T::parse(texts).map(Some)
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        self.as_ref().and_then(T::written)
     }
 }
 
@@ -400,24 +538,57 @@ fn name_unknown_keys(figment: &Figment, mistakes: &mut Vec<String>) {
     let Ok(all) = figment.extract::<Dict>() else {
         return;
     };
-    for key in all.keys() {
-        if Config::KEYS.contains(&key.as_str()) {
-            continue;
+    for (key, value) in &all {
+        if let Some(limits) = limits_of(key) {
+            // What is no table is named where it is read.
+            let unknown = value.as_dict().into_iter().flat_map(Dict::keys);
+            for member in unknown.filter(|member| !limits.contains(&member.as_str())) {
+                let path = format!("{key}.{member}");
+                let hint = nearest(member, &limits);
+                mistakes.push(unknown_key(figment, &path, &hint));
+            }
+        } else if !Config::KEYS.contains(&key.as_str()) {
+            let table = Config::TABLES
+                .iter()
+                .find(|table| limits_of(table).is_some_and(|limits| limits.contains(&&**key)));
+            let hint = match table {
+                Some(table) => format!("did you mean {table}.{key}?"),
+                None => nearest(key, Config::KEYS),
+            };
+            mistakes.push(unknown_key(figment, key, &hint));
         }
-        let near = Config::KEYS
-            .iter()
-            .map(|known| (distance(key, known), known))
-            .min()
-            .filter(|(distance, _)| *distance <= 3);
-        let hint = near.map_or_else(
-            || "see relata serve --help".to_owned(),
-            |(_, known)| format!("did you mean {known}?"),
-        );
-        mistakes.push(format!(
-            "{}: there is no such setting; {hint}",
-            said_where(figment, key)
-        ));
     }
+}
+
+/// Names of the limits of a table.
+fn limits_of(table: &str) -> Option<Vec<&'static str>> {
+    fn keys<T: Table>() -> Vec<&'static str> {
+        T::LIMITS.iter().map(Limit::key).collect()
+    }
+    match table {
+        "plugin_limits" => Some(keys::<relata_host::Limits>()),
+        "query_limits" => Some(keys::<RecordsLimits>()),
+        "control_limits" => Some(keys::<DocumentLimits>()),
+        "delivery" => Some(keys::<DeliveryOptions>()),
+        _ => None,
+    }
+}
+
+fn unknown_key(figment: &Figment, path: &str, hint: &str) -> String {
+    let place = said_where(figment, path);
+    format!("{place}: there is no such setting; {hint}")
+}
+
+fn nearest(key: &str, known: &[&str]) -> String {
+    known
+        .iter()
+        .map(|known| (distance(key, known), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or_else(
+            || "`relata settings` prints those that there are".to_owned(),
+            |(_, known)| format!("did you mean {known}?"),
+        )
 }
 
 /// Number of single-character edits between two names (Levenshtein).
@@ -495,6 +666,41 @@ fn read_one<T: Setting>(figment: &Figment, key: &str, default: T, mistakes: &mut
     }
 }
 
+fn read_table<T: Table>(figment: &Figment, table: &str, mistakes: &mut Vec<String>) -> T {
+    let mut limits = T::default();
+    let Ok(value) = figment.find_value(table) else {
+        return limits;
+    };
+    let Some(members) = value.as_dict() else {
+        mistakes.push(format!(
+            "{}: is a table of limits: [{table}], or variables like {ENVIRONMENT_PREFIX}{}__{}",
+            said_where(figment, table),
+            table.to_ascii_uppercase(),
+            T::LIMITS[0].key().to_ascii_uppercase()
+        ));
+        return limits;
+    };
+    let before = mistakes.len();
+    for limit in T::LIMITS {
+        let Some(value) = members.get(limit.key()) else {
+            continue;
+        };
+        let read = texts_of(value).and_then(|texts| limit.read(&mut limits, &texts));
+        if let Err(wrong) = read {
+            let path = format!("{table}.{}", limit.key());
+            mistakes.push(format!("{}: {wrong}", said_where(figment, &path)));
+        }
+    }
+    // What stayed at its default because it was wrong contradicts nothing.
+    if mistakes.len() == before {
+        for (key, wrong) in limits.contradictions() {
+            let path = format!("{table}.{key}");
+            mistakes.push(format!("{}: {wrong}", said_where(figment, &path)));
+        }
+    }
+    limits
+}
+
 fn texts_of(value: &Value) -> Result<Vec<String>, String> {
     match value {
         Value::Array(_, items) => items.iter().map(text_of).collect(),
@@ -521,7 +727,8 @@ fn text_of(value: &Value) -> Result<String, String> {
 fn said_where(figment: &Figment, key: &str) -> String {
     match figment.find_metadata(key) {
         Some(metadata) if metadata.name == ENVIRONMENT_NAME => {
-            format!("{ENVIRONMENT_PREFIX}{}", key.to_ascii_uppercase())
+            let variable = key.to_ascii_uppercase().replace('.', TABLE_SEPARATOR);
+            format!("{ENVIRONMENT_PREFIX}{variable}")
         }
         Some(Metadata {
             source: Some(source),
@@ -542,15 +749,27 @@ impl<P: Provider> Provider for Spelled<P> {
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         let mut profiles = self.0.data()?;
         for keys in profiles.values_mut() {
-            *keys = std::mem::take(keys)
-                .into_iter()
-                .filter(|(_, value)| !matches!(value, Value::Empty(..)))
-                .map(|(key, value)| (key.replace('-', "_"), value))
-                .collect();
+            *keys = spelled(std::mem::take(keys));
         }
         Ok(profiles)
     }
 }
+
+fn spelled(keys: Dict) -> Dict {
+    keys.into_iter()
+        .filter(|(_, value)| !matches!(value, Value::Empty(..)))
+        .map(|(key, value)| {
+            let value = match value {
+                Value::Dict(tag, members) => Value::Dict(tag, spelled(members)),
+                value => value,
+            };
+            (key.replace('-', "_"), value)
+        })
+        .collect()
+}
+
+/// Between a table and its member in the name of a variable.
+const TABLE_SEPARATOR: &str = "__";
 
 const ENVIRONMENT_NAME: &str = "the environment";
 
@@ -563,15 +782,22 @@ impl Provider for Environment {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        let keys = self
-            .0
-            .iter()
-            .filter(|(name, _)| !is_foreign_variable(name))
-            .map(|(name, value)| {
-                let key = name[ENVIRONMENT_PREFIX.len()..].to_ascii_lowercase();
-                (key, Value::from(value.as_str()))
-            })
-            .collect();
+        let mut keys = Dict::new();
+        for (name, value) in self.0.iter().filter(|(name, _)| !is_foreign_variable(name)) {
+            let key = name[ENVIRONMENT_PREFIX.len()..].to_ascii_lowercase();
+            let value = Value::from(value.as_str());
+            let Some((table, member)) = key.split_once(TABLE_SEPARATOR) else {
+                keys.insert(key, value);
+                continue;
+            };
+            let members = keys
+                .entry(table.to_owned())
+                .or_insert_with(|| Value::from(Dict::new()));
+            // Where the table was given as one text, that is the mistake to name.
+            if let Value::Dict(_, members) = members {
+                members.insert(member.to_owned(), value);
+            }
+        }
         Ok(Profile::Default.collect(keys))
     }
 }
@@ -643,6 +869,74 @@ mod tests {
         );
         assert!(all.contains("--database-url: takes sqlite://"), "{all}");
         assert!(all.contains("RELATA_ADMIN_PASSWORD"), "{all}");
+    }
+
+    #[test]
+    fn limits_come_from_tables_and_from_variables() {
+        let config = check(
+            Flags::default(),
+            &[
+                ("RELATA_QUERY_LIMITS__DEPTH_MAX", "12"),
+                ("RELATA_DELIVERY__KEPT", "7d"),
+            ],
+            "[query-limits]\ndepth-max = 9\npage_max = 200\n\
+             [plugin_limits]\nmemory_bytes = '32MiB'\nbefore_fuel = 20_000_000\n\
+             [control_limits]\naliases_max = 0\n",
+        )
+        .unwrap();
+        assert_eq!(config.query_limits.document.depth_max, 12);
+        assert_eq!(config.query_limits.page_max, 200);
+        assert_eq!(config.query_limits.page_default, 50);
+        assert_eq!(config.plugin_limits.memory_bytes, 32 << 20);
+        assert_eq!(config.plugin_limits.before_fuel, 20_000_000);
+        assert_eq!(config.control_limits.aliases_max, 0);
+        assert_eq!(config.delivery.kept, Duration::from_secs(7 * 24 * 3_600));
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_named_with_value_and_range() {
+        let mistakes = check(
+            Flags::default(),
+            &[
+                ("RELATA_QUERY_LIMITS__DEPTH_MAX", "0"),
+                ("RELATA_QUERY_LIMITS__DEPHT_MAX", "7"),
+                ("RELATA_CONTROL_LIMITS", "many"),
+                ("RELATA_REQUESTS_AT_ONCE", "18446744073709551615"),
+            ],
+            "before_fuel = 1\n[plugin_limits]\nbefore_fuel = 99_000_000_000_000\nmemory_bytes = '1 ton'\n\
+             [delivery]\npause_first = '30m'\npause_max = '1m'\nattempts_max = [1, 2]\nspeed = 1\n",
+        )
+        .unwrap_err();
+        let all = mistakes.join("\n");
+        for part in [
+            "RELATA_QUERY_LIMITS__DEPTH_MAX: takes a whole number from 1 to 100, not 0",
+            "RELATA_QUERY_LIMITS__DEPHT_MAX: there is no such setting; did you mean depth_max?",
+            "RELATA_CONTROL_LIMITS: is a table of limits: [control_limits]",
+            "RELATA_REQUESTS_AT_ONCE: takes a whole number from 1 to 1000000, not 18446744073709551615",
+            "before_fuel in ",
+            "did you mean plugin_limits.before_fuel?",
+            "takes a whole number from 10000 to 20000000000, not 99000000000000",
+            "takes a size from 1MiB to 4GiB, not 1 ton",
+            "takes a whole number from 1 to 100, not 1, 2",
+            "delivery.speed in ",
+        ] {
+            assert!(all.contains(part), "{part} is missing in\n{all}");
+        }
+        assert_eq!(mistakes.len(), 9, "{all}");
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let mistakes = check(
+            Flags::default(),
+            &[],
+            "[delivery]\npause_first = '30m'\npause_max = '1m'\n[query_limits]\npage_max = 20\n",
+        )
+        .unwrap_err();
+        let all = mistakes.join("\n");
+        assert_eq!(mistakes.len(), 2, "{all}");
+        assert!(all.contains("30m is more than pause_max, 1m"), "{all}");
+        assert!(all.contains("50 is more than page_max, 20"), "{all}");
     }
 
     #[test]
