@@ -4,6 +4,7 @@
 //! writes the answer; what it answers wrong requests with is in [`problem`].
 
 mod auth;
+mod drain;
 mod files;
 mod frame;
 mod graphiql;
@@ -99,6 +100,8 @@ pub(crate) fn routes(service: &Service) -> Router {
             service.clone(),
             frame::accompany,
         ))
+        // Outermost: whoever refuses, the rest of the body is read.
+        .layer(axum::middleware::map_request(drain::accept))
         .with_state(service.clone())
 }
 
