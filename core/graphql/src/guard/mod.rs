@@ -39,6 +39,12 @@ pub struct DocumentLimits {
     pub directives_max: u64,
 }
 
+impl DocumentLimits {
+    /// The highest [`DocumentLimits::depth_max`] at which parser, planner and readers stay within
+    /// their stacks (2 MiB, in a debug build); a test goes there.
+    pub const DEPTH_HIGHEST: usize = 100;
+}
+
 impl Default for DocumentLimits {
     fn default() -> Self {
         Self {

@@ -127,7 +127,7 @@ settings! {
         currency: Option<String> = None,
         /// Longest that a request may take.
         request_timeout: Time = Time::seconds(30),
-        /// Longest that a change of the catalogue or of plugins may take: compiling takes its time.
+        /// Longest that a request to the control plane may take: compiling a plugin takes its time.
         control_timeout: Time = Time::seconds(300),
         /// Longest that a client may take to send the head of a request, and that a connection may
         /// wait for the next one.

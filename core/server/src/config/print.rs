@@ -62,9 +62,8 @@ impl Printer for Toml<'_> {
         match shown(key, value) {
             Some(value) => {
                 let default = shown(key, default).filter(|default| *default != value);
-                match default {
-                    Some(default) => self.line(format_args!("# Default: {default}")),
-                    None => {}
+                if let Some(default) = default {
+                    self.line(format_args!("# Default: {default}"));
                 }
                 self.line(format_args!("{key} = {value}"));
             }

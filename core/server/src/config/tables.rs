@@ -264,7 +264,7 @@ impl Table for DocumentLimits {
         bytes_max: Size 64..=16 * MIB;
         /// Brackets inside each other, and selections once fragments are expanded. The parser
         /// recurses: far beyond, it would overflow its stack.
-        depth_max: Count 1..=100;
+        depth_max: Count 1..=DocumentLimits::DEPTH_HIGHEST as u64;
         /// Names, numbers, strings and punctuation.
         tokens_max: Count 10..=10_000_000;
         /// Fields, spreads and inline fragments, once fragments are expanded.
@@ -284,7 +284,7 @@ impl Table for RecordsLimits {
         document.bytes_max: Size 64..=16 * MIB;
         /// Brackets inside each other, and selections once fragments are expanded. The parser
         /// recurses: far beyond, it would overflow its stack.
-        document.depth_max: Count 1..=100;
+        document.depth_max: Count 1..=DocumentLimits::DEPTH_HIGHEST as u64;
         /// Names, numbers, strings and punctuation.
         document.tokens_max: Count 10..=10_000_000;
         /// Fields, spreads and inline fragments, once fragments are expanded.
@@ -305,7 +305,7 @@ impl Table for RecordsLimits {
         /// fields.
         rows_max: Count 1..=10_000_000;
         /// Conditions inside each other.
-        filter_depth_max: Count 1..=100;
+        filter_depth_max: Count 1..=Self::FILTER_DEPTH_HIGHEST as u64;
         /// Conditions of one root field.
         conditions_max: Count 1..=10_000;
         /// Values in one list that is compared with.
