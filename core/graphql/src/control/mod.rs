@@ -8,6 +8,7 @@
 //! learn, and a mistake has the same path in both.
 
 mod blueprint;
+mod dead_letters;
 mod error;
 mod fields;
 mod imports;
@@ -41,6 +42,7 @@ struct Query(
     fields::FieldQuery,
     pipelines::PipelineQuery,
     plugins::PluginQuery,
+    dead_letters::DeadLetterQuery,
     users::UserQuery,
     tokens::TokenQuery,
     blueprint::BlueprintQuery,
@@ -52,6 +54,7 @@ struct Mutation(
     fields::FieldMutation,
     pipelines::PipelineMutation,
     plugins::PluginMutation,
+    dead_letters::DeadLetterMutation,
     users::UserMutation,
     tokens::TokenMutation,
     blueprint::BlueprintMutation,
