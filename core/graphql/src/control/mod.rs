@@ -156,7 +156,9 @@ impl ControlPlane {
 }
 
 fn schema() -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).extension(NoteExecution)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_recursive_depth(guard::RECURSION_MAX)
+        .extension(NoteExecution)
 }
 
 /// Whether the operation that a request names is a query. One that names none, or nothing that is
@@ -269,6 +271,24 @@ mod tests {
     #[test]
     fn the_schema_is_what_was_agreed() {
         insta::assert_snapshot!("control_plane", schema().finish().sdl());
+    }
+
+    /// The settings may allow it, and then it is answered.
+    #[tokio::test]
+    async fn the_highest_depth_is_walked() {
+        let times = DocumentLimits::DEPTH_HIGHEST - 3;
+        let document = format!(
+            "{{ __type(name: \"Plan\") {{ {} name {} }} }}",
+            "ofType { ".repeat(times),
+            "}".repeat(times)
+        );
+        let limits = DocumentLimits {
+            depth_max: DocumentLimits::DEPTH_HIGHEST,
+            ..DocumentLimits::default()
+        };
+        guard::inspect(&document, &limits).unwrap();
+        let response = schema().finish().execute(document).await;
+        assert_eq!(response.errors, Vec::new());
     }
 
     #[test]

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use super::tables::{Form, Limit, Table};
-use super::{Config, ENVIRONMENT_PREFIX, Setting};
+use super::values::Setting;
+use super::{Config, ENVIRONMENT_PREFIX};
 
 /// Gets each setting, then each table.
 pub(super) trait Printer {

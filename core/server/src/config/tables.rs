@@ -12,7 +12,7 @@ use relata_app::outbox::DeliveryOptions;
 use relata_graphql::{RecordsLimits, guard::DocumentLimits};
 use relata_host::Limits as PluginLimits;
 
-use super::{Setting as _, Size, Time};
+use super::values::{Setting as _, Size, Time};
 
 /// How a limit is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,8 +262,7 @@ impl Table for DocumentLimits {
     const LIMITS: &'static [Limit<Self>] = limits! { Self:
         /// The GraphQL document.
         bytes_max: Size 64..=16 * MIB;
-        /// Brackets inside each other, and selections once fragments are expanded. The parser
-        /// recurses: far beyond, it would overflow its stack.
+        /// Brackets inside each other, and selections once fragments are expanded.
         depth_max: Count 1..=DocumentLimits::DEPTH_HIGHEST as u64;
         /// Names, numbers, strings and punctuation.
         tokens_max: Count 10..=10_000_000;
@@ -282,8 +281,7 @@ impl Table for RecordsLimits {
     const LIMITS: &'static [Limit<Self>] = limits! { Self:
         /// The GraphQL document.
         document.bytes_max: Size 64..=16 * MIB;
-        /// Brackets inside each other, and selections once fragments are expanded. The parser
-        /// recurses: far beyond, it would overflow its stack.
+        /// Brackets inside each other, and selections once fragments are expanded.
         document.depth_max: Count 1..=DocumentLimits::DEPTH_HIGHEST as u64;
         /// Names, numbers, strings and punctuation.
         document.tokens_max: Count 10..=10_000_000;
