@@ -178,7 +178,10 @@ async fn send_whole(
     headers: &str,
     body_bytes: usize,
 ) -> std::io::Result<String> {
-    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    // Else all of it goes into the system's buffers, whether anybody reads or not.
+    socket.set_send_buffer_size(16 * 1024)?;
+    let mut stream = socket.connect(address).await?;
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
          content-length: {body_bytes}\r\n{headers}\r\n"
