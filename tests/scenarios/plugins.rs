@@ -239,6 +239,78 @@ scenario!(
 );
 
 scenario!(
+    what_a_hook_fails_to_take_waits_for_an_administrator,
+    |server: Server| async move {
+        let (folder, _) = server.terminate().await.unwrap();
+        std::fs::write(
+            folder.path().join("relata.toml"),
+            "[delivery]\nattempts_max = 1\n",
+        )
+        .unwrap();
+        let settings = run_relata(folder.relata(&["settings"])).await.unwrap();
+        assert!(settings.contains("\nattempts_max = 1\n"), "{settings}");
+        let server = Server::start_on(folder).await.unwrap();
+        // All that it asks for, but to write down when a member came into a tier.
+        let grants = json!({"records": {
+            "member": {"read": ["points", "tier", "status"], "write": ["points", "tier"]},
+            "membershipTier": {"read": ["code", "name", "minPoints", "rank", "multiplier"]},
+            "pointsEntry": {"create": true,
+                "read": ["member", "kind", "points", "at", "reason", "reference", "balanceAfter"],
+                "write": ["member", "kind", "points", "reason", "reference"]},
+        }});
+        let grants = grants.to_string();
+        server
+            .relata(&["plugin", "install", &membership(), "--grants", &grants])
+            .await
+            .unwrap();
+        let member = member(&server, "Ada Lovelace").await;
+
+        let list = "{ deadLetterCount deadLetters { id consumer plugin hook object record version change attempts error at changedAt } }";
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        let letters = loop {
+            let data = server.metadata(list, json!({})).await.data();
+            if data["deadLetterCount"] == 1 {
+                break data["deadLetters"].clone();
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{data:#}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        let letter = &letters[0];
+        for (member_name, value) in [
+            ("consumer", json!("plugin:relata.membership/passage")),
+            ("plugin", json!("relata.membership")),
+            ("hook", json!("passage")),
+            ("object", json!("member")),
+            ("record", json!(member)),
+            ("version", json!(1)),
+            ("change", json!("CREATE")),
+            ("attempts", json!(1)),
+        ] {
+            assert_eq!(letter[member_name], value, "{letter:#}");
+        }
+
+        let retry = "mutation($id: ID!) { retryDeadLetter(id: $id) { isDelivered deadLetter { attempts error } } }";
+        let id = json!({"id": letter["id"]});
+        let retried = server.metadata(retry, id.clone()).await.data();
+        let retried = &retried["retryDeadLetter"];
+        assert_eq!(retried["isDelivered"], false);
+        assert_eq!(retried["deadLetter"]["attempts"], 2, "{retried:#}");
+
+        install_membership(&server).await;
+        let retried = server.metadata(retry, id.clone()).await.data();
+        assert_eq!(retried["retryDeadLetter"]["isDelivered"], true);
+        let passages = "{ tierPassages { nodes { member { id } } } }";
+        assert_eq!(
+            server.data(passages).await["tierPassages"]["nodes"],
+            json!([{"member": {"id": member}}])
+        );
+        let gone = server.metadata(list, json!({})).await.data();
+        assert_eq!(gone, json!({"deadLetterCount": 0, "deadLetters": []}));
+        assert_eq!(server.metadata(retry, id).await.code(), "NOT_FOUND");
+    }
+);
+
+scenario!(
     a_stranger_writes_a_plugin_and_it_leaves_nothing_behind,
     |server: Server| async move {
         let folder = server.folder.path().to_owned();

@@ -14,6 +14,7 @@ mod transact;
 mod workspace;
 
 pub mod catalogue;
+pub mod dead_letters;
 pub mod imports;
 pub mod operations;
 pub mod outbox;

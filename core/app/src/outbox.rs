@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
-    Actor, AppError, Caller, Workspace, hooks,
+    Actor, AppError, Caller, Workspace, dead_letters, hooks,
     plugins::{BoundHook, Status},
     records::value_from_history,
     services::PluginServices,
@@ -65,7 +65,7 @@ impl Default for DeliveryOptions {
 }
 
 /// Versions of a record's history that are looked through for the values of one delivery.
-const HISTORY_MAX: u64 = 1_000;
+pub(crate) const HISTORY_MAX: u64 = 1_000;
 /// How long a commit waits for others before the outbox is looked at.
 const COALESCE: Duration = Duration::from_millis(10);
 /// How often old entries are removed.
@@ -134,6 +134,7 @@ impl PumpState {
         }
         if self.pruned.elapsed() > PRUNE_EVERY {
             self.pruned = Instant::now();
+            dead_letters::report(workspace).await;
             prune(workspace).await?;
         }
         Ok(wait)
@@ -262,7 +263,7 @@ enum Outcome {
 }
 
 /// One entry for one consumer.
-struct Job {
+pub(crate) struct Job {
     hook: Arc<BoundHook>,
     delivery: Delivery,
     row: OutboxRow,
@@ -271,6 +272,22 @@ struct Job {
 }
 
 impl Job {
+    /// An entry that was given up, once more. The consumer has gone past it: its position stays.
+    pub(crate) fn again(
+        hook: Arc<BoundHook>,
+        entry: OutboxEntry,
+        history: Vec<HistoryEntry>,
+    ) -> Self {
+        let position = Position::START;
+        Self {
+            delivery: Delivery::starting(hook.consumer(), position),
+            hook,
+            row: OutboxRow { position, entry },
+            holder: String::new(),
+            history,
+        }
+    }
+
     /// Calls the hook in the unit's transaction and moves the position in it. False when another
     /// process has come further meanwhile.
     async fn attempt(&self, unit: &Unit) -> Result<bool, AppError> {
@@ -280,8 +297,19 @@ impl Job {
         if known.position > self.delivery.position {
             return Ok(false);
         }
-        let Some(component) = &self.hook.plugin.component else {
+        if self.hook.plugin.component.is_none() {
             return Ok(false);
+        }
+        self.tell(unit).await?;
+        self.moved(unit).await
+    }
+
+    /// Calls the hook in the unit's transaction.
+    pub(crate) async fn tell(&self, unit: &Unit) -> Result<(), AppError> {
+        let Some(component) = &self.hook.plugin.component else {
+            return Err(AppError::broken(
+                "a plugin that is not loaded has a delivery",
+            ));
         };
         let link = Link {
             plugin: self.hook.plugin.id.clone(),
@@ -293,12 +321,12 @@ impl Job {
         let services = PluginServices::new(unit, &self.hook.plugin, Arc::from([link]));
         let Some(call) = self.call(unit) else {
             // The object is gone: nobody is left to hear of it.
-            return self.moved(unit).await;
+            return Ok(());
         };
         match component.after(&self.hook.hook.name, call, services).await {
             Ok(()) => {
                 self.hook.plugin.note_success();
-                self.moved(unit).await
+                Ok(())
             }
             Err(CallError::Aborted(source)) => Err(hooks::aborted(source)),
             Err(CallError::Fault(fault)) if fault.cause == FaultCause::Capacity => {
@@ -443,6 +471,9 @@ impl Job {
             transaction.append_dead_letter(letter).await?;
         }
         transaction.commit().await?;
+        if let Some(letter) = &letter {
+            dead_letters::note_given_up(workspace, letter).await;
+        }
         Ok(if gives_up {
             Outcome::Delivered
         } else {

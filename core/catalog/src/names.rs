@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 77] = [
+pub const PLATFORM_TYPES: [&str; 79] = [
     "Actor",
     "Address",
     "AddressFilter",
@@ -142,6 +142,8 @@ pub const PLATFORM_TYPES: [&str; 77] = [
     "Token",
     "User",
     "Viewer",
+    "Within",
+    "WithinUnit",
 ];
 
 /// Column names that a database keeps for itself, or that every record has.

@@ -29,6 +29,12 @@ pub struct RecordsLimits {
     pub cache_bytes_max: u64,
 }
 
+impl RecordsLimits {
+    /// The highest [`RecordsLimits::filter_depth_max`] at which planner and databases stay within
+    /// their stacks; a test goes there.
+    pub const FILTER_DEPTH_HIGHEST: usize = 50;
+}
+
 impl Default for RecordsLimits {
     fn default() -> Self {
         Self {

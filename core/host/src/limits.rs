@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// Limits of packages, compilation, calls and what guests may ask for in a call.
 ///
-/// Deserialises from a configuration file; what is left out keeps its default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+/// Each is a setting, in the table `plugin_limits`; there stands the range that makes sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a package, and of all that it unpacks to. Default 32 MiB.
     pub package_bytes_max: u64,

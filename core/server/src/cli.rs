@@ -123,6 +123,8 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// Print the record schema (SDL)
     Schema,
+    /// Print all settings as `relata serve` would have them here, with defaults and ranges
+    Settings(ServeFlags),
     /// Compile a component; started by the server itself, under limits
     #[command(hide = true)]
     CompileComponent {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use relata_app::{AppError, Workspace, WorkspaceOptions};
-use relata_host::{CompileCommand, Host, HostError, HostOptions, Limits};
+use relata_host::{CompileCommand, Host, HostError, HostOptions};
 use relata_store::{DatabaseOptions, Purpose};
 
 use crate::config::{Config, ConfigError};
@@ -229,6 +229,8 @@ pub async fn open_workspace(config: &Config, purpose: Purpose) -> Result<Workspa
     options.reader.slow_statement = config.slow_statement.0;
     options.region.clone_from(&config.region);
     options.currency.clone_from(&config.currency);
+    options.plugin_faults_max = u32::try_from(config.plugin_faults_max).unwrap_or(u32::MAX);
+    options.delivery = config.delivery.clone();
     let workspace = Workspace::open(options)
         .await
         .map_err(StartError::Workspace)?;
@@ -256,7 +258,7 @@ fn plugin_host(config: &Config) -> Result<Arc<Host>, StartError> {
     let compile_command = CompileCommand::this_program().map_err(StartError::Program)?;
     let options = HostOptions {
         cache_dir: config.cache_dir(),
-        limits: Limits::default(),
+        limits: config.plugin_limits.clone(),
         compile_command,
     };
     Host::new(options).map_err(StartError::Host)

@@ -5,6 +5,7 @@ use relata_app::{Caller, tokens, users};
 use relata_server::{Config, RunningServer};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 struct Fixture {
     server: RunningServer,
@@ -168,6 +169,76 @@ async fn a_body_is_json_of_the_right_form_and_size() {
         let response = send(content_type, body.clone()).await.unwrap();
         assert_eq!(response.status(), status, "{content_type:?} {body}");
     }
+    fixture.server.shutdown().await;
+}
+
+/// Sends a request whole before it reads a byte, as many clients do; the answer's first line.
+async fn send_whole(
+    address: std::net::SocketAddr,
+    headers: &str,
+    body_bytes: usize,
+) -> std::io::Result<String> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    // Else all of it goes into the system's buffers, whether anybody reads or not.
+    socket.set_send_buffer_size(16 * 1024)?;
+    let mut stream = socket.connect(address).await?;
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {body_bytes}\r\n{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let piece = vec![b' '; 64 * 1024];
+    let mut left = body_bytes;
+    while left > 0 {
+        let now = left.min(piece.len());
+        stream.write_all(&piece[..now]).await?;
+        left -= now;
+    }
+    let mut answer = Vec::new();
+    while !answer.windows(2).any(|pair| pair == b"\r\n") {
+        let mut piece = [0; 4_096];
+        match stream.read(&mut piece).await? {
+            0 => break,
+            read => answer.extend_from_slice(&piece[..read]),
+        }
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn who_sends_too_much_gets_the_answer_and_no_reset() {
+    let fixture = Fixture::start().await;
+    let address = fixture.server.address;
+    let authorization = format!("authorization: Bearer {}\r\n", fixture.token);
+    let too_large = send_whole(address, &authorization, 3 << 20).await.unwrap();
+    assert_eq!(too_large, "HTTP/1.1 413 Payload Too Large");
+    // Whoever refuses: here it is nobody's token.
+    let unknown = send_whole(address, "", 3 << 20).await.unwrap();
+    assert_eq!(unknown, "HTTP/1.1 401 Unauthorized");
+    let response = fixture
+        .post("/graphql")
+        .header("content-type", "application/json")
+        .body(vec![b' '; 3 << 20])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 413);
+    let answer: Json = response.json().await.unwrap();
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED");
+    // There is an end to it.
+    let endless = send_whole(address, &authorization, 1 << 30).await;
+    assert!(endless.is_err(), "{endless:?}");
+    // Who asks first is answered at once, and sends nothing.
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: 3000000\r\nexpect: 100-continue\r\n{authorization}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
     fixture.server.shutdown().await;
 }
 

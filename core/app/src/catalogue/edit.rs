@@ -27,14 +27,20 @@ pub async fn object_create(
     let definition = with_key(definition)?;
     let definition =
         ObjectDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
-    edit(workspace, caller, &[], move |catalogue, blueprint| {
-        let mut definition = definition.clone();
-        for field in &mut definition.fields {
-            point_by_name(catalogue, field);
-        }
-        blueprint.objects.push(ObjectEntry::Define(definition));
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Object,
+        &[],
+        move |catalogue, blueprint| {
+            let mut definition = definition.clone();
+            for field in &mut definition.fields {
+                point_by_name(catalogue, field);
+            }
+            blueprint.objects.push(ObjectEntry::Define(definition));
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -49,13 +55,20 @@ pub async fn object_update(
     changes: &Map<String, Json>,
 ) -> Result<PlanView, AppError> {
     let (name, changes) = (name.to_owned(), changes.clone());
-    edit(workspace, caller, &[], move |catalogue, blueprint| {
-        let object = object_named(catalogue, &name)?;
-        let definition = own_object(blueprint, object)?;
-        let merged = merged(definition.to_json(), &changes, "fields")?;
-        *definition = ObjectDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Object,
+        &[],
+        move |catalogue, blueprint| {
+            let object = object_named(catalogue, &name)?;
+            let definition = own_object(blueprint, object)?;
+            let merged = merged(definition.to_json(), &changes, "fields")?;
+            *definition =
+                ObjectDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -70,20 +83,26 @@ pub async fn object_delete(
     confirm: &[String],
 ) -> Result<PlanView, AppError> {
     let name = name.to_owned();
-    edit(workspace, caller, confirm, move |catalogue, blueprint| {
-        let object = object_named(catalogue, &name)?;
-        own_object(blueprint, object)?;
-        let key = object.key.local();
-        blueprint.objects.retain(
-            |entry| !matches!(entry, ObjectEntry::Define(definition) if definition.key == key),
-        );
-        // Its pipelines go with it.
-        let (full, own) = (object.key.as_str(), key);
-        blueprint
-            .pipelines
-            .retain(|pipeline| pipeline.object != full && pipeline.object != own);
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Object,
+        confirm,
+        move |catalogue, blueprint| {
+            let object = object_named(catalogue, &name)?;
+            own_object(blueprint, object)?;
+            let key = object.key.local();
+            blueprint.objects.retain(
+                |entry| !matches!(entry, ObjectEntry::Define(definition) if definition.key == key),
+            );
+            // Its pipelines go with it.
+            let (full, own) = (object.key.as_str(), key);
+            blueprint
+                .pipelines
+                .retain(|pipeline| pipeline.object != full && pipeline.object != own);
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -100,13 +119,19 @@ pub async fn field_create(
     let name = object.to_owned();
     let definition = with_key(definition)?;
     let definition = FieldDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
-    edit(workspace, caller, &[], move |catalogue, blueprint| {
-        let object = object_named(catalogue, &name)?;
-        let mut definition = definition.clone();
-        point_by_name(catalogue, &mut definition);
-        fields_mut(blueprint, object).push(definition);
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Field,
+        &[],
+        move |catalogue, blueprint| {
+            let object = object_named(catalogue, &name)?;
+            let mut definition = definition.clone();
+            point_by_name(catalogue, &mut definition);
+            fields_mut(blueprint, object).push(definition);
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -123,16 +148,23 @@ pub async fn field_update(
     confirm: &[String],
 ) -> Result<PlanView, AppError> {
     let (object, field, changes) = (object.to_owned(), field.to_owned(), changes.clone());
-    edit(workspace, caller, confirm, move |catalogue, blueprint| {
-        let object = object_named(catalogue, &object)?;
-        let definition = own_field(blueprint, object, &field)?;
-        let merged = merged(definition.to_json(), &changes, "")?;
-        *definition = FieldDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
-        if changes.contains_key("to") {
-            point_by_name(catalogue, definition);
-        }
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Field,
+        confirm,
+        move |catalogue, blueprint| {
+            let object = object_named(catalogue, &object)?;
+            let definition = own_field(blueprint, object, &field)?;
+            let merged = merged(definition.to_json(), &changes, "")?;
+            *definition =
+                FieldDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+            if changes.contains_key("to") {
+                point_by_name(catalogue, definition);
+            }
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -148,20 +180,26 @@ pub async fn field_delete(
     confirm: &[String],
 ) -> Result<PlanView, AppError> {
     let (object, field) = (object.to_owned(), field.to_owned());
-    edit(workspace, caller, confirm, move |catalogue, blueprint| {
-        let object = object_named(catalogue, &object)?;
-        let key = own_field(blueprint, object, &field)?.key.clone();
-        fields_mut(blueprint, object).retain(|definition| definition.key != key);
-        if let Some(definition) = blueprint.object_mut(object.key.local())
-            && object.owner() == OWNER_WORKSPACE
-        {
-            definition.unique.retain(|unique| !unique.contains(&key));
-            if definition.label.as_ref() == Some(&key) {
-                definition.label = None;
+    edit(
+        workspace,
+        caller,
+        Element::Field,
+        confirm,
+        move |catalogue, blueprint| {
+            let object = object_named(catalogue, &object)?;
+            let key = own_field(blueprint, object, &field)?.key.clone();
+            fields_mut(blueprint, object).retain(|definition| definition.key != key);
+            if let Some(definition) = blueprint.object_mut(object.key.local())
+                && object.owner() == OWNER_WORKSPACE
+            {
+                definition.unique.retain(|unique| !unique.contains(&key));
+                if definition.label.as_ref() == Some(&key) {
+                    definition.label = None;
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -177,15 +215,21 @@ pub async fn pipeline_create(
     let definition = with_key(definition)?;
     let definition =
         PipelineDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
-    edit(workspace, caller, &[], move |catalogue, blueprint| {
-        let mut definition = definition.clone();
-        // The control plane knows objects by name.
-        if let Some((_, object)) = catalogue.object_named(&definition.object) {
-            definition.object = object.key.to_string();
-        }
-        blueprint.pipelines.push(definition);
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Pipeline,
+        &[],
+        move |catalogue, blueprint| {
+            let mut definition = definition.clone();
+            // The control plane knows objects by name.
+            if let Some((_, object)) = catalogue.object_named(&definition.object) {
+                definition.object = object.key.to_string();
+            }
+            blueprint.pipelines.push(definition);
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -201,12 +245,19 @@ pub async fn pipeline_update(
     confirm: &[String],
 ) -> Result<PlanView, AppError> {
     let (pipeline, changes) = (pipeline.to_owned(), changes.clone());
-    edit(workspace, caller, confirm, move |catalogue, blueprint| {
-        let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
-        let merged = merged(definition.to_json(), &changes, "")?;
-        *definition = PipelineDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Pipeline,
+        confirm,
+        move |catalogue, blueprint| {
+            let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
+            let merged = merged(definition.to_json(), &changes, "")?;
+            *definition =
+                PipelineDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -221,11 +272,17 @@ pub async fn pipeline_delete(
     confirm: &[String],
 ) -> Result<PlanView, AppError> {
     let pipeline = pipeline.to_owned();
-    edit(workspace, caller, confirm, move |catalogue, blueprint| {
-        let key = own_pipeline(catalogue, blueprint, &pipeline)?.key.clone();
-        blueprint.pipelines.retain(|pipeline| pipeline.key != key);
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Pipeline,
+        confirm,
+        move |catalogue, blueprint| {
+            let key = own_pipeline(catalogue, blueprint, &pipeline)?.key.clone();
+            blueprint.pipelines.retain(|pipeline| pipeline.key != key);
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -243,12 +300,18 @@ pub async fn stage_create(
     let pipeline = pipeline.to_owned();
     let definition = with_key(definition)?;
     let definition = StageDefinition::from_json(&definition).map_err(AppError::bad_input_issues)?;
-    edit(workspace, caller, &[], move |catalogue, blueprint| {
-        let stages = &mut own_pipeline(catalogue, blueprint, &pipeline)?.stages;
-        let position = position.unwrap_or(stages.len()).min(stages.len());
-        stages.insert(position, definition.clone());
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Stage,
+        &[],
+        move |catalogue, blueprint| {
+            let stages = &mut own_pipeline(catalogue, blueprint, &pipeline)?.stages;
+            let position = position.unwrap_or(stages.len()).min(stages.len());
+            stages.insert(position, definition.clone());
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -265,18 +328,25 @@ pub async fn stage_update(
     position: Option<usize>,
 ) -> Result<PlanView, AppError> {
     let (pipeline, stage, changes) = (pipeline.to_owned(), stage.to_owned(), changes.clone());
-    edit(workspace, caller, &[], move |catalogue, blueprint| {
-        let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
-        let at = stage_position(definition, &stage)?;
-        let whole = definition.to_json();
-        let item = whole["stages"][at].clone();
-        let merged = merged(item, &changes, "")?;
-        let changed = StageDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
-        definition.stages.remove(at);
-        let position = position.unwrap_or(at).min(definition.stages.len());
-        definition.stages.insert(position, changed);
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Stage,
+        &[],
+        move |catalogue, blueprint| {
+            let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
+            let at = stage_position(definition, &stage)?;
+            let whole = definition.to_json();
+            let item = whole["stages"][at].clone();
+            let merged = merged(item, &changes, "")?;
+            let changed =
+                StageDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
+            definition.stages.remove(at);
+            let position = position.unwrap_or(at).min(definition.stages.len());
+            definition.stages.insert(position, changed);
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -292,16 +362,22 @@ pub async fn stage_delete(
     confirm: &[String],
 ) -> Result<PlanView, AppError> {
     let (pipeline, stage) = (pipeline.to_owned(), stage.to_owned());
-    edit(workspace, caller, confirm, move |catalogue, blueprint| {
-        let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
-        let at = stage_position(definition, &stage)?;
-        let key = definition.stages.remove(at).key;
-        // Nobody comes from a stage that is gone.
-        for other in &mut definition.stages {
-            other.from.retain(|from| *from != key);
-        }
-        Ok(())
-    })
+    edit(
+        workspace,
+        caller,
+        Element::Stage,
+        confirm,
+        move |catalogue, blueprint| {
+            let definition = own_pipeline(catalogue, blueprint, &pipeline)?;
+            let at = stage_position(definition, &stage)?;
+            let key = definition.stages.remove(at).key;
+            // Nobody comes from a stage that is gone.
+            for other in &mut definition.stages {
+                other.from.retain(|from| *from != key);
+            }
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -309,6 +385,7 @@ pub async fn stage_delete(
 async fn edit(
     workspace: &Workspace,
     caller: &Caller,
+    element: Element,
     confirm: &[String],
     change: impl Fn(&Catalogue, &mut Blueprint) -> Result<(), AppError> + Send + Sync,
 ) -> Result<PlanView, AppError> {
@@ -333,19 +410,42 @@ async fn edit(
     };
     carry_out(workspace, caller, &proposal)
         .await
-        .map_err(at_element)
+        .map_err(|error| at_element(error, element))
+}
+
+/// What is edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Element {
+    Object,
+    Field,
+    Pipeline,
+    Stage,
+}
+
+impl Element {
+    /// The lists of a blueprint that lead to it.
+    fn lists(self) -> &'static [&'static str] {
+        match self {
+            Self::Object => &["objects"],
+            Self::Field => &["objects", "fields"],
+            Self::Pipeline => &["pipelines"],
+            Self::Stage => &["pipelines", "stages"],
+        }
+    }
 }
 
 /// Paths into the exported document mean nothing to who edits one element of it: they begin at the
-/// element.
-fn at_element(mut error: AppError) -> AppError {
+/// element. What is within the element stays: the `fields[0]` of an object's definition.
+fn at_element(mut error: AppError, element: Element) -> AppError {
     if let Some(issues) = error.issues_mut() {
         for issue in &mut issues.0 {
-            while let [PathSegment::Name(list), PathSegment::Index(_), ..] = issue.path.as_slice() {
-                if !matches!(list.as_str(), "objects" | "fields" | "pipelines" | "stages") {
-                    break;
+            for list in element.lists() {
+                match issue.path.as_slice() {
+                    [PathSegment::Name(name), PathSegment::Index(_), ..] if name == list => {
+                        issue.path.drain(..2);
+                    }
+                    _ => break,
                 }
-                issue.path.drain(..2);
             }
         }
     }

@@ -1,7 +1,9 @@
 //! A package before it is installed: everything that can be refused without compiling it, all at
 //! once.
 
-use relata_catalog::{Blueprint, Catalogue, Issue, Issues};
+use relata_catalog::{
+    Blueprint, Catalogue, Issue, Issues, Limits, TakenNames, resolve, resolve_text,
+};
 use relata_host::{Grants, Manifest, Package};
 use serde_json::Value as Json;
 
@@ -41,10 +43,6 @@ pub(super) fn candidate(
     };
     let settings =
         manifest.settings_with_defaults(options.settings.as_ref().unwrap_or(&Json::Null));
-    let blueprint = match &package.blueprint {
-        None => Ok(Blueprint::default()),
-        Some(text) => Blueprint::parse(text),
-    };
     match (host.inspect(&package.component), &grants) {
         (Ok(inspection), Ok(grants)) => {
             if let Err(wrong) = grants.check(manifest, &inspection) {
@@ -55,7 +53,21 @@ pub(super) fn candidate(
         (Ok(_), Err(_)) => {}
     }
     newer(workspace, &package, &mut issues);
-    required(workspace, manifest, &mut issues);
+    let required = required(workspace, manifest);
+    // What follows from a plugin that is missing is not looked for.
+    let blueprint = match (required.is_empty(), &package.blueprint) {
+        (true, text) => {
+            resolved(workspace, manifest, text.as_deref()).map(|(blueprint, target)| {
+                if let Err(wrong) = fits(&target, &manifest.id, manifest) {
+                    issues.0.extend(wrong.0);
+                }
+                blueprint
+            })
+        }
+        (false, None) => Ok(Blueprint::default()),
+        (false, Some(text)) => Blueprint::parse(text),
+    };
+    issues.0.extend(required.0);
     let prefix = options
         .prefix
         .clone()
@@ -89,6 +101,31 @@ pub(super) fn candidate(
     }
 }
 
+/// The blueprint and the catalogue that would come of it. Mistakes of form and of meaning are found
+/// together; in the transaction it is resolved again, on the catalogue of that moment.
+fn resolved(
+    workspace: &Workspace,
+    manifest: &Manifest,
+    text: Option<&str>,
+) -> Result<(Blueprint, Catalogue), Issues> {
+    let state = workspace.state();
+    let taken = TakenNames::default();
+    match text {
+        Some(text) => resolve_text(
+            &state.catalogue,
+            &manifest.id,
+            text,
+            &taken,
+            &Limits::default(),
+        ),
+        None => {
+            let nothing = Blueprint::default();
+            let target = resolve(&state.catalogue, &manifest.id, &nothing, &taken)?;
+            Ok((nothing, target))
+        }
+    }
+}
+
 /// The same id with other content must be a higher version.
 fn newer(workspace: &Workspace, package: &Package, issues: &mut Issues) {
     let state = workspace.state();
@@ -112,7 +149,8 @@ fn newer(workspace: &Workspace, package: &Package, issues: &mut Issues) {
     }
 }
 
-fn required(workspace: &Workspace, manifest: &Manifest, issues: &mut Issues) {
+fn required(workspace: &Workspace, manifest: &Manifest) -> Issues {
+    let mut issues = Issues::default();
     let state = workspace.state();
     for (id, wanted) in &manifest.requires {
         let message = match state.plugins.get(id) {
@@ -130,6 +168,7 @@ fn required(workspace: &Workspace, manifest: &Manifest, issues: &mut Issues) {
                 .at("plugin.toml"),
         );
     }
+    issues
 }
 
 /// Two plugins with one prefix would have the same GraphQL names.
@@ -165,7 +204,7 @@ fn free_prefix(workspace: &Workspace, id: &str, prefix: &str, issues: &mut Issue
 }
 
 /// Hooks and capabilities name objects and fields that are there.
-pub(super) fn fits(catalogue: &Catalogue, id: &str, manifest: &Manifest) -> Result<(), AppError> {
+pub(super) fn fits(catalogue: &Catalogue, id: &str, manifest: &Manifest) -> Result<(), Issues> {
     let mut issues = Issues::default();
     for (position, hook) in manifest.hooks.iter().enumerate() {
         let mut wrong = Issues::default();
@@ -193,13 +232,20 @@ pub(super) fn fits(catalogue: &Catalogue, id: &str, manifest: &Manifest) -> Resu
             );
         }
     }
-    if issues.is_empty() {
-        return Ok(());
+    issues.into_result(())
+}
+
+/// As [`fits`], for the catalogue that a plan would make.
+pub(super) fn accept(
+    id: String,
+    manifest: Manifest,
+) -> impl Fn(&Catalogue) -> Result<(), AppError> + Send + Sync {
+    move |target| {
+        fits(target, &id, &manifest).map_err(|issues| AppError::BadInput {
+            message: format!("the plugin {id} speaks of what is not there"),
+            issues,
+        })
     }
-    Err(AppError::BadInput {
-        message: format!("the plugin {id} speaks of what is not there"),
-        issues,
-    })
 }
 
 fn names_there(

@@ -23,7 +23,7 @@ pub(crate) use installed::BoundHook;
 pub use installed::{Installed, Plugins, Status};
 pub(crate) use load::load_all;
 
-use self::candidate::{Candidate, candidate, fits};
+use self::candidate::{Candidate, accept, candidate};
 use crate::{
     AppError, Caller, Workspace,
     access::authorise_admin,
@@ -134,7 +134,8 @@ pub fn plugin_get(
     Ok(workspace.state().plugins.get(id).map(|plugin| info(plugin)))
 }
 
-/// What installing a package would do. Nothing is compiled yet.
+/// What installing a package would do. Refuses what the installation would refuse, so the component
+/// is compiled as well; the installation will find it compiled.
 ///
 /// # Errors
 /// `FORBIDDEN`; `BAD_INPUT` with all that is wrong with the package, its grants and its blueprint.
@@ -146,11 +147,14 @@ pub async fn plugin_plan(
 ) -> Result<PluginPlan, AppError> {
     authorise_admin(caller)?;
     let candidate = candidate(workspace, package, options)?;
+    workspace
+        .host()
+        .load(&candidate.package, &candidate.grants)
+        .await
+        .map_err(not_loaded)?;
     let manifest = candidate.package.manifest.clone();
     let proposal = Proposal {
-        accept: Some(Box::new(move |target| {
-            fits(target, &manifest.id, &manifest)
-        })),
+        accept: Some(Box::new(accept(manifest.id.clone(), manifest))),
         ..Proposal::of(&candidate.package.manifest.id, candidate.blueprint.clone())
     };
     let plan = dry_run(workspace, caller, &proposal).await?;
@@ -213,14 +217,11 @@ pub async fn plugin_install(
         component: Some(component),
         faults: AtomicU32::new(0),
     });
-    let check = Arc::clone(&installed);
     let proposal = Proposal {
         plan_id: options.plan_id.as_deref(),
         confirm: Confirm::Names(&options.confirm),
         plugin: PluginChange::Put(&row, Arc::clone(&installed)),
-        accept: Some(Box::new(move |target| {
-            fits(target, &check.id, &check.manifest)
-        })),
+        accept: Some(Box::new(accept(id.clone(), package.manifest.clone()))),
         ..Proposal::of(&id, blueprint)
     };
     let view = carry_out(workspace, caller, &proposal).await?;

@@ -4,8 +4,8 @@ use relata_app::{
     AppError, Workspace,
     catalogue::{
         blueprint_apply, blueprint_export, blueprint_plan, field_create, field_delete,
-        field_update, object_create, object_delete, object_update, pipeline_create, stage_create,
-        stage_delete,
+        field_update, object_create, object_delete, object_update, pipeline_create,
+        pipeline_update, stage_create, stage_delete,
     },
 };
 use serde_json::json;
@@ -16,6 +16,7 @@ on_each_database! {
     objects_and_fields_come_and_go
     nothing_is_lost_unconfirmed
     mistakes_come_all_at_once
+    paths_begin_at_the_element
     what_belongs_to_others_stays
     stages_are_edited
     configuration_records_are_upserted
@@ -229,6 +230,72 @@ async fn mistakes_come_all_at_once(workspace: Workspace) {
     .await
     .unwrap_err();
     assert_eq!(error.issues()[0].path_text(), "to", "{:?}", issues(&error));
+}
+
+async fn paths_begin_at_the_element(workspace: Workspace) {
+    let administrator = administrator(&workspace).await;
+    // What is within the element keeps its place: here the second of two fields.
+    let error = object_create(
+        &workspace,
+        &administrator,
+        &json!({"name": "visit", "plural": "visits", "fields": [
+            {"key": "topic", "kind": "text"},
+            {"key": "host", "kind": "relation", "to": "persom"},
+        ]}),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(issues(&error), ["fields[1].to UNKNOWN_OBJECT"]);
+    let error = field_create(
+        &workspace,
+        &administrator,
+        "company",
+        &json!({"key": "host", "kind": "relation", "to": "persom"}),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(issues(&error), ["to UNKNOWN_OBJECT"]);
+
+    object_create(
+        &workspace,
+        &administrator,
+        &json!({"name": "visit", "plural": "visits", "fields": [{"key": "state", "kind": "stage"}]}),
+    )
+    .await
+    .unwrap();
+    let mut pipeline = json!({"key": "visiting", "object": "visit", "field": "state", "stages": [
+        {"key": "planned"},
+        {"key": "done", "requires": ["hosst"]},
+    ]});
+    let error = pipeline_create(&workspace, &administrator, &pipeline)
+        .await
+        .unwrap_err();
+    assert_eq!(issues(&error), ["stages[1].requires[0] UNKNOWN_FIELD"]);
+    pipeline["stages"][1] = json!({"key": "done"});
+    pipeline_create(&workspace, &administrator, &pipeline)
+        .await
+        .unwrap();
+    let error = stage_create(
+        &workspace,
+        &administrator,
+        "visiting",
+        &json!({"key": "late", "requires": ["hosst"]}),
+        None,
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(issues(&error), ["requires[0] UNKNOWN_FIELD"]);
+    // A definition that can't be read is at its own root already.
+    let error = pipeline_update(
+        &workspace,
+        &administrator,
+        "visiting",
+        &map(json!({"stages": [{"key": "planned"}, {"key": "done", "type": "LAST"}]})),
+        &[],
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(error.issues()[0].path_text(), "stages[1].type", "{error}");
 }
 
 async fn what_belongs_to_others_stays(workspace: Workspace) {

@@ -1,6 +1,6 @@
 //! Fresh workspaces, and short ways to write and read in them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use relata_app::{
     AppError, Caller, Unit, Workspace, WorkspaceOptions,
@@ -80,11 +80,14 @@ impl Place {
             compile_command: CompileCommand::InThisProcess,
         })
         .unwrap();
-        let options = WorkspaceOptions::new(
+        let mut options = WorkspaceOptions::new(
             DatabaseOptions::new(self.url.clone()),
             host,
             CursorKey::new([7; 16]),
         );
+        // Ten tries of a delivery, and still no test that waits for minutes.
+        options.delivery.pause_first = Duration::from_millis(10);
+        options.delivery.pause_max = Duration::from_millis(20);
         Workspace::open(options).await.unwrap()
     }
 

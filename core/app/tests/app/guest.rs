@@ -11,6 +11,14 @@ use relata_host::{Package, PackageParts};
 
 /// The package, with its manifest changed by `edit`.
 pub(crate) fn membership(edit: impl Fn(String) -> String) -> Vec<u8> {
+    membership_with(edit, |blueprint| blueprint)
+}
+
+/// The package, with its manifest and its blueprint changed.
+pub(crate) fn membership_with(
+    edit: impl Fn(String) -> String,
+    edit_blueprint: impl Fn(String) -> String,
+) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let plugin = root.join("plugins/membership");
     let module = std::fs::read(module(&root)).unwrap();
@@ -28,7 +36,7 @@ pub(crate) fn membership(edit: impl Fn(String) -> String) -> Vec<u8> {
     Package::pack(&PackageParts {
         manifest: edit(read("plugin.toml")),
         component,
-        blueprint: Some(read("blueprint.yaml")),
+        blueprint: Some(edit_blueprint(read("blueprint.yaml"))),
         translations,
     })
     .unwrap()

@@ -7,6 +7,7 @@
 mod fixture;
 
 mod catalogue;
+mod dead_letters;
 mod guest;
 mod plugins;
 mod records;

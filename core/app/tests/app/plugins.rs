@@ -21,7 +21,7 @@ use crate::{
     fixture::{
         administrator, create, create_as, create_many, delete, issues, nobody, update, value,
     },
-    guest::membership,
+    guest::{membership, membership_with},
 };
 
 on_each_database! {
@@ -429,6 +429,10 @@ async fn bad_packages_are_refused_whole(workspace: Workspace) {
             .await
             .unwrap_err();
         assert_eq!(error.code(), "BAD_INPUT", "{error}");
+        let planned = plugin_plan(&workspace, &administrator, &package, options)
+            .await
+            .unwrap_err();
+        assert_eq!(planned.issues(), error.issues(), "the plan says it before");
         issues(&error)
     };
     let options = InstallOptions::default();
@@ -451,6 +455,21 @@ async fn bad_packages_are_refused_whole(workspace: Workspace) {
             "plugin.toml.capabilities.records.passage UNKNOWN_OBJECT",
             "plugin.toml.hooks[0].inputs[0] UNKNOWN_FIELD",
         ]
+    );
+
+    // Form and meaning of the blueprint, and what the manifest makes of it, together.
+    let mistaken = membership_with(
+        |text| text,
+        |text| format!("{text}\nsurplus: 1\n").replace("to: person", "to: persom"),
+    );
+    let found = refused(mistaken, &options).await;
+    assert!(
+        found.contains(&"blueprint.yaml.surplus UNKNOWN_KEY".to_owned())
+            && found
+                .iter()
+                .any(|issue| issue.starts_with("blueprint.yaml.objects")
+                    && issue.ends_with("UNKNOWN_OBJECT")),
+        "{found:?}"
     );
 
     // Asked for, and not granted.

@@ -204,6 +204,36 @@ fn hostile_documents_cost_no_more_than_reading_them() {
     }
 }
 
+/// A mebibyte that aims at the depth of the parsers. Seen at the first level too many, so in the
+/// time of a few kilobytes; the parser that builds values took minutes.
+#[test]
+fn hostile_nesting_is_refused_in_milliseconds() {
+    const BYTES: usize = 1 << 20;
+    let filled = |piece: &str| piece.repeat(BYTES / piece.len());
+    let stairs: String = (0..1_400)
+        .map(|level| format!("{}a:\n", " ".repeat(level)))
+        .collect();
+    for (shape, text) in [
+        ("lists", filled("[")),
+        ("mappings", filled("{a: ")),
+        ("mappings and lists", filled("[{a: ")),
+        ("keys that are lists", filled("? [")),
+        ("keys of keys", filled("? ")),
+        ("items of items", filled("- ")),
+        ("anchors", filled("&a [")),
+        ("tags", filled("!!seq [")),
+        ("indentation", stairs),
+        ("JSON", format!("{{\"a\": {}", filled("["))),
+        ("JSON objects", filled("{\"a\": ")),
+    ] {
+        let text = format!("{text}\nrelata: 1\n");
+        let started = std::time::Instant::now();
+        let issues = Blueprint::parse(&text).unwrap_err();
+        let took = started.elapsed();
+        assert!(took.as_millis() < 250, "{shape} took {took:?}: {issues}");
+    }
+}
+
 #[test]
 fn limits_are_named() {
     let fields: String = (0..300)

@@ -75,6 +75,11 @@ impl PlanStep {
     async fn loses(&self) -> SafeInt {
         SafeInt(self.0.loses)
     }
+
+    /// How many records break the new rule. While there are any, the plan can't be carried out.
+    async fn violations(&self) -> SafeInt {
+        SafeInt(self.0.violations)
+    }
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@
 //! learn, and a mistake has the same path in both.
 
 mod blueprint;
+mod dead_letters;
 mod error;
 mod fields;
 mod imports;
@@ -42,6 +43,7 @@ struct Query(
     fields::FieldQuery,
     pipelines::PipelineQuery,
     plugins::PluginQuery,
+    dead_letters::DeadLetterQuery,
     users::UserQuery,
     tokens::TokenQuery,
     blueprint::BlueprintQuery,
@@ -53,6 +55,7 @@ struct Mutation(
     fields::FieldMutation,
     pipelines::PipelineMutation,
     plugins::PluginMutation,
+    dead_letters::DeadLetterMutation,
     users::UserMutation,
     tokens::TokenMutation,
     blueprint::BlueprintMutation,
@@ -70,9 +73,15 @@ impl ControlPlane {
     /// Of this workspace, whose records are at this endpoint.
     #[must_use]
     pub fn new(workspace: Workspace, records: Records) -> Self {
+        Self::with_limits(workspace, records, DocumentLimits::default())
+    }
+
+    /// As [`ControlPlane::new`], with limits of one's own.
+    #[must_use]
+    pub fn with_limits(workspace: Workspace, records: Records, limits: DocumentLimits) -> Self {
         Self {
             schema: schema().data(workspace).data(records).finish(),
-            limits: DocumentLimits::default(),
+            limits,
         }
     }
 
@@ -148,7 +157,9 @@ impl ControlPlane {
 }
 
 fn schema() -> async_graphql::SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).extension(NoteExecution)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .limit_recursive_depth(guard::RECURSION_MAX)
+        .extension(NoteExecution)
 }
 
 /// Whether the operation that a request names is a query. One that names none, or nothing that is
@@ -261,6 +272,24 @@ mod tests {
     #[test]
     fn the_schema_is_what_was_agreed() {
         insta::assert_snapshot!("control_plane", schema().finish().sdl());
+    }
+
+    /// The settings may allow it, and then it is answered.
+    #[tokio::test]
+    async fn the_highest_depth_is_walked() {
+        let times = DocumentLimits::DEPTH_HIGHEST - 3;
+        let document = format!(
+            "{{ __type(name: \"Plan\") {{ {} name {} }} }}",
+            "ofType { ".repeat(times),
+            "}".repeat(times)
+        );
+        let limits = DocumentLimits {
+            depth_max: DocumentLimits::DEPTH_HIGHEST,
+            ..DocumentLimits::default()
+        };
+        guard::inspect(&document, &limits).unwrap();
+        let response = schema().finish().execute(document).await;
+        assert_eq!(response.errors, Vec::new());
     }
 
     #[test]

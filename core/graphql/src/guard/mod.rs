@@ -39,6 +39,17 @@ pub struct DocumentLimits {
     pub directives_max: u64,
 }
 
+impl DocumentLimits {
+    /// The highest [`DocumentLimits::depth_max`]: async-graphql's parser takes 64 selections inside
+    /// each other, whatever it is told. Parser, planner and readers stay within their stacks
+    /// there (2 MiB, in a debug build); a test goes there.
+    pub const DEPTH_HIGHEST: usize = 60;
+}
+
+/// Selections inside each other that async-graphql walks: beyond the guard's, so that the guard
+/// speaks first.
+pub(crate) const RECURSION_MAX: usize = 2 * DocumentLimits::DEPTH_HIGHEST;
+
 impl Default for DocumentLimits {
     fn default() -> Self {
         Self {

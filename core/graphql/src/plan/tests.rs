@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use async_graphql::parser::parse_query;
-use relata_catalog::{Blueprint, Catalogue, OWNER_PLATFORM, STANDARD, TakenNames, resolve};
+use relata_catalog::{
+    Blueprint, Catalogue, OWNER_PLATFORM, PLATFORM_TYPES, STANDARD, TakenNames, resolve,
+};
 use relata_store::Backend;
 use serde_json::{Value as Json, json};
 
@@ -196,6 +198,27 @@ fn an_empty_catalogue_has_a_schema() {
     let schema = RecordSchema::build(&Catalogue::default(), &[]).unwrap();
     assert!(!schema.has_mutations());
     assert!(schema.sdl().contains("viewer: Viewer!"));
+}
+
+/// The catalogue refuses objects with these names: a type that it doesn't know would let an object
+/// take its name.
+#[test]
+fn the_catalogue_knows_all_types_of_the_platform() {
+    let schema = RecordSchema::build(&Catalogue::default(), &[]).unwrap();
+    let types: Vec<String> = schema
+        .sdl()
+        .lines()
+        .filter_map(|line| {
+            let (keyword, rest) = line.split_once(' ')?;
+            let is_type = ["type", "input", "enum", "scalar", "union", "interface"];
+            is_type.contains(&keyword).then_some(rest)
+        })
+        .filter_map(|rest| rest.split([' ', '{', '=', '@']).next().map(str::to_owned))
+        .collect();
+    assert!(types.len() > 30, "{types:?}");
+    for name in types {
+        assert!(PLATFORM_TYPES.contains(&name.as_str()), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -9,14 +9,12 @@ use async_graphql::{
     parser::types::{BaseType, Type},
 };
 
+use crate::guard;
+
 use super::{
     SchemaError,
     types::{InputField, InputObject, InputType, InputTypes, Scalar},
 };
-
-/// Selections inside each other that async-graphql walks: beyond the guard's, so that the guard
-/// speaks first.
-const RECURSION_MAX: usize = 128;
 
 /// A field that is written as text: `first: Int`.
 #[derive(Debug, Clone)]
@@ -276,7 +274,7 @@ impl SchemaWriter {
             self.object("Mutation", None, &[], mutations);
         }
         let mut builder = Schema::build("Query", has_mutations.then_some("Mutation"), None)
-            .limit_recursive_depth(RECURSION_MAX);
+            .limit_recursive_depth(guard::RECURSION_MAX);
         for extension in extensions {
             builder = builder.extension(Shared(extension.into()));
         }

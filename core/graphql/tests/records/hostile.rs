@@ -1,6 +1,8 @@
 //! Documents that mean harm: a clear error, and a server that goes on.
 
-use relata_graphql::{Accepts, GraphqlRequest, Outcome, RequestContext};
+use relata_graphql::{
+    Accepts, GraphqlRequest, Outcome, Records, RecordsLimits, RequestContext, guard::DocumentLimits,
+};
 use serde_json::json;
 
 use crate::fixture::Place;
@@ -121,5 +123,63 @@ async fn a_get_does_not_write() {
     assert_eq!(
         client.data("{ companies { totalCount } }", json!({})).await,
         json!({"companies": {"totalCount": 0}})
+    );
+}
+
+/// As deep as the settings can allow: what passes then must not overflow a stack either. On a
+/// worker's thread, as in the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_highest_depths_fit_the_stack() {
+    let mut client = Place::sqlite().open().await;
+    let limits = RecordsLimits {
+        document: DocumentLimits {
+            depth_max: DocumentLimits::DEPTH_HIGHEST,
+            ..DocumentLimits::default()
+        },
+        filter_depth_max: RecordsLimits::FILTER_DEPTH_HIGHEST,
+        ..RecordsLimits::default()
+    };
+    client.records = Records::with_limits(client.workspace.clone(), limits);
+    let wrapped = |open: &str, inner: &str, close: &str, times: usize| {
+        format!("{}{inner}{}", open.repeat(times), close.repeat(times))
+    };
+    let relations = format!(
+        "{{ companies(first: 1) {{ nodes {{ {} }} }} }}",
+        wrapped(
+            "people(first: 1) { nodes { company { ",
+            // The store takes 20 relations inside each other; these are 18.
+            &wrapped("... { ", "name", " }", DocumentLimits::DEPTH_HIGHEST - 30),
+            " } } }",
+            9,
+        )
+    );
+    let filters = |times: usize| wrapped("{not: ", "{name: {eq: \"x\"}}", "}", times);
+    for document in [
+        relations.clone(),
+        format!(
+            "{{ companies(where: {}) {{ totalCount }} }}",
+            filters(RecordsLimits::FILTER_DEPTH_HIGHEST - 1)
+        ),
+        format!(
+            "{{ companies(where: {}) {{ totalCount }} }}",
+            wrapped("[", "1", "]", DocumentLimits::DEPTH_HIGHEST - 3)
+        ),
+        format!(
+            "{{ companies(where: {}) {{ totalCount }} }}",
+            filters(DocumentLimits::DEPTH_HIGHEST - 5)
+        ),
+    ] {
+        let client = client.clone();
+        let asked = tokio::spawn(async move { client.ask(&document, json!({})).await });
+        let (body, _) = asked.await.unwrap();
+        assert_ne!(
+            body["errors"][0]["extensions"]["code"], "INTERNAL",
+            "{body}"
+        );
+    }
+    let (body, outcome) = client.ask(&relations, json!({})).await;
+    assert_eq!(
+        (outcome, &body["errors"]),
+        (Outcome::Executed, &json!(null))
     );
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use relata_catalog::{
-    Blueprint, Catalogue, Issues, OWNER_PLATFORM, Object, STANDARD, TakenNames, resolve,
+    Catalogue, Issues, Limits as BlueprintLimits, OWNER_PLATFORM, Object, STANDARD, TakenNames,
+    resolve_text,
 };
 use relata_host::{
     CompileCommand, Export, Grants, Host, HostOptions, Import, Inspection, Limits, Manifest,
@@ -111,28 +112,17 @@ fn catalogue_with(
     issues: &mut Issues,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Catalogue>> {
-    let standard = Blueprint::parse(STANDARD)
-        .and_then(|standard| {
-            resolve(
-                &Catalogue::default(),
-                OWNER_PLATFORM,
-                &standard,
-                &TakenNames::default(),
-            )
-        })
+    // Mistakes of form and of meaning are told together, as an installation tells them.
+    let resolve = |current: &Catalogue, owner: &str, text: &str| {
+        let (taken, limits) = (TakenNames::default(), BlueprintLimits::default());
+        resolve_text(current, owner, text, &taken, &limits).map(|(_, target)| target)
+    };
+    let standard = resolve(&Catalogue::default(), OWNER_PLATFORM, STANDARD)
         .context("the standard objects don't resolve")?;
     let Some(text) = &package.blueprint else {
         return Ok(Some(standard));
     };
-    let resolved = Blueprint::parse(text).and_then(|blueprint| {
-        resolve(
-            &standard,
-            &package.manifest.id,
-            &blueprint,
-            &TakenNames::default(),
-        )
-    });
-    match resolved {
+    match resolve(&standard, &package.manifest.id, text) {
         Ok(catalogue) => Ok(Some(catalogue)),
         // It may build on what the required plugins bring.
         Err(wrong) if !package.manifest.requires.is_empty() => {

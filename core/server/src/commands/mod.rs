@@ -8,6 +8,7 @@ mod demo;
 mod import;
 mod plugin;
 mod serve;
+mod settings;
 mod target;
 mod user;
 mod workspace;
@@ -64,6 +65,7 @@ async fn carry_out(command: Command, common: &Common) -> Result<()> {
         Command::Migrate => workspace::migrate(common).await,
         Command::Check => workspace::check(common).await,
         Command::Schema => workspace::schema(common).await,
+        Command::Settings(flags) => settings::run(common, &flags),
         Command::Plan { file } => blueprint::plan(common, &file).await,
         Command::Apply {
             file,

@@ -343,11 +343,15 @@ async fn execute(
     // A document without the word can't be a mutation; one with it may be, and is treated as one.
     let may_write = request.accepts == Accepts::Any && request.query.contains("mutation");
     if !may_write {
-        let limit = service.config.request_timeout.0;
+        let (setting, limit) = match endpoint {
+            Endpoint::Records => ("request_timeout", service.config.request_timeout.0),
+            // The plan of an installation compiles, as the installation does.
+            Endpoint::Control => ("control_timeout", service.config.control_timeout.0),
+        };
         let run = begin(service, endpoint, request, &caller, &context);
         return tokio::time::timeout(limit, run)
             .await
-            .map_err(|_| took_too_long(limit));
+            .map_err(|_| took_too_long(setting, limit));
     }
     let run = {
         let service = service.clone();
@@ -360,7 +364,7 @@ async fn execute(
             let run = async move { tokio::time::timeout(limit, run).await };
             to_its_end(run, around.turn)
                 .await?
-                .map_err(|_| took_too_long(limit))
+                .map_err(|_| took_too_long("request_timeout", limit))
         }
         Endpoint::Control => {
             let limit = service.config.control_timeout.0;
@@ -401,12 +405,12 @@ async fn to_its_end<T: Send + 'static>(
         .map_err(|_panic| AppError::broken("a mutation panicked").into())
 }
 
-fn took_too_long(limit: Duration) -> Problem {
+fn took_too_long(setting: &str, limit: Duration) -> Problem {
     Problem::new(
         StatusCode::GATEWAY_TIMEOUT,
         "TIMEOUT",
         format!(
-            "the request took longer than {limit:?} (setting request_timeout) and was given up; ask for less at once"
+            "the request took longer than {limit:?} (setting {setting}) and was given up; ask for less at once"
         ),
     )
 }

@@ -4,6 +4,7 @@
 //! writes the answer; what it answers wrong requests with is in [`problem`].
 
 mod auth;
+mod drain;
 mod files;
 mod frame;
 mod graphiql;
@@ -57,9 +58,10 @@ impl std::ops::Deref for Service {
 
 impl Service {
     pub(crate) fn new(config: Config, workspace: Workspace) -> Self {
-        let records = Records::new(workspace.clone());
+        let records = Records::with_limits(workspace.clone(), config.query_limits);
+        let (control_workspace, limits) = (workspace.clone(), config.control_limits);
         Self(Arc::new(ServiceParts {
-            control: ControlPlane::new(workspace.clone(), records.clone()),
+            control: ControlPlane::with_limits(control_workspace, records.clone(), limits),
             records,
             turns: Arc::new(Semaphore::new(config.requests_at_once)),
             waiting: Arc::new(Semaphore::new(config.requests_waiting)),
@@ -100,6 +102,8 @@ pub(crate) fn routes(service: &Service) -> Router {
             service.clone(),
             frame::accompany,
         ))
+        // Outermost: whoever refuses, the rest of the body is read.
+        .layer(axum::middleware::map_request(drain::accept))
         .with_state(service.clone())
 }
 

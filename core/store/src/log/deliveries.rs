@@ -50,10 +50,11 @@ pub struct DeadLetter {
     pub error: String,
     /// How often it was tried.
     pub attempts: i64,
-    /// When it was given up.
+    /// When it was last tried.
     pub at: i64,
 }
 
+const DEAD_LETTER: &str = "id, consumer, entry, error, attempts, at";
 const DELIVERY: &str = "consumer, xact, sequence, attempts, retry_at, last_error";
 
 impl Transaction {
@@ -168,6 +169,43 @@ impl Transaction {
         self.execute(self.statement(text, values)).await?;
         Ok(())
     }
+
+    /// Notes another attempt at a letter: how many there were, when, and what the last failed with.
+    /// False when the letter is gone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn save_dead_letter(&self, letter: &DeadLetter) -> Result<bool, StoreError> {
+        let p = |position| self.backend().placeholder(position);
+        let text = format!(
+            "UPDATE relata_dead_letter SET error = {}, attempts = {}, at = {} WHERE id = {}",
+            p(1),
+            p(2),
+            p(3),
+            p(4)
+        );
+        let values = vec![
+            letter.error.as_str().into(),
+            letter.attempts.into(),
+            letter.at.into(),
+            letter.id.into(),
+        ];
+        let done = self.execute(self.statement(text, values)).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Removes a letter. False when it is gone already: of several who remove it, one does.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn remove_dead_letter(&self, id: i64) -> Result<bool, StoreError> {
+        let text = format!(
+            "DELETE FROM relata_dead_letter WHERE id = {}",
+            self.backend().placeholder(1)
+        );
+        let done = self.execute(self.statement(text, vec![id.into()])).await?;
+        Ok(done.rows_affected() > 0)
+    }
 }
 
 impl Database {
@@ -185,31 +223,77 @@ impl Database {
             .collect()
     }
 
-    /// What was given up, newest first.
+    /// What was given up, newest first: what is older than the letter with this id, if one is
+    /// given.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetter>, StoreError> {
+    pub async fn dead_letters(
+        &self,
+        older_than: Option<i64>,
+        limit: u64,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
         let text = format!(
-            "SELECT id, consumer, entry, error, attempts, at FROM relata_dead_letter \
-             ORDER BY id DESC LIMIT {limit}"
+            "SELECT {DEAD_LETTER} FROM relata_dead_letter WHERE id < {} \
+             ORDER BY id DESC LIMIT {limit}",
+            self.backend().placeholder(1)
         );
+        let values = vec![older_than.unwrap_or(i64::MAX).into()];
         self.platform()
-            .query_all_raw(Statement::from_string(self.backend().sea(), text))
+            .query_all_raw(Statement::from_sql_and_values(
+                self.backend().sea(),
+                text,
+                values,
+            ))
             .await?
             .iter()
-            .map(|row| {
-                Ok(DeadLetter {
-                    id: row.try_get_by_index(0)?,
-                    consumer: row.try_get_by_index(1)?,
-                    entry: row.try_get_by_index(2)?,
-                    error: row.try_get_by_index(3)?,
-                    attempts: row.try_get_by_index(4)?,
-                    at: row.try_get_by_index(5)?,
-                })
-            })
+            .map(dead_letter)
             .collect()
     }
+
+    /// The letter with this id.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetter>, StoreError> {
+        let text = format!(
+            "SELECT {DEAD_LETTER} FROM relata_dead_letter WHERE id = {}",
+            self.backend().placeholder(1)
+        );
+        self.platform()
+            .query_one_raw(Statement::from_sql_and_values(
+                self.backend().sea(),
+                text,
+                vec![id.into()],
+            ))
+            .await?
+            .map(|row| dead_letter(&row))
+            .transpose()
+    }
+
+    /// How many letters there are.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn dead_letters_count(&self) -> Result<i64, StoreError> {
+        let text = "SELECT count(*) FROM relata_dead_letter";
+        let found = self
+            .platform()
+            .query_one_raw(Statement::from_string(self.backend().sea(), text))
+            .await?;
+        found.map_or(Ok(0), |row| Ok(row.try_get_by_index(0)?))
+    }
+}
+
+fn dead_letter(row: &QueryResult) -> Result<DeadLetter, StoreError> {
+    Ok(DeadLetter {
+        id: row.try_get_by_index(0)?,
+        consumer: row.try_get_by_index(1)?,
+        entry: row.try_get_by_index(2)?,
+        error: row.try_get_by_index(3)?,
+        attempts: row.try_get_by_index(4)?,
+        at: row.try_get_by_index(5)?,
+    })
 }
 
 fn delivery(row: &QueryResult) -> Result<Delivery, StoreError> {

@@ -151,10 +151,32 @@ async fn a_consumer_is_served_by_one_process_and_keeps_its_place() {
         assert_eq!(taken_over.as_ref(), Some(&moved));
         transaction.commit().await.unwrap();
         assert_eq!(database.deliveries().await.unwrap(), vec![moved]);
-        let letters = database.dead_letters(10).await.unwrap();
+        let letters = database.dead_letters(None, 10).await.unwrap();
         assert_eq!(letters.len(), 1);
         assert_eq!(letters[0].error, "no answer");
+        let again = DeadLetter {
+            error: "still no answer".to_owned(),
+            attempts: 4,
+            at: NOW + 1,
+            ..letters[0].clone()
+        };
         let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.append_dead_letter(&letter).await.unwrap();
+        assert!(transaction.save_dead_letter(&again).await.unwrap());
+        transaction.commit().await.unwrap();
+        assert_eq!(
+            database.dead_letter(again.id).await.unwrap().as_ref(),
+            Some(&again)
+        );
+        assert_eq!(database.dead_letters_count().await.unwrap(), 2);
+        let newest = database.dead_letters(None, 1).await.unwrap();
+        assert_eq!(newest[0].attempts, 3);
+        let older = database.dead_letters(Some(newest[0].id), 10).await.unwrap();
+        assert_eq!(older, vec![again.clone()]);
+        let transaction = database.begin(Turn::First).await.unwrap();
+        assert!(transaction.remove_dead_letter(again.id).await.unwrap());
+        assert!(!transaction.remove_dead_letter(again.id).await.unwrap());
+        assert!(!transaction.save_dead_letter(&again).await.unwrap());
         transaction.remove_delivery("after").await.unwrap();
         transaction.commit().await.unwrap();
         assert_eq!(database.deliveries().await.unwrap(), Vec::new());
