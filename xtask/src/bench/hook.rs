@@ -1,5 +1,5 @@
-//! What a plugin's hook adds to a create: the same object twice, once as the plugin's own, with
-//! its hooks, once as the workspace's copy of it, without.
+//! What a plugin's hook adds to a create: the same record twice, once as the plugin's own, with
+//! its hooks, once in the workspace's copy of its object, without.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -12,6 +12,36 @@ use super::{
 
 /// The plugin's object whose creation its hook watches.
 const HOOKED: &str = "member";
+/// Each measurement is taken this often, in turn, and the best median counts: a disk that was busy
+/// for a while is nobody's cost.
+const ROUNDS: usize = 2;
+
+/// One way to create the record.
+struct Way {
+    name: &'static str,
+    mutation: &'static str,
+    /// The variable's value: JSON with `TIER` in the place of the entry tier's id.
+    data: &'static str,
+}
+
+/// All of them write the same values.
+const WAYS: [Way; 3] = [
+    Way {
+        name: "create a member, no hook, 1 connection",
+        mutation: "mutation($data: PlainMemberCreate!){createPlainMember(data: $data){id}}",
+        data: r#"{"tier":{"connect":{"id":"TIER"}},"points":0,"joinedOn":"2026-01-31"}"#,
+    },
+    Way {
+        name: "create a member, membership's hook, 1 connection",
+        mutation: "mutation($data: MemberCreate!){createMember(data: $data){id}}",
+        data: r#"{"tier":{"connect":{"id":"TIER"}},"points":0,"joinedOn":"2026-01-31"}"#,
+    },
+    Way {
+        name: "create a member, the hook reads tiers in the transaction",
+        mutation: "mutation($data: MemberCreate!){createMember(data: $data){id}}",
+        data: "{}",
+    },
+];
 
 pub(super) fn measure(
     database: &str,
@@ -19,48 +49,61 @@ pub(super) fn measure(
     options: &Options,
 ) -> Result<Vec<String>> {
     copy_object(server)?;
+    let tiers = server.ask(
+        "{membershipTiers(first: 1, where: {minPoints: {lte: 0}}, orderBy: [{rank: DESC}]){nodes{id}}}",
+        &json!({}),
+    )?;
+    let tier = tiers
+        .pointer("/data/membershipTiers/nodes/0/id")
+        .and_then(Value::as_str)
+        .with_context(|| format!("the entry tier was expected: {tiers}"))?;
     // One connection: the latency of a create, not of the queue before it.
     let load = Load {
         connections: 1,
-        seconds: options.seconds,
+        seconds: options.seconds.div_ceil(ROUNDS as u32),
         ids: server.ids_file(),
     };
-    let run = |mutation: &str, input: &str| -> Result<Figures> {
-        let query = format!("mutation($data: {input}!){{{mutation}(data: $data){{id}}}}");
-        load.run(
-            &server.graphql_script(&query, "'{\"data\":{}}'"),
-            server.url(),
-            server.process_id(),
+    let mut best: [Option<Figures>; WAYS.len()] = [None, None, None];
+    for _ in 0..ROUNDS {
+        for (way, best) in WAYS.iter().zip(&mut best) {
+            let variables = format!("'{{\"data\":{}}}'", way.data.replace("TIER", tier));
+            let figures = load.run(
+                &server.graphql_script(way.mutation, &variables),
+                server.url(),
+                server.process_id(),
+            )?;
+            if best
+                .as_ref()
+                .is_none_or(|best| figures.median_us < best.median_us)
+            {
+                *best = Some(figures);
+            }
+        }
+    }
+    let [Some(plain), Some(hooked), Some(reading)] = best else {
+        unreachable!("each way was measured in each round");
+    };
+    for (way, figures) in WAYS.iter().zip([&plain, &hooked, &reading]) {
+        println!(
+            "{}",
+            figures.row(database, way.name, "relata", Some(&plain))
+        );
+    }
+    let added = |what: &str, figures: &Figures| {
+        format!(
+            "{database}: {what} adds {:.0} µs at the median, {:.0} µs of CPU",
+            figures.median_us - plain.median_us,
+            figures.cpu_us - plain.cpu_us
         )
     };
-    let plain = run("createPlainMember", "PlainMemberCreate")?;
-    let hooked = run("createMember", "MemberCreate")?;
-    println!(
-        "{}",
-        plain.row(
-            database,
-            "create a member, no hook, 1 connection",
-            "relata",
-            None
-        )
-    );
-    println!(
-        "{}",
-        hooked.row(
-            database,
-            "create a member, membership's hook, 1 connection",
-            "relata",
-            Some(&plain)
-        )
-    );
-    Ok(vec![format!(
-        "{database}: the hook adds {:.0} µs at the median, {:.0} µs of CPU",
-        hooked.median_us - plain.median_us,
-        hooked.cpu_us - plain.cpu_us
-    )])
+    Ok(vec![
+        added("the hook", &hooked),
+        added("the hook that also reads the tiers", &reading),
+    ])
 }
 
-/// Makes an object of the workspace with the same fields as the plugin's, relations left out.
+/// Makes an object of the workspace with the same fields as the plugin's; of its relations the
+/// one that has a value.
 fn copy_object(server: &Relata<Serving>) -> Result<()> {
     let answer = server.configure(
         "query($name: String!){object(name: $name){fields{name kind settings required default}}}",
@@ -70,7 +113,7 @@ fn copy_object(server: &Relata<Serving>) -> Result<()> {
         .pointer("/data/object/fields")
         .and_then(Value::as_array)
         .with_context(|| format!("the fields of {HOOKED} were expected: {answer}"))?;
-    let fields: Vec<Value> = fields
+    let mut fields: Vec<Value> = fields
         .iter()
         .filter(|field| field["kind"] != "relation" && field["kind"] != "stage")
         .map(|field| {
@@ -84,6 +127,10 @@ fn copy_object(server: &Relata<Serving>) -> Result<()> {
             copy
         })
         .collect();
+    fields.push(json!({
+        "key": "tier", "kind": "relation", "to": "membershipTier",
+        "inverse": {"name": "plainMembers"}, "onDelete": "RESTRICT",
+    }));
     let document = json!({
         "relata": 1,
         "objects": [{"key": "plainMember", "plural": "plainMembers", "fields": fields}],
