@@ -10,7 +10,10 @@ mod export;
 mod installed;
 mod load;
 
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32},
+};
 
 use relata_catalog::{Blueprint, Catalogue};
 use relata_host::{HostError, Manifest};
@@ -212,6 +215,7 @@ pub async fn plugin_install(
         manifest: package.manifest.clone(),
         component: Some(component),
         faults: AtomicU32::new(0),
+        suspending: AtomicBool::new(false),
     });
     let check = Arc::clone(&installed);
     let proposal = Proposal {
