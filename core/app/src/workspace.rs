@@ -274,10 +274,22 @@ impl Workspace {
     /// Begins a transaction on the state that the database is in: another process may have
     /// changed the catalogue a moment ago.
     pub(crate) async fn begin(&self, turn: Turn) -> Result<(Transaction, Arc<State>), AppError> {
+        self.begin_as(Access::Write(turn)).await
+    }
+
+    /// As [`Workspace::begin`], to read only, on one snapshot and without a turn.
+    pub(crate) async fn begin_snapshot(&self) -> Result<(Transaction, Arc<State>), AppError> {
+        self.begin_as(Access::Read).await
+    }
+
+    async fn begin_as(&self, access: Access) -> Result<(Transaction, Arc<State>), AppError> {
         /// The catalogue changes rarely; more often than this in a row it does not.
         const TRIES: usize = 5;
         for _ in 0..TRIES {
-            let transaction = self.database().begin(turn).await?;
+            let transaction = match access {
+                Access::Write(turn) => self.database().begin(turn).await?,
+                Access::Read => self.database().snapshot().await?,
+            };
             let state = self.state();
             if transaction.catalogue_revision().await? == state.revision {
                 return Ok((transaction, state));
@@ -416,6 +428,13 @@ impl Workspace {
             }
         });
     }
+}
+
+/// What a transaction is begun for.
+#[derive(Clone, Copy)]
+enum Access {
+    Write(Turn),
+    Read,
 }
 
 /// Follows changes that other processes make.

@@ -1,6 +1,6 @@
 //! Fresh workspaces, and short ways to write and read in them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use relata_app::{
     AppError, Caller, Unit, Workspace, WorkspaceOptions,
@@ -71,6 +71,11 @@ impl Place {
     }
 
     pub(crate) async fn open(&self) -> Workspace {
+        self.open_with(|_| {}).await
+    }
+
+    /// As `open`, with other options than the defaults.
+    pub(crate) async fn open_with(&self, change: impl FnOnce(&mut WorkspaceOptions)) -> Workspace {
         let host = Host::new(HostOptions {
             cache_dir: self.folder.path().join("cache"),
             limits: Limits {
@@ -80,11 +85,12 @@ impl Place {
             compile_command: CompileCommand::InThisProcess,
         })
         .unwrap();
-        let options = WorkspaceOptions::new(
+        let mut options = WorkspaceOptions::new(
             DatabaseOptions::new(self.url.clone()),
             host,
             CursorKey::new([7; 16]),
         );
+        change(&mut options);
         Workspace::open(options).await.unwrap()
     }
 
@@ -268,6 +274,21 @@ pub(crate) async fn value(
     match record.value(index) {
         Value::Stage(stage) => stage.stage.clone().into(),
         value => relata_catalog::to_json(&field.kind, value),
+    }
+}
+
+/// Waits until the condition holds, and fails when it does not within a generous time.
+pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "still not so: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -9,5 +9,6 @@ mod fixture;
 mod catalogue;
 mod guest;
 mod plugins;
+mod queries;
 mod records;
 mod users;
