@@ -16,7 +16,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use relata_migrations::Migrator;
@@ -101,6 +101,24 @@ pub enum Turn {
     Alone,
 }
 
+/// Who writes and who waits to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// Wait for their turn.
+    pub waiting: usize,
+    /// Have it. At most one on `SQLite`.
+    pub held: usize,
+    /// Have had it since the database was opened.
+    pub taken: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    waiting: AtomicUsize,
+    held: AtomicUsize,
+    taken: AtomicU64,
+}
+
 /// The database of one workspace. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
@@ -118,8 +136,7 @@ struct Shared {
     /// Apart from the platform's: a plugin's query may hold one for seconds, and who asks for a
     /// token or for the revision must not wait for that.
     snapshots: DatabaseConnection,
-    /// How many wait for a turn.
-    waiting: AtomicUsize,
+    turns: Counters,
     /// Held while the process may change the workspace.
     _held: Option<Held>,
 }
@@ -219,7 +236,7 @@ impl Database {
     pub async fn begin(&self, turn: Turn) -> Result<Transaction, StoreError> {
         let writer = self.writer()?;
         let asked = Instant::now();
-        let waiting = Waiting::among(&self.shared.waiting);
+        let waiting = Waiting::among(&self.shared.turns.waiting);
         let inner = match self.backend() {
             Backend::Sqlite => {
                 writer
@@ -231,7 +248,9 @@ impl Database {
             }
             Backend::Postgres => writer.begin().await?,
         };
-        let transaction = Transaction::new(inner, self.clone());
+        self.shared.turns.held.fetch_add(1, Ordering::Relaxed);
+        self.shared.turns.taken.fetch_add(1, Ordering::Relaxed);
+        let transaction = Transaction::new(inner, self.clone(), Access::Write);
         if self.backend() == Backend::Postgres {
             transaction.take_turn(turn).await?;
         }
@@ -240,10 +259,20 @@ impl Database {
         Ok(transaction)
     }
 
-    /// How many wait for a turn to write at this moment, in this process.
+    /// Who writes and who waits to, in this process at this moment.
     #[must_use]
-    pub fn writers_waiting(&self) -> usize {
-        self.shared.waiting.load(Ordering::Relaxed)
+    pub fn turns(&self) -> Turns {
+        let turns = &self.shared.turns;
+        Turns {
+            waiting: turns.waiting.load(Ordering::Relaxed),
+            held: turns.held.load(Ordering::Relaxed),
+            taken: turns.taken.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The end of a write transaction.
+    pub(crate) fn turn_ended(&self) {
+        self.shared.turns.held.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Begins a transaction that can only read. It takes no turn: nobody who writes waits for it,
@@ -265,10 +294,11 @@ impl Database {
                         ..TransactionOptions::default()
                     })
                     .await?;
-                Ok(Transaction::new(inner, self.clone()))
+                Ok(Transaction::new(inner, self.clone(), Access::Snapshot))
             }
             Backend::Postgres => {
-                let transaction = Transaction::new(connections.begin().await?, self.clone());
+                let inner = connections.begin().await?;
+                let transaction = Transaction::new(inner, self.clone(), Access::Snapshot);
                 transaction
                     .execute_text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     .await?;
@@ -370,7 +400,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         writer,
         platform,
         snapshots,
-        waiting: AtomicUsize::new(0),
+        turns: Counters::default(),
         _held: held,
     })
 }
@@ -413,8 +443,9 @@ fn check_place(path: &Path, url: &str) -> Result<(), StoreError> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Access {
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
     Platform,
     Snapshot,
     Write,
@@ -475,7 +506,7 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> 
         writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
         platform: pool,
         snapshots,
-        waiting: AtomicUsize::new(0),
+        turns: Counters::default(),
         _held: None,
     })
 }

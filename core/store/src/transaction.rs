@@ -11,7 +11,7 @@ use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbErr, ExecResult, QueryResult, Statement, Value,
 };
 
-use crate::database::{Backend, Database, Turn};
+use crate::database::{Access, Backend, Database, Turn};
 use crate::error::StoreError;
 use crate::observe::Observed;
 
@@ -21,6 +21,7 @@ pub struct Transaction {
     /// Present until committed, rolled back or dropped.
     inner: Option<DatabaseTransaction>,
     database: Database,
+    access: Access,
     /// See [`Observed::running`].
     running: AtomicU32,
     savepoints: AtomicU32,
@@ -44,10 +45,11 @@ pub struct Savepoint {
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: DatabaseTransaction, database: Database) -> Self {
+    pub(crate) fn new(inner: DatabaseTransaction, database: Database, access: Access) -> Self {
         Self {
             inner: Some(inner),
             database,
+            access,
             running: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
             runtime: tokio::runtime::Handle::current(),
@@ -258,6 +260,9 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let _entered = self.runtime.enter();
         drop(self.inner.take());
+        if self.access == Access::Write {
+            self.database.turn_ended();
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod fixture;
 
 mod catalogue;
+mod deliveries;
 mod guest;
 mod plugins;
 mod queries;

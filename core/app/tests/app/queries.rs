@@ -128,7 +128,7 @@ async fn a_suspension_is_tried_again(place: &Place) {
     }
     // Each try to note it waits for its turn, and gives up.
     for _ in 0..2 {
-        let is_waiting = || workspace.database().writers_waiting() > 0;
+        let is_waiting = || workspace.database().turns().waiting > 0;
         eventually("it waits for its turn", async || is_waiting().then_some(())).await;
         eventually("it has given up", async || (!is_waiting()).then_some(())).await;
         eventually("the next fault tries again", async || {

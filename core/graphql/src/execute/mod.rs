@@ -1,8 +1,8 @@
 //! A plan is run, and the answer's bytes are put together.
 //!
-//! All reads of a query are one snapshot, and all its plugin fields are one. All mutations of a request are one transaction, with
-//! the reading of what they select, or none of them happens. Rows become bytes in the store;
-//! here they are only put one after the other.
+//! All reads of a query are one snapshot, and all its plugin fields are one. All mutations of a
+//! request are one transaction, with the reading of what they select, or none of them happens.
+//! Rows become bytes in the store; here they are only put one after the other.
 
 mod work;
 
