@@ -24,6 +24,25 @@ async fn install_membership(server: &Server) {
         .unwrap();
 }
 
+/// The plugin that breaks when it is told to.
+async fn install_faulty(server: &Server) {
+    let file = guest("test-guests/faulty.relata");
+    server
+        .relata(&["plugin", "install", &file, "--grant-all"])
+        .await
+        .unwrap();
+}
+
+async fn note(server: &Server, title: &str) {
+    server
+        .graphql(
+            "mutation($t: String!) { createNote(data: {title: $t}) { id } }",
+            json!({"t": title}),
+        )
+        .await
+        .data();
+}
+
 async fn member(server: &Server, name: &str) -> String {
     let created = server
         .graphql(
@@ -311,6 +330,97 @@ scenario!(
 );
 
 scenario!(
+    batches_are_told_once_and_in_order_through_kills,
+    |server: Server| async move {
+        install_faulty(&server).await;
+        let mut expected = Vec::new();
+        let mut server = server;
+        for round in 0..3 {
+            for number in 0..15 {
+                let title = format!("echo {round} {number:02}");
+                note(&server, &title).await;
+                expected.push(json!({"name": title}));
+            }
+            // At once: some are told, a batch may be on its way, the rest comes later.
+            let folder = server.kill().await.unwrap();
+            server = Server::start_on(folder).await.unwrap();
+        }
+        let told = "{ companies(first: 100, orderBy: [{createdAt: ASC}]) { nodes { name } } }";
+        let data = server
+            .wait_until(told, |data| {
+                data["companies"]["nodes"].as_array().unwrap().len() >= expected.len()
+            })
+            .await;
+        assert_eq!(data["companies"]["nodes"], json!(expected));
+    }
+);
+
+scenario!(
+    an_after_hook_that_fails_keeps_what_came_before_it,
+    |server: Server| async move {
+        install_faulty(&server).await;
+        server
+            .data(
+                r#"mutation {
+                    a: createNote(data: {title: "echo one"}) { id }
+                    b: createNote(data: {title: "echo fails"}) { id }
+                    c: createNote(data: {title: "echo two"}) { id }
+                }"#,
+            )
+            .await;
+        let told = "{ companies(orderBy: [{createdAt: ASC}]) { nodes { name } } }";
+        let data = server
+            .wait_until(told, |data| {
+                !data["companies"]["nodes"].as_array().unwrap().is_empty()
+            })
+            .await;
+        // The failed one has left nothing, and the one behind it waits for it.
+        assert_eq!(data["companies"]["nodes"], json!([{"name": "echo one"}]));
+    }
+);
+
+scenario!(
+    plugin_queries_of_a_request_fail_one_by_one_and_write_nothing,
+    |server: Server| async move {
+        install_faulty(&server).await;
+        crate::records::create_company(&server, "Zeiss").await;
+        let answer = server
+            .graphql(
+                r#"{
+                    before: faulty_count(what: "count") { companies }
+                    trap: faulty_count(what: "trap") { companies }
+                    write: faulty_count(what: "write") { companies }
+                    after: faulty_count(what: "count") { companies }
+                    companies { totalCount }
+                }"#,
+                json!({}),
+            )
+            .await;
+        assert_eq!(
+            answer.body["data"],
+            json!({
+                "before": {"companies": 1},
+                "trap": null,
+                "write": null,
+                "after": {"companies": 1},
+                "companies": {"totalCount": 1},
+            }),
+            "{:#}",
+            answer.body
+        );
+        let errors = answer.body["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 2, "{errors:#?}");
+        assert!(
+            errors[1]["message"]
+                .as_str()
+                .unwrap()
+                .contains("a query does not write"),
+            "{errors:#?}"
+        );
+    }
+);
+
+scenario!(
     a_stranger_writes_a_plugin_and_it_leaves_nothing_behind,
     |server: Server| async move {
         let folder = server.folder.path().to_owned();
@@ -398,15 +508,7 @@ scenario!(
 );
 
 scenario!(a_fault_stays_in_its_call, |server: Server| async move {
-    server
-        .relata(&[
-            "plugin",
-            "install",
-            &guest("test-guests/faulty.relata"),
-            "--grant-all",
-        ])
-        .await
-        .unwrap();
+    install_faulty(&server).await;
     let note = "mutation($t: String!) { createNote(data: {title: $t}) { body } }";
     for fault in ["trap", "loop", "memory", "stack"] {
         let failed = server.graphql(note, json!({"t": fault})).await;

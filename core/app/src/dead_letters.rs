@@ -16,9 +16,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    AppError, Caller, Unit, Workspace,
+    AppError, Caller, State, Workspace,
     access::authorise_admin,
-    outbox::{HISTORY_MAX, Job},
+    outbox::Batch,
     plugins::{BoundHook, Status},
 };
 
@@ -125,25 +125,20 @@ pub async fn dead_letter_retry(
 ) -> Result<Retried, AppError> {
     authorise_admin(caller)?;
     let letter = existing(workspace, id).await?;
-    let entry = entry_of(&letter)?;
-    let history = workspace
-        .database()
-        .history_of(entry.record, entry.version, HISTORY_MAX)
-        .await?;
+    let state = workspace.state();
+    let hook = hook_of(&state, &letter)?;
+    let batch = Batch::again(workspace, state, hook, entry_of(&letter)?).await?;
     let (plugin, _) = consumer_parts(&letter.consumer);
-    let work = Arc::new((letter.clone(), entry, history));
+    let work = Arc::new(batch);
     let told = workspace
         .transact(&Caller::system().plugin(plugin), move |unit| {
-            let work = Arc::clone(&work);
+            let batch = Arc::clone(&work);
             Box::pin(async move {
-                let (letter, entry, history) = &*work;
                 // First of all: of several who try at once, one calls the hook.
-                if !unit.transaction().remove_dead_letter(letter.id).await? {
-                    return Err(no_letter(letter.id));
+                if !unit.transaction().remove_dead_letter(id).await? {
+                    return Err(no_letter(id));
                 }
-                let hook = hook_of(&unit, letter)?;
-                let job = Job::again(hook, entry.clone(), history.clone());
-                job.tell(&unit).await
+                batch.tell(&unit).await
             })
         })
         .await;
@@ -189,9 +184,8 @@ pub async fn dead_letter_discard(
 }
 
 /// Counts a delivery that was given up just now.
-pub(crate) async fn note_given_up(workspace: &Workspace, letter: &DeadLetter) {
-    metrics::counter!("relata_dead_letters_total", "consumer" => letter.consumer.clone())
-        .increment(1);
+pub(crate) async fn note_given_up(workspace: &Workspace, consumer: &str) {
+    metrics::counter!("relata_dead_letters_total", "consumer" => consumer.to_owned()).increment(1);
     report(workspace).await;
 }
 
@@ -214,9 +208,9 @@ fn no_letter(id: i64) -> AppError {
 }
 
 /// The hook, if it can be called now.
-fn hook_of(unit: &Unit, letter: &DeadLetter) -> Result<Arc<BoundHook>, AppError> {
+fn hook_of(state: &State, letter: &DeadLetter) -> Result<Arc<BoundHook>, AppError> {
     let (plugin, hook) = consumer_parts(&letter.consumer);
-    let plugins = &unit.state().plugins;
+    let plugins = &state.plugins;
     let Some(installed) = plugins.get(plugin) else {
         return Err(AppError::bad_input(format!(
             "the plugin {plugin} is not installed: install it again, or discard the letter"

@@ -1,7 +1,8 @@
 //! A plugin's GraphQL queries and mutations.
 //!
 //! The host checks arguments and result against the manifest's schemas. What a mutation writes is
-//! part of the transaction of the unit that it is called with: all of the request, or nothing.
+//! part of the transaction of the unit that it is called with: all of the request, or nothing. A
+//! query reads on a snapshot, beside those who write.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
-    AppError, Caller, Workspace, hooks,
+    AppError, hooks,
     plugins::{Installed, Status},
     services::PluginServices,
     transact::{Link, Unit},
@@ -62,17 +63,13 @@ pub async fn operation_call(unit: &Unit, name: &str, arguments: Json) -> Result<
     }
 }
 
-/// Calls a query in a transaction of its own, which reads only.
+/// Calls a query, in a unit that only reads ([`Workspace::snapshot`](crate::Workspace::snapshot)).
+/// Queries that are asked together share one, and so see the same.
 ///
 /// # Errors
 /// As [`operation_call`]; `BAD_INPUT` for a mutation.
-pub async fn operation_query(
-    workspace: &Workspace,
-    caller: &Caller,
-    name: &str,
-    arguments: Json,
-) -> Result<Json, AppError> {
-    let is_query = workspace
+pub async fn operation_query(unit: &Unit, name: &str, arguments: Json) -> Result<Json, AppError> {
+    let is_query = unit
         .state()
         .plugins
         .operations()
@@ -82,13 +79,7 @@ pub async fn operation_query(
             "{name} is no query of a plugin"
         )));
     }
-    let name = name.to_owned();
-    workspace
-        .transact(caller, move |unit| {
-            let (name, arguments) = (name.clone(), arguments.clone());
-            Box::pin(async move { operation_call(&unit, &name, arguments).await })
-        })
-        .await
+    operation_call(unit, name, arguments).await
 }
 
 fn refused(unit: &Unit, plugin: &Arc<Installed>, error: CallError) -> AppError {

@@ -25,35 +25,86 @@ pub struct State {
 /// Names of users, tokens, plugins and fields, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
+    people: Arc<People>,
+    plugins: HashMap<String, String>,
+    fields: HashMap<(Key, Key), String>,
+}
+
+/// Users and tokens. They have no revision, so they are loaded and swapped apart from what has.
+#[derive(Debug, Default)]
+pub(crate) struct People {
     pub(crate) users: HashMap<Uuid, UserInfo>,
     pub(crate) tokens: HashMap<Uuid, String>,
-    pub(crate) plugins: HashMap<String, String>,
-    pub(crate) fields: HashMap<(Key, Key), String>,
+    /// What the database said of them just before they were read: when it says something else,
+    /// another process has changed them.
+    pub(crate) stamp: Option<String>,
 }
 
 impl Directory {
+    /// The people, and the names of a revision. A field that is gone keeps its last name in the
+    /// history, as far as `before` knows it.
+    pub(crate) fn new(
+        people: Arc<People>,
+        catalogue: &Catalogue,
+        plugins: &Plugins,
+        before: &Self,
+    ) -> Self {
+        let mut fields = before.fields.clone();
+        for object in &catalogue.objects {
+            for field in &object.fields {
+                fields.insert((object.key.clone(), field.key.clone()), field.name.clone());
+            }
+        }
+        Self {
+            people,
+            plugins: plugins
+                .iter()
+                .map(|plugin| (plugin.id.clone(), plugin.manifest.name.clone()))
+                .collect(),
+            fields,
+        }
+    }
+
+    /// The same names with other people.
+    pub(crate) fn with_people(&self, people: Arc<People>) -> Self {
+        Self {
+            people,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn people(&self) -> &Arc<People> {
+        &self.people
+    }
+
+    /// All users, in no order.
+    pub(crate) fn users(&self) -> impl Iterator<Item = &UserInfo> {
+        self.people.users.values()
+    }
+
     /// The user with this id.
     #[must_use]
     pub fn user(&self, id: Uuid) -> Option<&UserInfo> {
-        self.users.get(&id)
+        self.people.users.get(&id)
     }
 
     /// Whether there is such a user.
     #[must_use]
     pub fn has_user(&self, id: Uuid) -> bool {
-        self.users.contains_key(&id)
+        self.people.users.contains_key(&id)
     }
 }
 
 impl read::Directory for Directory {
     fn user(&self, id: Uuid) -> Option<(String, String)> {
-        self.users
+        self.people
+            .users
             .get(&id)
             .map(|user| (user.name.clone(), user.email.clone()))
     }
 
     fn token(&self, id: Uuid) -> Option<String> {
-        self.tokens.get(&id).cloned()
+        self.people.tokens.get(&id).cloned()
     }
 
     fn plugin(&self, id: &str) -> Option<String> {

@@ -258,7 +258,7 @@ pub async fn token_delete(
         })?;
     transaction.commit().await?;
     workspace.tokens().forget();
-    workspace.refresh_directory().await
+    workspace.refresh_people().await
 }
 
 /// Makes a token without asking who may.
@@ -283,7 +283,7 @@ pub(crate) async fn mint(
     let transaction = workspace.database().begin(Turn::First).await?;
     transaction.insert_token(&token).await?;
     transaction.commit().await?;
-    workspace.refresh_directory().await?;
+    workspace.refresh_people().await?;
     Ok(NewToken {
         token: text,
         info: token.into(),

@@ -1,5 +1,5 @@
 //! One request, one transaction: begun, carried out, committed, and tried again when others were
-//! in the way.
+//! in the way. Or one snapshot, which is only read.
 
 use std::{
     sync::{
@@ -171,6 +171,17 @@ impl Workspace {
                 result => return result,
             }
         }
+    }
+
+    /// A unit that can only read, on one snapshot. It takes no turn, so it holds up nobody who
+    /// writes; it ends when the last of its clones is dropped.
+    ///
+    /// # Errors
+    /// `TIMEOUT` when too many are read at once.
+    pub async fn snapshot(&self, caller: &Caller) -> Result<Unit, AppError> {
+        let (transaction, state) = self.begin_snapshot().await?;
+        // Nothing is written, so the turn is asked by nobody.
+        Ok(Session::new(self, state, transaction, Turn::First, caller).unit(caller))
     }
 
     async fn try_once<T, F>(&self, caller: &Caller, turn: Turn, work: &F) -> Result<T, AppError>

@@ -63,13 +63,7 @@ pub struct UserChanges {
 /// `FORBIDDEN`.
 pub fn users_list(workspace: &Workspace, caller: &Caller) -> Result<Vec<UserInfo>, AppError> {
     authorise_admin(caller)?;
-    let mut users: Vec<UserInfo> = workspace
-        .state()
-        .directory
-        .users
-        .values()
-        .cloned()
-        .collect();
+    let mut users: Vec<UserInfo> = workspace.state().directory.users().cloned().collect();
     users.sort_by(|left, right| (&left.name, left.id).cmp(&(&right.name, right.id)));
     Ok(users)
 }
@@ -110,7 +104,7 @@ pub async fn user_create(
     let transaction = workspace.database().begin(Turn::First).await?;
     transaction.insert_user(&user).await.map_err(taken)?;
     transaction.commit().await?;
-    workspace.refresh_directory().await?;
+    workspace.refresh_people().await?;
     Ok(info(&user))
 }
 
@@ -165,7 +159,7 @@ pub async fn user_update(
     transaction.update_user(&user).await.map_err(taken)?;
     transaction.commit().await?;
     workspace.tokens().forget();
-    workspace.refresh_directory().await?;
+    workspace.refresh_people().await?;
     Ok(info(&user))
 }
 
@@ -190,7 +184,7 @@ pub async fn user_delete(workspace: &Workspace, caller: &Caller, id: Uuid) -> Re
         })?;
     transaction.commit().await?;
     workspace.tokens().forget();
-    workspace.refresh_directory().await
+    workspace.refresh_people().await
 }
 
 /// Makes the first administrator. A workspace that has users already is left as it is: then the
@@ -203,7 +197,7 @@ pub async fn administrator_ensure(
     email: &str,
     password: Option<&str>,
 ) -> Result<bool, AppError> {
-    if !workspace.state().directory.users.is_empty() {
+    if workspace.state().directory.users().next().is_some() {
         return Ok(false);
     }
     let input = UserInput {
@@ -366,7 +360,7 @@ fn check_password(password: Option<&str>, issues: &mut Issues) {
 
 fn check_not_last(workspace: &Workspace, id: Uuid, issues: &mut Issues) {
     let state = workspace.state();
-    let mut administrators = state.directory.users.values().filter(|user| user.is_admin);
+    let mut administrators = state.directory.users().filter(|user| user.is_admin);
     if administrators.all(|user| user.id == id) && state.directory.has_user(id) {
         issues.push(
             Issue::new(

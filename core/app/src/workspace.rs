@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use relata_catalog::{Catalogue, OWNER_PLATFORM, STANDARD};
 use relata_host::Host;
 use relata_store::{
-    Backend, Database, DatabaseOptions, Purpose, Transaction, Turn,
+    Database, DatabaseOptions, Purpose, Transaction, Turn,
     read::{CursorKey, Reader, ReaderOptions},
 };
 use tokio::sync::{Mutex, Notify, watch};
@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use crate::{
     AppError, Caller, Directory, State, catalogue, outbox,
     plugins::{self, Installed, Plugins, Status},
+    state::People,
     tokens::TokenCache,
 };
 
@@ -281,10 +282,22 @@ impl Workspace {
     /// Begins a transaction on the state that the database is in: another process may have
     /// changed the catalogue a moment ago.
     pub(crate) async fn begin(&self, turn: Turn) -> Result<(Transaction, Arc<State>), AppError> {
+        self.begin_as(Access::Write(turn)).await
+    }
+
+    /// As [`Workspace::begin`], to read only, on one snapshot and without a turn.
+    pub(crate) async fn begin_snapshot(&self) -> Result<(Transaction, Arc<State>), AppError> {
+        self.begin_as(Access::Read).await
+    }
+
+    async fn begin_as(&self, access: Access) -> Result<(Transaction, Arc<State>), AppError> {
         /// The catalogue changes rarely; more often than this in a row it does not.
         const TRIES: usize = 5;
         for _ in 0..TRIES {
-            let transaction = self.database().begin(turn).await?;
+            let transaction = match access {
+                Access::Write(turn) => self.database().begin(turn).await?,
+                Access::Read => self.database().snapshot().await?,
+            };
             let state = self.state();
             if transaction.catalogue_revision().await? == state.revision {
                 return Ok((transaction, state));
@@ -299,20 +312,15 @@ impl Workspace {
     pub(crate) async fn refresh(&self) -> Result<(), AppError> {
         let _one = self.shared.loading.lock().await;
         let catalogue = self.database().load_catalogue().await?;
+        self.swap_people(self.load_people().await?);
         let before = self.state();
         if catalogue.revision == before.revision && before.revision > 0 {
-            let directory = self
-                .load_directory(&before.catalogue, &before.plugins)
-                .await?;
-            self.swap(State {
-                directory: Arc::new(directory),
-                ..(*before).clone()
-            });
             return Ok(());
         }
         let installed = plugins::load_all(self, &before.plugins).await?;
         let plugins = Plugins::bind(&catalogue, installed);
-        let directory = self.load_directory(&catalogue, &plugins).await?;
+        let people = Arc::clone(before.directory.people());
+        let directory = Directory::new(people, &catalogue, &plugins, &before.directory);
         self.swap(State {
             revision: catalogue.revision,
             catalogue: Arc::new(catalogue),
@@ -323,15 +331,19 @@ impl Workspace {
     }
 
     /// The next state takes over; who holds the old one goes on with it. A state never goes back.
+    /// The people stay those of the moment: a change of the catalogue may have been under way for
+    /// long, and knows of none that came meanwhile.
     pub(crate) fn swap(&self, next: State) {
         let revision = next.revision;
-        let next = Arc::new(next);
         self.shared.state.rcu(|now| {
             if now.revision > revision {
-                Arc::clone(now)
-            } else {
-                Arc::clone(&next)
+                return Arc::clone(now);
             }
+            let people = Arc::clone(now.directory.people());
+            Arc::new(State {
+                directory: Arc::new(next.directory.with_people(people)),
+                ..next.clone()
+            })
         });
         self.shared.revision.send_if_modified(|known| {
             let newer = revision > *known;
@@ -340,45 +352,39 @@ impl Workspace {
         });
     }
 
-    /// Names of users, tokens, plugins and fields.
-    pub(crate) async fn load_directory(
-        &self,
-        catalogue: &Catalogue,
-        plugins: &Plugins,
-    ) -> Result<Directory, AppError> {
-        let mut directory = Directory::default();
-        for user in self.database().users().await? {
-            directory.users.insert(user.id, crate::users::info(&user));
-        }
-        for token in self.database().tokens().await? {
-            directory.tokens.insert(token.id, token.name);
-        }
-        for plugin in plugins.iter() {
-            directory
-                .plugins
-                .insert(plugin.id.clone(), plugin.manifest.name.clone());
-        }
-        for object in &catalogue.objects {
-            for field in &object.fields {
-                directory
-                    .fields
-                    .insert((object.key.clone(), field.key.clone()), field.name.clone());
-            }
-        }
-        Ok(directory)
+    /// Who acts, as read under the lock of loading.
+    async fn load_people(&self) -> Result<People, AppError> {
+        // Before they are read: a change in between is noticed the next time.
+        let stamp = self.database().people_stamp().await?;
+        let users = self.database().users().await?;
+        let tokens = self.database().tokens().await?;
+        Ok(People {
+            users: users
+                .iter()
+                .map(|user| (user.id, crate::users::info(user)))
+                .collect(),
+            tokens: tokens
+                .into_iter()
+                .map(|token| (token.id, token.name))
+                .collect(),
+            stamp,
+        })
+    }
+
+    /// The people take over at whatever revision there is. Only with the lock of loading, so that
+    /// none who were read earlier replace those who were read later.
+    fn swap_people(&self, people: People) {
+        let people = Arc::new(people);
+        self.shared.state.rcu(|now| State {
+            directory: Arc::new(now.directory.with_people(Arc::clone(&people))),
+            ..(**now).clone()
+        });
     }
 
     /// Users or tokens have changed: their names are read again.
-    pub(crate) async fn refresh_directory(&self) -> Result<(), AppError> {
+    pub(crate) async fn refresh_people(&self) -> Result<(), AppError> {
         let _one = self.shared.loading.lock().await;
-        let state = self.state();
-        let directory = self
-            .load_directory(&state.catalogue, &state.plugins)
-            .await?;
-        self.swap(State {
-            directory: Arc::new(directory),
-            ..(*state).clone()
-        });
+        self.swap_people(self.load_people().await?);
         Ok(())
     }
 
@@ -411,39 +417,45 @@ impl Workspace {
     /// since the one at hand may be undone.
     pub(crate) fn note_plugin_fault(&self, plugin: &Arc<Installed>, message: &str) {
         let faults = plugin.note_fault();
-        if faults != self.options().plugin_faults_max || plugin.status != Status::Enabled {
+        if faults < self.options().plugin_faults_max
+            || plugin.status != Status::Enabled
+            || !plugin.begin_suspension()
+        {
             return;
         }
         let reason = format!("{faults} faults in a row; the last: {message}");
         tracing::error!(plugin = plugin.id, reason, "the plugin is suspended");
-        let (workspace, id) = (self.clone(), plugin.id.clone());
+        let (workspace, plugin) = (self.clone(), Arc::clone(plugin));
         tokio::spawn(async move {
-            if let Err(error) = plugins::plugin_suspend(&workspace, &id, &reason).await {
-                tracing::error!(plugin = id, %error, "the plugin could not be suspended");
+            if let Err(error) = plugins::plugin_suspend(&workspace, &plugin.id, &reason).await {
+                tracing::error!(
+                    plugin = plugin.id, %error,
+                    "the plugin could not be suspended; its next fault tries again"
+                );
+                plugin.give_up_suspension();
             }
         });
     }
 }
 
+/// What a transaction is begun for.
+#[derive(Clone, Copy)]
+enum Access {
+    Write(Turn),
+    Read,
+}
+
 /// Follows changes that other processes make.
 async fn follow(workspace: Workspace) {
-    /// Users and tokens of other processes have no revision: their names are read now and then.
-    const NAMES_EVERY: u32 = 30;
     let mut ending = workspace.ending();
-    let mut looks = 0_u32;
     loop {
         tokio::select! {
             _ = ending.wait_for(|ending| *ending) => return,
             () = tokio::time::sleep(workspace.options().poll) => {}
         }
-        looks = looks.wrapping_add(1);
-        let shared = workspace.database().backend() == Backend::Postgres;
         match workspace.database().catalogue_revision().await {
             Ok(revision) if revision == workspace.state().revision => {
-                if shared
-                    && looks.is_multiple_of(NAMES_EVERY)
-                    && let Err(error) = workspace.refresh_directory().await
-                {
+                if let Err(error) = follow_people(&workspace).await {
                     tracing::warn!(%error, "names can't be read");
                 }
             }
@@ -455,4 +467,14 @@ async fn follow(workspace: Workspace) {
             Err(error) => tracing::warn!(%error, "the revision can't be read"),
         }
     }
+}
+
+/// Users and tokens have no revision: the database sums them up, and they are read when the sum
+/// is another one.
+async fn follow_people(workspace: &Workspace) -> Result<(), AppError> {
+    let stamp = workspace.database().people_stamp().await?;
+    if stamp != workspace.state().directory.people().stamp {
+        workspace.refresh_people().await?;
+    }
+    Ok(())
 }

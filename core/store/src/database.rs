@@ -1,10 +1,13 @@
 //! The database of one workspace, and who may change it when.
 //!
 //! - `SQLite`: one writer connection, used in turns (`BEGIN IMMEDIATE`), WAL, `synchronous=FULL`:
-//!   what was acknowledged survives `kill -9` and a power cut. The process that may change the
-//!   workspace holds a lock on a file beside the database, so that a second one is told so
-//!   instead of working behind the first one's back.
+//!   what was acknowledged survives `kill -9` and a power cut. Turns come in the order in which
+//!   they were asked for. The process that may change the workspace holds a lock on a file beside
+//!   the database, so that a second one is told so instead of working behind the first one's back.
 //! - `PostgreSQL`: a pool, shared by several processes. Every write transaction is SERIALIZABLE.
+//!
+//! A snapshot ([`Database::snapshot`]) is a transaction on connections of its own that can only
+//! read: it takes no turn, and no writer waits for it.
 //!
 //! Invariant: nothing writes but a [`Transaction`] (and migrations).
 
@@ -13,6 +16,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use relata_migrations::Migrator;
@@ -56,9 +60,11 @@ pub struct DatabaseOptions {
     pub purpose: Purpose,
     /// `PostgreSQL`: connections for write transactions.
     pub writers: u32,
+    /// Connections for snapshots. They are opened when they are first needed.
+    pub snapshots: u32,
     /// A statement that takes this long is named in a warning.
     pub slow_statement: Duration,
-    /// Longest wait for a turn to write (`SQLite`) or for a connection (`PostgreSQL`).
+    /// Longest wait for a turn to write (`SQLite`) or for a connection.
     pub turn_wait_max: Duration,
     /// Longest wait for a lock of another transaction.
     pub lock_wait_max: Duration,
@@ -74,6 +80,7 @@ impl DatabaseOptions {
             url: url.into(),
             purpose: Purpose::Change,
             writers: 16,
+            snapshots: 4,
             slow_statement: Duration::from_millis(200),
             turn_wait_max: Duration::from_secs(30),
             lock_wait_max: Duration::from_secs(10),
@@ -94,6 +101,24 @@ pub enum Turn {
     Alone,
 }
 
+/// Who writes and who waits to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// Wait for their turn.
+    pub waiting: usize,
+    /// Have it. At most one on `SQLite`.
+    pub held: usize,
+    /// Have had it since the database was opened.
+    pub taken: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    waiting: AtomicUsize,
+    held: AtomicUsize,
+    taken: AtomicU64,
+}
+
 /// The database of one workspace. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
@@ -108,6 +133,10 @@ struct Shared {
     /// Platform tables outside of transactions. `SQLite`: a small read-only pool; `PostgreSQL`:
     /// the writers' pool.
     platform: DatabaseConnection,
+    /// Apart from the platform's: a plugin's query may hold one for seconds, and who asks for a
+    /// token or for the revision must not wait for that.
+    snapshots: DatabaseConnection,
+    turns: Counters,
     /// Held while the process may change the workspace.
     _held: Option<Held>,
 }
@@ -207,6 +236,7 @@ impl Database {
     pub async fn begin(&self, turn: Turn) -> Result<Transaction, StoreError> {
         let writer = self.writer()?;
         let asked = Instant::now();
+        let waiting = Waiting::among(&self.shared.turns.waiting);
         let inner = match self.backend() {
             Backend::Sqlite => {
                 writer
@@ -218,12 +248,63 @@ impl Database {
             }
             Backend::Postgres => writer.begin().await?,
         };
-        let transaction = Transaction::new(inner, self.clone());
+        self.shared.turns.held.fetch_add(1, Ordering::Relaxed);
+        self.shared.turns.taken.fetch_add(1, Ordering::Relaxed);
+        let transaction = Transaction::new(inner, self.clone(), Access::Write);
         if self.backend() == Backend::Postgres {
             transaction.take_turn(turn).await?;
         }
+        drop(waiting);
         metrics::histogram!("relata_turn_wait_seconds").record(asked.elapsed());
         Ok(transaction)
+    }
+
+    /// Who writes and who waits to, in this process at this moment.
+    #[must_use]
+    pub fn turns(&self) -> Turns {
+        let turns = &self.shared.turns;
+        Turns {
+            waiting: turns.waiting.load(Ordering::Relaxed),
+            held: turns.held.load(Ordering::Relaxed),
+            taken: turns.taken.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The end of a write transaction.
+    pub(crate) fn turn_ended(&self) {
+        self.shared.turns.held.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Begins a transaction that can only read. It takes no turn: nobody who writes waits for it,
+    /// and it waits for nobody. Its first read takes the snapshot, and all further ones see the
+    /// same. Whatever would write in it fails with [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    /// [`StoreError::Timeout`] when no connection comes free within the limit.
+    #[tracing::instrument(level = "debug", skip(self))]
+    pub async fn snapshot(&self) -> Result<Transaction, StoreError> {
+        let connections = &self.shared.snapshots;
+        match self.backend() {
+            // The connection itself refuses writes. In the log-ahead mode a deferred transaction
+            // that reads sees the moment of its first read until it ends.
+            Backend::Sqlite => {
+                let inner = connections
+                    .begin_with_options(TransactionOptions {
+                        sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+                        ..TransactionOptions::default()
+                    })
+                    .await?;
+                Ok(Transaction::new(inner, self.clone(), Access::Snapshot))
+            }
+            Backend::Postgres => {
+                let inner = connections.begin().await?;
+                let transaction = Transaction::new(inner, self.clone(), Access::Snapshot);
+                transaction
+                    .execute_text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    .await?;
+                Ok(transaction)
+            }
+        }
     }
 
     /// Closes all connections; those in use are waited for. Close the [`Reader`](crate::read::Reader)
@@ -232,6 +313,7 @@ impl Database {
         // The writer last: whoever closes last on SQLite puts the log into the file, which a
         // connection that only reads cannot.
         // What cannot be closed properly is closed by the end of the process.
+        let _ = self.shared.snapshots.close_by_ref().await;
         let _ = self.shared.platform.close_by_ref().await;
         if let Some(writer) = &self.shared.writer {
             let _ = writer.close_by_ref().await;
@@ -249,6 +331,22 @@ impl Database {
 
     fn writer(&self) -> Result<&DatabaseConnection, StoreError> {
         self.shared.writer.as_ref().ok_or(StoreError::ReadOnly)
+    }
+}
+
+/// Counted among those who wait, until dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -294,12 +392,15 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         Purpose::Change => Some(connect_sqlite(options, Access::Write).await?),
         Purpose::Look => None,
     };
-    let platform = connect_sqlite(options, Access::Read).await?;
+    let platform = connect_sqlite(options, Access::Platform).await?;
+    let snapshots = connect_sqlite(options, Access::Snapshot).await?;
     Ok(Shared {
         backend: Backend::Sqlite,
         options: options.clone(),
         writer,
         platform,
+        snapshots,
+        turns: Counters::default(),
         _held: held,
     })
 }
@@ -342,9 +443,11 @@ fn check_place(path: &Path, url: &str) -> Result<(), StoreError> {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Access {
-    Read,
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Platform,
+    Snapshot,
     Write,
 }
 
@@ -359,8 +462,10 @@ async fn connect_sqlite(
     connect
         .max_connections(match access {
             Access::Write => 1,
-            Access::Read => PLATFORM_READERS,
+            Access::Platform => PLATFORM_READERS,
+            Access::Snapshot => options.snapshots.max(1),
         })
+        .connect_lazy(matches!(access, Access::Snapshot))
         .acquire_timeout(options.turn_wait_max)
         // A local file: there is nothing to test, and nothing to gain from opening it again.
         .test_before_acquire(false)
@@ -371,7 +476,7 @@ async fn connect_sqlite(
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite.busy_timeout(busy).foreign_keys(true);
             match access {
-                Access::Read => sqlite
+                Access::Platform | Access::Snapshot => sqlite
                     .read_only(true)
                     .create_if_missing(false)
                     .pragma("query_only", "ON"),
@@ -390,14 +495,36 @@ async fn connect_sqlite(
 }
 
 async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> {
-    let lock = options.lock_wait_max.as_millis().to_string();
-    let statement = options.statement_time_max.as_millis().to_string();
     PgConnectOptions::from_str(&options.url).map_err(|error| {
         StoreError::Options(format!("the database URL cannot be read: {error}"))
     })?;
+    let pool = connect_postgres(options, Access::Write).await?;
+    let snapshots = connect_postgres(options, Access::Snapshot).await?;
+    Ok(Shared {
+        backend: Backend::Postgres,
+        options: options.clone(),
+        writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
+        platform: pool,
+        snapshots,
+        turns: Counters::default(),
+        _held: None,
+    })
+}
+
+async fn connect_postgres(
+    options: &DatabaseOptions,
+    access: Access,
+) -> Result<DatabaseConnection, StoreError> {
+    let lock = options.lock_wait_max.as_millis().to_string();
+    let statement = options.statement_time_max.as_millis().to_string();
     let mut connect = ConnectOptions::new(options.url.clone());
     connect
-        .max_connections(options.writers.max(2))
+        .max_connections(match access {
+            Access::Snapshot => options.snapshots.max(1),
+            // The platform's tables are read on the writers' connections.
+            Access::Write | Access::Platform => options.writers.max(2),
+        })
+        .connect_lazy(matches!(access, Access::Snapshot))
         .acquire_timeout(options.turn_wait_max)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .sqlx_logging(false)
@@ -410,16 +537,9 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> 
                 ("idle_in_transaction_session_timeout", statement.as_str()),
             ])
         });
-    let pool = sea_orm::Database::connect(connect)
+    sea_orm::Database::connect(connect)
         .await
-        .map_err(unavailable)?;
-    Ok(Shared {
-        backend: Backend::Postgres,
-        options: options.clone(),
-        writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
-        platform: pool,
-        _held: None,
-    })
+        .map_err(unavailable)
 }
 
 /// Whatever stands in the way of opening the database, it cannot be reached.

@@ -66,8 +66,8 @@ pub enum StoreError {
     /// The settings cannot be used.
     #[error("{0}")]
     Options(String),
-    /// The workspace was opened for reading only.
-    #[error("the workspace was opened for reading only")]
+    /// The workspace, its file or the transaction at hand was opened for reading only.
+    #[error("nothing can be written here: it was opened for reading only")]
     ReadOnly,
     /// A statement of the transaction was abandoned before it had ended, so that nobody knows what
     /// it did: the transaction was rolled back.
@@ -188,6 +188,7 @@ enum Class {
     Referenced,
     Timeout,
     Unavailable,
+    ReadOnly,
     Other,
 }
 
@@ -197,6 +198,7 @@ fn of_class(class: Class, source: Source) -> StoreError {
         Class::Referenced => StoreError::Referenced,
         Class::Timeout => StoreError::Timeout(source),
         Class::Unavailable => StoreError::Unavailable(source),
+        Class::ReadOnly => StoreError::ReadOnly,
         Class::Unique | Class::Other => StoreError::Database(source),
     }
 }
@@ -212,6 +214,7 @@ fn classified(code: &str) -> Class {
         Ok(787) => Class::Referenced,
         Ok(number) => match number & 0xff {
             5 | 6 => Class::Retryable,          // BUSY, LOCKED
+            8 => Class::ReadOnly,               // READONLY
             9 => Class::Timeout,                // INTERRUPT
             10 | 13 | 14 => Class::Unavailable, // IOERR, FULL, CANTOPEN
             _ => Class::Other,
@@ -225,6 +228,7 @@ fn classified_sqlstate(code: &str) -> Class {
         "23505" => Class::Unique,
         "40001" | "40P01" => Class::Retryable,
         "23503" => Class::Referenced,
+        "25006" => Class::ReadOnly,
         // Query cancelled by statement_timeout; a lock not got within lock_timeout; a transaction
         // that sat idle for too long.
         "57014" | "55P03" | "25P03" => Class::Timeout,
@@ -265,6 +269,8 @@ mod tests {
             ("23503", Class::Referenced),
             ("55P03", Class::Timeout),
             ("08006", Class::Unavailable),
+            ("25006", Class::ReadOnly),
+            ("8", Class::ReadOnly),
             ("13", Class::Unavailable),
             ("42P01", Class::Other),
             ("1", Class::Other),

@@ -18,7 +18,7 @@ pub mod transaction;
 mod cells;
 mod observe;
 
-pub use database::{Backend, Database, DatabaseOptions, Purpose, Turn};
+pub use database::{Backend, Database, DatabaseOptions, Purpose, Turn, Turns};
 pub use ddl::{Loss, Parked, Retention};
 pub use error::StoreError;
 pub use records::{Find, Lock, Record};

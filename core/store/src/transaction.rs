@@ -1,8 +1,9 @@
-//! A write transaction: everything that changes a workspace goes through one.
+//! A transaction: everything that changes a workspace goes through one, and a plugin's query reads
+//! in one that can only read ([`Database::snapshot`]).
 //!
 //! Invariant: it is committed as a whole by [`Transaction::commit`], or not at all. Dropping it,
 //! or the future that holds it, rolls it back; a statement that was abandoned on the way makes the
-//! commit fail.
+//! commit fail, unless a savepoint from before it was come back to.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,16 +11,17 @@ use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbErr, ExecResult, QueryResult, Statement, Value,
 };
 
-use crate::database::{Backend, Database, Turn};
+use crate::database::{Access, Backend, Database, Turn};
 use crate::error::StoreError;
 use crate::observe::Observed;
 
-/// A write transaction. Methods take `&self`, so that it can stand behind an `Arc`; statements
-/// run one after the other. Rolls back when dropped.
+/// A transaction. Methods take `&self`, so that it can stand behind an `Arc`; statements run one
+/// after the other. Rolls back when dropped.
 pub struct Transaction {
     /// Present until committed, rolled back or dropped.
     inner: Option<DatabaseTransaction>,
     database: Database,
+    access: Access,
     /// See [`Observed::running`].
     running: AtomicU32,
     savepoints: AtomicU32,
@@ -36,13 +38,18 @@ impl std::fmt::Debug for Transaction {
 
 /// A place in a transaction to come back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Savepoint(u32);
+pub struct Savepoint {
+    number: u32,
+    /// Statements that had been abandoned before it.
+    running: u32,
+}
 
 impl Transaction {
-    pub(crate) fn new(inner: DatabaseTransaction, database: Database) -> Self {
+    pub(crate) fn new(inner: DatabaseTransaction, database: Database, access: Access) -> Self {
         Self {
             inner: Some(inner),
             database,
+            access,
             running: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
             runtime: tokio::runtime::Handle::current(),
@@ -93,8 +100,11 @@ impl Transaction {
     /// # Errors
     /// What the database says.
     pub async fn savepoint(&self) -> Result<Savepoint, StoreError> {
-        let savepoint = Savepoint(self.savepoints.fetch_add(1, Ordering::Relaxed));
-        self.execute_text(&format!("SAVEPOINT part_{}", savepoint.0))
+        let savepoint = Savepoint {
+            number: self.savepoints.fetch_add(1, Ordering::Relaxed),
+            running: self.running.load(Ordering::Acquire),
+        };
+        self.execute_text(&format!("SAVEPOINT part_{}", savepoint.number))
             .await?;
         Ok(savepoint)
     }
@@ -104,20 +114,24 @@ impl Transaction {
     /// # Errors
     /// What the database says.
     pub async fn release(&self, savepoint: Savepoint) -> Result<(), StoreError> {
-        self.execute_text(&format!("RELEASE SAVEPOINT part_{}", savepoint.0))
+        self.execute_text(&format!("RELEASE SAVEPOINT part_{}", savepoint.number))
             .await
     }
 
-    /// Undoes what was done since the savepoint, and goes on from there.
+    /// Undoes what was done since the savepoint, and goes on from there. A statement that was
+    /// abandoned since is undone with the rest, whatever it did: the connection ends it before it
+    /// takes the next one.
     ///
     /// # Errors
     /// What the database says.
     pub async fn rollback_to(&self, savepoint: Savepoint) -> Result<(), StoreError> {
         self.execute_text(&format!(
             "ROLLBACK TO SAVEPOINT part_{0}; RELEASE SAVEPOINT part_{0}",
-            savepoint.0
+            savepoint.number
         ))
-        .await
+        .await?;
+        self.running.store(savepoint.running, Ordering::Release);
+        Ok(())
     }
 
     /// `PostgreSQL`: isolation and turn. A lock on a table is taken before the snapshot: what is
@@ -246,6 +260,9 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let _entered = self.runtime.enter();
         drop(self.inner.take());
+        if self.access == Access::Write {
+            self.database.turn_ended();
+        }
     }
 }
 

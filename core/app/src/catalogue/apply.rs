@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::upsert;
 use crate::{
-    AppError, Caller, State, Workspace,
+    AppError, Caller, Directory, State, Workspace,
     plugins::{Installed, Plugins},
     transact::{Session, TRIES_MAX},
 };
@@ -212,14 +212,12 @@ async fn try_once(
                 .await?;
         }
     }
-    let mut directory = workspace.load_directory(&target, &plugins).await?;
-    // A field that is gone keeps its last name in the history.
-    for (field, name) in &state.directory.fields {
-        directory
-            .fields
-            .entry(field.clone())
-            .or_insert_with(|| name.clone());
-    }
+    let directory = Directory::new(
+        Arc::clone(state.directory.people()),
+        &target,
+        &plugins,
+        &state.directory,
+    );
     let next = State {
         revision: target.revision,
         catalogue: Arc::new(target),

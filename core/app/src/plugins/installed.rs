@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -45,6 +45,8 @@ pub struct Installed {
     pub(crate) component: Option<Arc<Plugin>>,
     /// Faults in a row, over all its calls.
     pub(crate) faults: AtomicU32,
+    /// Its suspension is under way, or done: then another value has taken this one's place.
+    pub(crate) suspending: AtomicBool,
 }
 
 /// Whether a plugin takes part.
@@ -97,6 +99,16 @@ impl Installed {
     /// A call failed; says how many have in a row.
     pub(crate) fn note_fault(&self) -> u32 {
         self.faults.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether the caller is the one to suspend it: not when somebody is at it already.
+    pub(crate) fn begin_suspension(&self) -> bool {
+        !self.suspending.swap(true, Ordering::Relaxed)
+    }
+
+    /// The suspension could not be noted: the next fault tries again.
+    pub(crate) fn give_up_suspension(&self) {
+        self.suspending.store(false, Ordering::Relaxed);
     }
 }
 

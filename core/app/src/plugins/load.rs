@@ -1,7 +1,10 @@
 //! From a row of the database to a plugin that can be called. What can't be loaded is there all
 //! the same, marked as broken: a workspace opens without it, and its administrator sees why.
 
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32},
+};
 
 use relata_host::{Grants, Package};
 use relata_store::platform::Plugin as PluginRow;
@@ -78,6 +81,7 @@ pub(super) async fn load(
         manifest: package.manifest,
         component,
         faults: AtomicU32::new(u32::try_from(row.faults).unwrap_or_default()),
+        suspending: AtomicBool::new(false),
     }))
 }
 

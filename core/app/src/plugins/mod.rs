@@ -10,7 +10,10 @@ mod export;
 mod installed;
 mod load;
 
-use std::sync::{Arc, atomic::AtomicU32};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32},
+};
 
 use relata_catalog::{Blueprint, Catalogue};
 use relata_host::{HostError, Manifest};
@@ -216,6 +219,7 @@ pub async fn plugin_install(
         manifest: package.manifest.clone(),
         component: Some(component),
         faults: AtomicU32::new(0),
+        suspending: AtomicBool::new(false),
     });
     let proposal = Proposal {
         plan_id: options.plan_id.as_deref(),

@@ -71,6 +71,11 @@ impl Place {
     }
 
     pub(crate) async fn open(&self) -> Workspace {
+        self.open_with(|_| {}).await
+    }
+
+    /// As `open`, with other options than the defaults.
+    pub(crate) async fn open_with(&self, change: impl FnOnce(&mut WorkspaceOptions)) -> Workspace {
         let host = Host::new(HostOptions {
             cache_dir: self.folder.path().join("cache"),
             limits: Limits {
@@ -88,6 +93,7 @@ impl Place {
         // Ten tries of a delivery, and still no test that waits for minutes.
         options.delivery.pause_first = Duration::from_millis(10);
         options.delivery.pause_max = Duration::from_millis(20);
+        change(&mut options);
         Workspace::open(options).await.unwrap()
     }
 
@@ -271,6 +277,21 @@ pub(crate) async fn value(
     match record.value(index) {
         Value::Stage(stage) => stage.stage.clone().into(),
         value => relata_catalog::to_json(&field.kind, value),
+    }
+}
+
+/// Waits until the condition holds, and fails when it does not within a generous time.
+pub(crate) async fn eventually<T>(what: &str, check: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "still not so: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The membership plugin as a package, built from this repository.
+//! Plugins of this repository as packages: membership, and the one that breaks when told to.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,15 +19,8 @@ pub(crate) fn membership_with(
     edit: impl Fn(String) -> String,
     edit_blueprint: impl Fn(String) -> String,
 ) -> Vec<u8> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root();
     let plugin = root.join("plugins/membership");
-    let module = std::fs::read(module(&root)).unwrap();
-    let component = wit_component::ComponentEncoder::default()
-        .module(&module)
-        .unwrap()
-        .validate(true)
-        .encode()
-        .unwrap();
     let read = |name: &str| std::fs::read_to_string(plugin.join(name)).unwrap();
     let mut translations = IndexMap::new();
     for language in ["en", "zh-CN"] {
@@ -35,20 +28,49 @@ pub(crate) fn membership_with(
     }
     Package::pack(&PackageParts {
         manifest: edit(read("plugin.toml")),
-        component,
+        component: component(&root, "plugins/membership", "relata-membership"),
         blueprint: Some(edit_blueprint(read("blueprint.yaml"))),
         translations,
     })
     .unwrap()
 }
 
+/// The package that breaks when a note's title, or an argument, tells it to.
+pub(crate) fn faulty() -> Vec<u8> {
+    let root = root();
+    let manifest = root.join("tests/guests/faulty/plugin.toml");
+    Package::pack(&PackageParts {
+        manifest: std::fs::read_to_string(manifest).unwrap(),
+        component: component(&root, "tests/guests/faulty", "guest-faulty"),
+        blueprint: None,
+        translations: IndexMap::new(),
+    })
+    .unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn component(root: &Path, folder: &str, package: &str) -> Vec<u8> {
+    let module = std::fs::read(module(root, folder, package)).unwrap();
+    wit_component::ComponentEncoder::default()
+        .module(&module)
+        .unwrap()
+        .validate(true)
+        .encode()
+        .unwrap()
+}
+
 /// The module, compiled anew when it is older than its sources: each test is a process of its
 /// own, and most of them need not ask cargo.
-fn module(root: &Path) -> PathBuf {
+fn module(root: &Path, folder: &str, package: &str) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let module = target.join("wasm32-unknown-unknown/guest/relata_membership.wasm");
-    let sources = ["plugins/membership/src", "sdk/src", "sdk/macros/src", "wit"];
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    let module = target.join("wasm32-unknown-unknown/guest").join(file);
+    let own = format!("{folder}/src");
+    let sources = [own.as_str(), "sdk/src", "sdk/macros/src", "wit"];
     let newest = sources
         .iter()
         .map(|folder| newest(&root.join(folder)))
@@ -58,7 +80,7 @@ fn module(root: &Path) -> PathBuf {
         .ok();
     if built <= newest {
         let done = Command::new(env!("CARGO"))
-            .args(["build", "--package", "relata-membership"])
+            .args(["build", "--package", package])
             .args(["--target", "wasm32-unknown-unknown", "--profile", "guest"])
             .current_dir(root)
             .status()

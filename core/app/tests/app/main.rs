@@ -8,7 +8,9 @@ mod fixture;
 
 mod catalogue;
 mod dead_letters;
+mod deliveries;
 mod guest;
 mod plugins;
+mod queries;
 mod records;
 mod users;

@@ -254,14 +254,11 @@ async fn hooks_keep_the_ledger(workspace: Workspace) {
     let error = delete(&workspace, "pointsEntry", entry).await.unwrap_err();
     assert_eq!(error.code(), "PLUGIN_REJECTED");
 
-    let statement = operations::operation_query(
-        &workspace,
-        &nobody(),
-        "membership_statement",
-        json!({"member": id}),
-    )
-    .await
-    .unwrap();
+    let unit = workspace.snapshot(&nobody()).await.unwrap();
+    let arguments = json!({"member": id});
+    let statement = operations::operation_query(&unit, "membership_statement", arguments)
+        .await
+        .unwrap();
     assert_eq!(statement["closingBalance"], json!(1_000));
     assert_eq!(statement["tier"], json!("SILVER"));
     let error = operate(

@@ -1,8 +1,8 @@
 //! A plan is run, and the answer's bytes are put together.
 //!
-//! All reads of a query are one snapshot. All mutations of a request are one transaction, with
-//! the reading of what they select, or none of them happens. Rows become bytes in the store;
-//! here they are only put one after the other.
+//! All reads of a query are one snapshot, and all its plugin fields are one. All mutations of a
+//! request are one transaction, with the reading of what they select, or none of them happens.
+//! Rows become bytes in the store; here they are only put one after the other.
 
 mod work;
 
@@ -12,7 +12,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use relata_app::{Actor, AppError, Caller, State, Workspace, operations};
+use relata_app::{Actor, AppError, Caller, State, Unit, Workspace, operations};
 use relata_catalog::{CoerceContext, Issues};
 use relata_store::{
     StoreError,
@@ -131,6 +131,7 @@ impl Run<'_> {
             .await
             .into_iter();
         let mut outcomes = Outcomes::with_capacity(plan.roots.len());
+        let mut snapshot = None;
         for root in &plan.roots {
             let outcome = match &root.step {
                 Step::Read(_) => read.next().unwrap_or_else(|| Err(lost(root))),
@@ -149,7 +150,7 @@ impl Run<'_> {
                     pick::apply(picks, &viewer(self.caller)).to_string(),
                 )),
                 Step::Introspection(step) => self.introspection(root, step).await,
-                Step::Plugin(step) => self.plugin_query(root, step).await,
+                Step::Plugin(step) => self.plugin_query(root, step, &mut snapshot).await?,
                 Step::Write(_) => Err(lost(root)),
             };
             outcomes.push(outcome);
@@ -292,22 +293,42 @@ impl Run<'_> {
         Ok(bytes)
     }
 
+    /// The first plugin field of a request takes the snapshot, the others see the same.
     async fn plugin_query(
         &self,
         root: &Root,
         step: &PluginStep,
-    ) -> Result<Bytes, Box<GraphqlError>> {
-        let arguments = self.arguments(step);
-        let result = operations::operation_query(
-            self.workspace,
-            self.caller,
-            &step.field,
-            Json::Object(arguments),
-        )
-        .instrument(tracing::debug_span!("operation", field = step.field))
-        .await
-        .map_err(|error| failed(root, &error))?;
-        Ok(Bytes::from(step.pick.apply(&result).to_string()))
+        snapshot: &mut Option<Unit>,
+    ) -> Result<Result<Bytes, Box<GraphqlError>>, Stop> {
+        let unit = match snapshot {
+            Some(unit) => unit,
+            None => match self.workspace.snapshot(self.caller).await {
+                Ok(unit) if unit.state().revision != self.state.revision => {
+                    return Err(Stop::Moved);
+                }
+                Ok(unit) => snapshot.insert(unit),
+                Err(error) => return Ok(Err(failed(root, &error))),
+            },
+        };
+        let arguments = Json::Object(self.arguments(step));
+        let answer = operations::operation_query(unit, &step.field, arguments)
+            .instrument(tracing::debug_span!("operation", field = step.field))
+            .await;
+        Ok(match answer {
+            Ok(result) => Ok(Bytes::from(step.pick.apply(&result).to_string())),
+            Err(error) => {
+                let is_refusal = matches!(
+                    error,
+                    AppError::PluginRejected { .. } | AppError::BadInput { .. }
+                );
+                if !is_refusal {
+                    // A statement may have failed, or still be running: one field's failure is
+                    // not the others', so they get a new snapshot.
+                    *snapshot = None;
+                }
+                Err(failed(root, &error))
+            }
+        })
     }
 
     fn arguments(&self, step: &PluginStep) -> Map<String, Json> {

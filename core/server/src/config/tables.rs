@@ -352,8 +352,16 @@ impl Table for DeliveryOptions {
         pause_max: Time 1..=7 * DAY;
         /// How often the outbox is looked at without being woken: other processes write as well.
         look_every: Time 10..=HOUR;
+        /// How long a commit waits for others before the outbox is looked at.
+        coalesce: Time 1..=SECOND;
+        /// How far apart the outbox is looked at while commits keep coming.
+        spacing: Time 1..=MINUTE;
         /// Entries that are read at once.
         page: Count 1..=10_000;
+        /// Most entries that one transaction delivers.
+        batch_entries: Count 1..=10_000;
+        /// A transaction that has held its turn for this long begins no further entry.
+        batch_time: Time 1..=SECOND;
         /// How long entries are kept after everybody has got them.
         kept: Time SECOND..=365 * DAY;
         /// How long tables and columns of removed elements stay, for an undo and for requests of

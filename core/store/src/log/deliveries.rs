@@ -209,6 +209,24 @@ impl Transaction {
 }
 
 impl Database {
+    /// One consumer, where it is known.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn delivery(&self, consumer: &str) -> Result<Option<Delivery>, StoreError> {
+        let backend = self.backend();
+        let text = format!(
+            "SELECT {DELIVERY} FROM relata_delivery WHERE consumer = {}",
+            backend.placeholder(1)
+        );
+        let statement = Statement::from_sql_and_values(backend.sea(), text, vec![consumer.into()]);
+        self.platform()
+            .query_one_raw(statement)
+            .await?
+            .map(|row| delivery(&row))
+            .transpose()
+    }
+
     /// All consumers.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The history: what was changed in a record, by whom, from what to what.
 
+use std::collections::HashMap;
+
 use relata_catalog::Key;
 use sea_orm::{ConnectionTrait as _, QueryResult, Statement};
 use serde::{Deserialize, Serialize};
@@ -99,20 +101,58 @@ impl Database {
         version: i64,
         limit: u64,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let mut found = self.history_of_many(&[(record, version)], limit).await?;
+        Ok(found.remove(&record).unwrap_or_default())
+    }
+
+    /// What was done to each of several records up to a version of it, newest first: at most
+    /// `limit` entries of each. A record without any is left out; each is named once.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn history_of_many(
+        &self,
+        records: &[(Uuid, i64)],
+        limit: u64,
+    ) -> Result<HashMap<Uuid, Vec<HistoryEntry>>, StoreError> {
+        /// Each is an arm of a UNION; SQLite takes 500.
+        const ARMS_MAX: usize = 64;
         let backend = self.backend();
-        let text = format!(
-            "SELECT object, record, version, at, actor, change, fields FROM relata_history \
-             WHERE record = {} AND version <= {} ORDER BY id DESC LIMIT {limit}",
-            backend.placeholder(1),
-            backend.placeholder(2),
-        );
-        let values = vec![record.into(), version.into()];
-        self.platform()
-            .query_all_raw(Statement::from_sql_and_values(backend.sea(), text, values))
-            .await?
-            .iter()
-            .map(entry)
-            .collect()
+        let mut found: HashMap<Uuid, Vec<HistoryEntry>> = HashMap::with_capacity(records.len());
+        for chunk in records.chunks(ARMS_MAX) {
+            // Few lengths of statement, so that few are prepared: what is missing asks for the
+            // record that is never there.
+            let arms = chunk.len().next_power_of_two();
+            let mut texts = Vec::with_capacity(arms);
+            let mut values = Vec::with_capacity(arms * 2);
+            // An arm for each record stops at the limit by the index; one ranking over all of
+            // them would read all that was ever done to each.
+            for arm in 0..arms {
+                let (record, version) = chunk.get(arm).copied().unwrap_or((Uuid::nil(), 0));
+                texts.push(format!(
+                    "SELECT * FROM (SELECT object, record, version, at, actor, change, fields \
+                     FROM relata_history WHERE record = {} AND version <= {} \
+                     ORDER BY id DESC LIMIT {limit}) AS arm_{arm}",
+                    backend.placeholder(values.len() + 1),
+                    backend.placeholder(values.len() + 2),
+                ));
+                values.extend([record.into(), version.into()]);
+            }
+            let text = texts.join(" UNION ALL ");
+            let rows = self
+                .platform()
+                .query_all_raw(Statement::from_sql_and_values(backend.sea(), text, values))
+                .await?;
+            for row in &rows {
+                let entry = entry(row)?;
+                found.entry(entry.record).or_default().push(entry);
+            }
+        }
+        // A UNION promises no order. Each change of a record makes its next version.
+        for entries in found.values_mut() {
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.version));
+        }
+        Ok(found)
     }
 }
 

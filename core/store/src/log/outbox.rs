@@ -3,8 +3,8 @@
 //! The order is (transaction, sequence). On `PostgreSQL` a sequence alone would not do: a
 //! transaction that drew a low number may commit after one that drew a high one, and a reader that
 //! has passed the high one would never see it. So a reader sees only rows of transactions below
-//! the oldest one still open, and walks them by transaction: whatever commits later stands behind
-//! it. For one record this is the order of its versions: a serializable transaction that changes a
+//! the oldest one still open that may write here, and walks them by transaction: whatever commits
+//! later stands behind it. For one record this is the order of its versions: a serializable transaction that changes a
 //! record after another one has begun after that one's commit.
 
 use relata_catalog::Key;
@@ -139,13 +139,35 @@ impl Database {
         position: Position,
         limit: u64,
     ) -> Result<Vec<OutboxRow>, StoreError> {
+        if self.backend() == Backend::Sqlite {
+            return self.outbox_rows(position, "", Vec::new(), limit).await;
+        }
+        // Nobody at all is older: the usual case, in one statement.
+        let settled = format!(" AND xact < {XMIN}");
+        let mut rows = self
+            .outbox_rows(position, &settled, Vec::new(), limit)
+            .await?;
+        let left = limit.saturating_sub(rows.len() as u64);
+        if left > 0
+            && let Some(horizon) = self.horizon_of_unsettled().await?
+        {
+            let position = rows.last().map_or(position, |row| row.position);
+            let further = self
+                .outbox_rows(position, " AND xact < $3", vec![horizon.into()], left)
+                .await?;
+            rows.extend(further);
+        }
+        Ok(rows)
+    }
+
+    async fn outbox_rows(
+        &self,
+        position: Position,
+        settled: &str,
+        mut parameters: Vec<sea_orm::Value>,
+        limit: u64,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let backend = self.backend();
-        let settled = match backend {
-            Backend::Sqlite => "",
-            Backend::Postgres => {
-                " AND xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-            }
-        };
         let text = format!(
             "SELECT xact, sequence, object, record, version, change, actor, at, fields \
              FROM relata_outbox WHERE (xact, sequence) > ({}, {}){settled} \
@@ -153,13 +175,51 @@ impl Database {
             backend.placeholder(1),
             backend.placeholder(2),
         );
-        let values = vec![position.xact.into(), position.sequence.into()];
+        let mut values = vec![position.xact.into(), position.sequence.into()];
+        values.append(&mut parameters);
         self.platform()
             .query_all_raw(Statement::from_sql_and_values(backend.sea(), text, values))
             .await?
             .iter()
             .map(row)
             .collect()
+    }
+
+    /// `PostgreSQL`: the horizon, where entries stand that somebody older in the cluster keeps
+    /// back. The locks are looked at only then: that stops the cluster's lock tables for a moment.
+    async fn horizon_of_unsettled(&self) -> Result<Option<i64>, StoreError> {
+        let text = format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM relata_outbox WHERE xact >= {XMIN}) \
+             THEN ({HORIZON}) END"
+        );
+        let found = self
+            .platform()
+            .query_one_raw(Statement::from_string(self.backend().sea(), text))
+            .await?;
+        match found {
+            Some(row) => Ok(row.try_get_by_index(0)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether anything stands behind the position, also what [`Database::outbox_after`] still
+    /// keeps back.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn outbox_goes_on(&self, position: Position) -> Result<bool, StoreError> {
+        let backend = self.backend();
+        let text = format!(
+            "SELECT 1 FROM relata_outbox WHERE (xact, sequence) > ({}, {}) LIMIT 1",
+            backend.placeholder(1),
+            backend.placeholder(2),
+        );
+        let values = vec![position.xact.into(), position.sequence.into()];
+        let found = self
+            .platform()
+            .query_one_raw(Statement::from_sql_and_values(backend.sea(), text, values))
+            .await?;
+        Ok(found.is_some())
     }
 
     /// Where the outbox ends now: a consumer that starts here gets only what comes.
@@ -169,12 +229,11 @@ impl Database {
     pub async fn outbox_end(&self) -> Result<Position, StoreError> {
         let backend = self.backend();
         let text = match backend {
-            // All transactions below the oldest open one have ended.
+            // All that may write here and are below the horizon have ended.
             Backend::Postgres => {
-                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, \
-                 9223372036854775807::bigint"
+                format!("SELECT ({HORIZON}) - 1, 9223372036854775807::bigint")
             }
-            Backend::Sqlite => "SELECT 0, coalesce(max(sequence), 0) FROM relata_outbox",
+            Backend::Sqlite => "SELECT 0, coalesce(max(sequence), 0) FROM relata_outbox".to_owned(),
         };
         let found = self
             .platform()
@@ -188,6 +247,36 @@ impl Database {
         })
     }
 }
+
+/// `PostgreSQL`: the oldest transaction that is open anywhere in the cluster.
+const XMIN: &str = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+
+/// `PostgreSQL`: below this number, no transaction that may write to this outbox is open. Rows
+/// below it are settled for every *later* statement.
+///
+/// `XMIN` is of the whole cluster: a backup of another database would hold up every delivery
+/// here. Whoever writes here holds `relata_turn` before it has a number and until it has ended
+/// ([`Transaction::take_turn`]), and whoever has a number holds a lock on it. So an open
+/// transaction is somebody else's when the lock on its number is found and its holder has nothing
+/// to do with `relata_turn`. What can't be told counts as ours: a number is open a moment before
+/// its lock is there. Locks are read after the snapshot is taken, and who was open in the
+/// snapshot and still is when the rows are read has held both all the time in between. What has
+/// begun since has a number at or above the snapshot's end. Locks of others can be seen without
+/// any right, which is not true of all that `pg_stat_activity` shows.
+const HORIZON: &str = "\
+    WITH locks AS MATERIALIZED (SELECT * FROM pg_locks) \
+    SELECT coalesce(min(open.id::text::bigint), \
+                    min(pg_snapshot_xmax(pg_current_snapshot())::text::bigint)) \
+    FROM (SELECT 1) AS one \
+    LEFT JOIN LATERAL pg_snapshot_xip(pg_current_snapshot()) AS open(id) ON NOT EXISTS ( \
+        SELECT 1 FROM locks AS own \
+        WHERE own.locktype = 'transactionid' AND own.transactionid = open.id::xid \
+          AND own.mode = 'ExclusiveLock' AND own.granted \
+          AND NOT EXISTS ( \
+            SELECT 1 FROM locks AS turn \
+            WHERE turn.locktype = 'relation' AND turn.relation = 'relata_turn'::regclass \
+              AND turn.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+              AND turn.virtualtransaction = own.virtualtransaction))";
 
 /// The transaction's number, as an expression of the INSERT.
 fn current_transaction(backend: Backend) -> &'static str {

@@ -1,10 +1,13 @@
 //! Writers beside each other.
 
-use relata_catalog::{FieldIndex, Kind, Value};
-use relata_store::{Database, Lock, StoreError, Turn};
+use relata_catalog::{Catalogue, FieldIndex, Kind, Value};
+use relata_store::{Database, Lock, Retention, StoreError, Turn};
 use uuid::Uuid;
 
-use crate::fixture::{field, insert, object, on_each, on_postgres, record, with_objects};
+use crate::fixture::{
+    NOW, count, created, field, insert, object, on_each, on_postgres, plan, record, text,
+    with_objects, words,
+};
 
 #[tokio::test]
 async fn of_two_that_decide_by_what_the_other_changes_one_must_try_again() {
@@ -198,6 +201,75 @@ async fn numbers_drawn_beside_each_other_are_distinct_and_in_a_row() {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 8 * 5 * 50);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_snapshot_stays_what_it_was_and_holds_up_nobody() {
+    on_each(async |database| {
+        let company = object("company", vec![field("name", text())]);
+        let catalogue = with_objects(&database, vec![company.clone()]).await;
+        // It begins while somebody writes, and does not see what is not committed.
+        let writing = database.begin(Turn::Alone).await.unwrap();
+        let snapshot = database.snapshot().await.unwrap();
+        writing
+            .insert(&company, &[record(vec![words("Ada")])])
+            .await
+            .unwrap();
+        assert_eq!(count(&snapshot, &catalogue, "company").await, 0);
+        // Others write and commit while it is open, and it does not see that either.
+        writing.commit().await.unwrap();
+        insert(&database, &company, &[record(vec![words("Grace")])]).await;
+        assert_eq!(count(&snapshot, &catalogue, "company").await, 0);
+        drop(snapshot);
+        let later = database.snapshot().await.unwrap();
+        assert_eq!(count(&later, &catalogue, "company").await, 2);
+        later.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_written_in_a_snapshot() {
+    on_each(async |database| {
+        let company = object("company", vec![field("name", text())]);
+        let catalogue = with_objects(&database, vec![company.clone()]).await;
+        let refused = |outcome: Result<(), StoreError>| {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, StoreError::ReadOnly), "{error:?}");
+            assert!(error.to_string().contains("opened for reading only"));
+        };
+        let row = record(vec![words("Ada")]);
+        let snapshot = database.snapshot().await.unwrap();
+        refused(snapshot.insert(&company, &[row]).await);
+        // A statement that gives rows writes as well.
+        let snapshot = database.snapshot().await.unwrap();
+        let claimed = snapshot
+            .claim_delivery("after", Default::default(), "one", 0, 1)
+            .await;
+        refused(claimed.map(|_| ()));
+        // And data definition.
+        let base = Catalogue {
+            revision: 1,
+            ..catalogue.clone()
+        };
+        let other = object("person", vec![field("name", text())]);
+        let plan = plan(
+            &base,
+            vec![company.clone(), other.clone()],
+            vec![created(&other)],
+        );
+        let snapshot = database.snapshot().await.unwrap();
+        refused(
+            snapshot
+                .apply(&plan, Retention::Park, "system", NOW)
+                .await
+                .map(|_| ()),
+        );
+        drop(snapshot);
+        let later = database.snapshot().await.unwrap();
+        assert_eq!(count(&later, &catalogue, "company").await, 0);
     })
     .await;
 }

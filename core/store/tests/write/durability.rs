@@ -40,6 +40,30 @@ async fn a_dropped_transaction_leaves_nothing_and_a_clean_connection() {
 }
 
 #[tokio::test]
+async fn what_was_abandoned_behind_a_savepoint_is_undone_with_it() {
+    on_each(async |database| {
+        let company = object("company", vec![field("name", text())]);
+        let catalogue = with_objects(&database, vec![company.clone()]).await;
+        let transaction = database.begin(Turn::First).await.unwrap();
+        let kept = [record(vec![words("Ada")])];
+        transaction.insert(&company, &kept).await.unwrap();
+        let savepoint = transaction.savepoint().await.unwrap();
+        let records: Vec<_> = (0..5_000)
+            .map(|n| record(vec![words(&n.to_string())]))
+            .collect();
+        let outcome = transaction.insert(&company, &records).now_or_never();
+        assert!(outcome.is_none(), "{outcome:?}");
+        transaction.rollback_to(savepoint).await.unwrap();
+        let kept = [record(vec![words("Grace")])];
+        transaction.insert(&company, &kept).await.unwrap();
+        transaction.commit().await.unwrap();
+        let transaction = database.begin(Turn::First).await.unwrap();
+        assert_eq!(count(&transaction, &catalogue, "company").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_abandoned_statement_cannot_be_committed() {
     on_each(async |database| {
         let company = object("company", vec![field("name", text())]);

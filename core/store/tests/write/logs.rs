@@ -31,7 +31,8 @@ async fn versions(database: &Database, position: Position) -> Vec<i64> {
 }
 
 /// What stands behind the position, once it is this much. PostgreSQL shows an entry when no older
-/// transaction is open anywhere in the cluster, and tests share one.
+/// transaction is open that may write to this outbox; one that has just got its number counts for
+/// a moment wherever it is, and tests share a cluster.
 async fn versions_once(database: &Database, position: Position, count: usize) -> Vec<i64> {
     let begun = std::time::Instant::now();
     loop {
@@ -150,7 +151,9 @@ async fn a_consumer_is_served_by_one_process_and_keeps_its_place() {
             .unwrap();
         assert_eq!(taken_over.as_ref(), Some(&moved));
         transaction.commit().await.unwrap();
-        assert_eq!(database.deliveries().await.unwrap(), vec![moved]);
+        assert_eq!(database.deliveries().await.unwrap(), vec![moved.clone()]);
+        assert_eq!(database.delivery("after").await.unwrap(), Some(moved));
+        assert_eq!(database.delivery("before").await.unwrap(), None);
         let letters = database.dead_letters(None, 10).await.unwrap();
         assert_eq!(letters.len(), 1);
         assert_eq!(letters[0].error, "no answer");
@@ -273,6 +276,137 @@ async fn an_outbox_from_another_cluster_is_delivered_first_and_in_order() {
             vec![2, 3]
         );
         assert_eq!(deliveries[1].position, Position::START);
+    })
+    .await;
+}
+
+/// A connection to another database of the same cluster, or to the same one, that takes no part in
+/// Relata, with a transaction that has a number.
+async fn stranger(url: &str) -> (sea_orm::DatabaseConnection, sea_orm::DatabaseTransaction) {
+    use sea_orm::TransactionTrait as _;
+    let connection = sea_orm::Database::connect(url).await.unwrap();
+    let open = connection.begin().await.unwrap();
+    open.execute_unprepared("SELECT pg_current_xact_id()")
+        .await
+        .unwrap();
+    (connection, open)
+}
+
+#[tokio::test]
+async fn who_does_not_write_here_holds_up_nobody() {
+    on_postgres(async |database| {
+        let url = database.options().url.clone();
+        let base = std::env::var("RELATA_TEST_POSTGRES").unwrap();
+        for place in [format!("{base}/postgres"), url] {
+            let before = database.outbox_end().await.unwrap();
+            let (connection, open) = stranger(&place).await;
+            let transaction = database.begin(Turn::First).await.unwrap();
+            append(&transaction, 1).await;
+            transaction.commit().await.unwrap();
+            // Its lock on its number is there: nothing is to be waited for.
+            assert_eq!(versions_once(&database, before, 1).await, vec![1]);
+            // Our own older one still is waited for, also beside the stranger.
+            let old = database.begin(Turn::First).await.unwrap();
+            append(&old, 2).await;
+            let position = database.outbox_after(before, 1).await.unwrap()[0].position;
+            let young = database.begin(Turn::First).await.unwrap();
+            append(&young, 3).await;
+            young.commit().await.unwrap();
+            assert_eq!(versions(&database, position).await, Vec::<i64>::new());
+            assert!(database.outbox_goes_on(position).await.unwrap());
+            let end = database.outbox_end().await.unwrap();
+            old.commit().await.unwrap();
+            assert_eq!(versions_once(&database, position, 2).await, vec![2, 3]);
+            assert_eq!(versions(&database, end).await, vec![2, 3]);
+            open.rollback().await.unwrap();
+            connection.close().await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// Many writers that commit in another order than they have begun in: a reader that goes by the
+/// outbox misses none, and sees none twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_entry_is_skipped_beside_many_writers() {
+    const WRITERS: i64 = 8;
+    const ROUNDS: i64 = 40;
+    on_postgres(async |database| {
+        let (connection, open) = stranger(&database.options().url).await;
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let database = database.clone();
+                tokio::spawn(async move {
+                    for round in 0..ROUNDS {
+                        let transaction = database.begin(Turn::First).await.unwrap();
+                        append(&transaction, writer * ROUNDS + round).await;
+                        for _ in 0..(writer * 7 + round) % 5 {
+                            tokio::task::yield_now().await;
+                            transaction
+                                .next_numbers(&format!("t.{writer}"), 1, 1, true)
+                                .await
+                                .unwrap();
+                        }
+                        transaction.commit().await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        let mut position = Position::START;
+        let mut seen = Vec::new();
+        let begun = std::time::Instant::now();
+        while seen.len() < (WRITERS * ROUNDS) as usize {
+            let rows = database.outbox_after(position, 7).await.unwrap();
+            position = rows.last().map_or(position, |row| row.position);
+            seen.extend(rows.iter().map(|row| row.entry.version));
+            assert!(begun.elapsed().as_secs() < 60, "only {} seen", seen.len());
+        }
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..WRITERS * ROUNDS).collect::<Vec<_>>());
+        open.rollback().await.unwrap();
+        connection.close().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_past_of_many_records_is_read_at_once() {
+    on_each(async |database| {
+        let records: Vec<Uuid> = (0..70).map(|_| Uuid::now_v7()).collect();
+        let transaction = database.begin(Turn::First).await.unwrap();
+        for version in 1..=3 {
+            let entries: Vec<HistoryEntry> = records
+                .iter()
+                .map(|record| HistoryEntry {
+                    object: Key::new("relata", "deal"),
+                    record: *record,
+                    version,
+                    at: NOW,
+                    actor: "system".to_owned(),
+                    change: Change::Update,
+                    fields: Vec::new(),
+                })
+                .collect();
+            transaction.append_history(&entries).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        // Not all up to the same version, and one that has no history.
+        let mut wanted: Vec<(Uuid, i64)> = records
+            .iter()
+            .enumerate()
+            .map(|(number, record)| (*record, 1 + number as i64 % 3))
+            .collect();
+        wanted.push((Uuid::now_v7(), 9));
+        let found = database.history_of_many(&wanted, 2).await.unwrap();
+        assert_eq!(found.len(), records.len());
+        for (record, version) in &wanted[..records.len()] {
+            let versions: Vec<i64> = found[record].iter().map(|entry| entry.version).collect();
+            let expected: Vec<i64> = (1..=*version).rev().take(2).collect();
+            assert_eq!(versions, expected);
+        }
     })
     .await;
 }

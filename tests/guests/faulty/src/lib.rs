@@ -1,12 +1,13 @@
-//! Breaks in the way that a note's title asks for: what scenarios install to see that a fault
-//! stays in the call that made it.
+//! Breaks in the way that a note's title asks for: what tests install to see that a fault stays in
+//! the call that made it, and what becomes of the calls before and after it.
 
 use relata_sdk::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// The plugin.
 pub struct Faulty;
 
-/// Inputs of the hook `fault`, as plugin.toml lists them.
+/// Inputs of the hooks, as plugin.toml lists them.
 #[derive(Fields)]
 struct Note {
     title: Option<String>,
@@ -24,6 +25,48 @@ impl Plugin for Faulty {
             _ => Ok(Outcome::accept().set("body", "seen")),
         }
     }
+
+    /// Echoes a note as a company, and fails after it has written that when the title says so.
+    fn after(call: After) -> Result<()> {
+        let note: Note = call.record()?;
+        let title = note.title.unwrap_or_default();
+        if title.starts_with("echo") {
+            records::create("company")
+                .set("name", title.as_str())
+                .send()?;
+        }
+        if title.starts_with("echo fails") {
+            return Err(Error::failed("told to"));
+        }
+        Ok(())
+    }
+
+    fn operation(call: Operation) -> Result<Json> {
+        let Asked { what } = call.arguments()?;
+        match what.as_str() {
+            "trap" => panic!("told to"),
+            "write" => {
+                records::create("company")
+                    .set("name", "sneaked in")
+                    .send()?;
+            }
+            _ => {}
+        }
+        let companies = records::total("company", "employees").count()?;
+        Json::from(&Counted { companies })
+    }
+}
+
+/// What `faulty_count` is asked for.
+#[derive(Deserialize)]
+struct Asked {
+    what: String,
+}
+
+/// What it answers.
+#[derive(Serialize)]
+struct Counted {
+    companies: i64,
 }
 
 fn endless() -> Result<Outcome> {
@@ -49,4 +92,4 @@ fn deep(left: u64) -> u64 {
     }
 }
 
-relata_sdk::register!(Faulty: hooks);
+relata_sdk::register!(Faulty);
