@@ -36,6 +36,10 @@
 //! On other targets than WebAssembly the same code talks to a [`testing::World`], so hooks are
 //! tested with plain `cargo test`.
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 // The derives and the bindings name this crate as its users do.
 extern crate self as relata_sdk;
 

@@ -128,7 +128,7 @@ fn copy_object(server: &Relata<Serving>) -> Result<()> {
         })
         .collect();
     fields.push(json!({
-        "key": "tier", "kind": "relation", "to": "membershipTier",
+        "key": "tier", "kind": "relation", "to": "relata.membership/membershipTier",
         "inverse": {"name": "plainMembers"}, "onDelete": "RESTRICT",
     }));
     let document = json!({

@@ -97,6 +97,9 @@ fn read(
             Kind::Stage => stages::place(catalogue, object, draft, index, json, unit.now()),
             Kind::Relation(relation) => match references::parse(unit, relation, json) {
                 Ok(references::Input::Empty) => draft.values[index.0] = Value::Null,
+                // As it is: it was looked up when it came to be so.
+                Ok(references::Input::To(references::Target::Id(id)))
+                    if draft.values[index.0] == Value::Reference(id) => {}
                 Ok(references::Input::To(key)) => {
                     lookups.push(Lookup::new(position, index, relation, key));
                 }

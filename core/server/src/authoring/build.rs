@@ -14,6 +14,10 @@ use wit_component::ComponentEncoder;
 
 use super::check::{self, Report};
 
+/// Memory of the component when it starts: 256 KiB of stack, the static data, and the rest of a
+/// mebibyte for what it allocates, so that few calls have to grow it (only touched pages cost the
+/// host anything). Who needs more for static data sets RUSTFLAGS, which replaces this.
+const MEMORY_CONFIG: &str = "target.wasm32-unknown-unknown.rustflags=['-Clink-arg=-zstack-size=262144', '-Clink-arg=--initial-memory=1048576']";
 const TARGET: &str = "wasm32-unknown-unknown";
 /// A workspace's own profile for guests, if it has one.
 const PROFILE_GUEST: &str = "guest";
@@ -143,6 +147,7 @@ fn compile(folder: &Path) -> Result<Vec<u8>> {
     };
     let output = cargo(folder)
         .args(["build", "--lib", "--target", TARGET, "--profile", profile])
+        .args(["--config", MEMORY_CONFIG])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()
