@@ -216,6 +216,21 @@ impl Database {
         pending_in(&self.shared.platform).await
     }
 
+    /// Tells the planner of queries what the tables hold by now. For the end of a bulk write: the
+    /// database finds out by itself only after a while, and sorts whole tables until then.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
+        let sql = match self.backend() {
+            // As on closing: a sample of each index is enough.
+            Backend::Sqlite => "PRAGMA analysis_limit = 400; PRAGMA optimize = 0x10002",
+            Backend::Postgres => "ANALYZE",
+        };
+        self.writer()?.execute_unprepared(sql).await?;
+        Ok(())
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -535,6 +550,9 @@ async fn connect_postgres(
                 ("statement_timeout", statement.as_str()),
                 // A process that hangs inside a transaction must not hold up all others.
                 ("idle_in_transaction_session_timeout", statement.as_str()),
+                // Notices are about what we do on purpose, such as rolling back after a commit
+                // that was refused.
+                ("client_min_messages", "error"),
             ])
         });
     sea_orm::Database::connect(connect)

@@ -62,6 +62,9 @@ pub enum ImportMode {
     Partial,
 }
 
+/// Records after which the planner of queries is told what the tables hold now.
+const BULK_ROWS: u64 = 1_000;
+
 /// What became of a file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -162,6 +165,13 @@ pub async fn import_csv(
     report.error_count = errors.len() as u64;
     errors.truncate(ERRORS_MAX);
     report.errors = errors;
+    if report.created >= BULK_ROWS
+        && !options.dry_run
+        && let Err(error) = workspace.database().refresh_statistics().await
+    {
+        // The records are there all the same; the database will see them in its own time.
+        tracing::warn!(%error, "the statistics of the imported records could not be refreshed");
+    }
     Ok(report)
 }
 

@@ -154,7 +154,9 @@ pub async fn sample_fill(
             .collect();
         writer.write("note", rows, &mut done).await?;
     }
-    members(&mut sample, &writer, &persons, &mut done).await
+    members(&mut sample, &writer, &persons, &mut done).await?;
+    workspace.database().refresh_statistics().await?;
+    Ok(())
 }
 
 /// Members and their ledgers, where the membership plugin is installed.
