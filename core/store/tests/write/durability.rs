@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use relata_store::{Database, DatabaseOptions, Purpose, StoreError, Turn};
+use relata_store::{Backend, Database, DatabaseOptions, Purpose, StoreError, Turn};
 use sea_orm::ConnectionTrait as _;
 
 use crate::fixture::{
@@ -214,6 +214,44 @@ async fn a_lock_that_does_not_come_is_a_timeout() {
             .await
             .unwrap();
         impatient.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn statistics_are_there_when_they_are_refreshed() {
+    on_each(async |database| {
+        let company = object("company", vec![field("name", text())]);
+        with_objects(&database, vec![company.clone()]).await;
+        let transaction = database.begin(Turn::First).await.unwrap();
+        let records: Vec<_> = (0..300)
+            .map(|n| record(vec![words(&n.to_string())]))
+            .collect();
+        transaction.insert(&company, &records).await.unwrap();
+        transaction.commit().await.unwrap();
+        database.refresh_statistics().await.unwrap();
+        let known = match database.backend() {
+            Backend::Sqlite => format!(
+                "SELECT MAX(CAST(stat AS INTEGER)) AS rows FROM sqlite_stat1 WHERE tbl = '{}'",
+                company.table
+            ),
+            Backend::Postgres => format!(
+                "SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = '{}'::regclass",
+                company.table
+            ),
+        };
+        let raw = sea_orm::Database::connect(database.options().url.as_str())
+            .await
+            .unwrap();
+        let row = raw
+            .query_one_raw(sea_orm::Statement::from_string(
+                raw.get_database_backend(),
+                known,
+            ))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(row.try_get::<i64>("", "rows").unwrap(), 300);
     })
     .await;
 }
