@@ -12,9 +12,9 @@ use super::{
 
 /// The plugin's object whose creation its hook watches.
 const HOOKED: &str = "member";
-/// Each measurement is taken this often, in turn, and the best median counts: a disk that was busy
-/// for a while is nobody's cost.
-const ROUNDS: usize = 2;
+/// Each measurement is taken this often, in turn, and the best median counts: a disk or a neighbour
+/// that was busy for a while is nobody's cost, and both sides have the same number of chances.
+const ROUNDS: u32 = 6;
 
 /// One way to create the record.
 struct Way {
@@ -60,7 +60,7 @@ pub(super) fn measure(
     // One connection: the latency of a create, not of the queue before it.
     let load = Load {
         connections: 1,
-        seconds: options.seconds.div_ceil(ROUNDS as u32),
+        seconds: options.seconds.div_ceil(ROUNDS / 2),
         ids: server.ids_file(),
     };
     let mut best: [Option<Figures>; WAYS.len()] = [None, None, None];

@@ -35,7 +35,10 @@ pub(super) async fn run(common: &Common, flags: &DemoFlags) -> Result<()> {
         address: config.listen,
         source,
     })?;
-    eprintln!("Making a workspace in {}", folder.path().display());
+    match &common.workspace.database_url {
+        Some(_) => eprintln!("Making a workspace in the database that was named"),
+        None => eprintln!("Making a workspace in {}", folder.path().display()),
+    }
     let workspace = relata_server::open_workspace(&config, Purpose::Change).await?;
     let target = Target::of(workspace.clone());
     let password = random_password();
@@ -47,6 +50,7 @@ pub(super) async fn run(common: &Common, flags: &DemoFlags) -> Result<()> {
     make_sample(&workspace, flags.records).await?;
 
     let server = relata_server::start_on(config, workspace).await?;
+    let end = serve::End::listen()?;
     serve::announce(&server)?;
     println!(
         "open:  http://{}/graphql (records), http://{0}/metadata (configuration)",
@@ -54,7 +58,7 @@ pub(super) async fn run(common: &Common, flags: &DemoFlags) -> Result<()> {
     );
     println!("login: {ADMIN_EMAIL} / {password}");
     println!("token: {token}");
-    serve::until_told_to_end().await?;
+    end.told().await;
     server.shutdown().await;
     Ok(())
 }
