@@ -116,6 +116,7 @@ impl Batch {
 
     async fn run(&self, unit: &Unit) -> Result<Outcome, AppError> {
         let begun = Instant::now();
+        let turns = unit.workspace().database().turns().taken;
         if unit.state().revision != self.state.revision {
             return Ok(Outcome::Moved);
         }
@@ -153,7 +154,7 @@ impl Batch {
             }
         }
         unit.transaction().save_delivery(&carried.delivery).await?;
-        carried.rest = rest(unit, begun.elapsed());
+        carried.rest = rest(unit, begun.elapsed(), turns);
         Ok(Outcome::Carried(carried))
     }
 
@@ -375,14 +376,18 @@ pub(super) async fn claim(
         .await?)
 }
 
-/// Where there is one writer, and others wait: they get up to three quarters of its time, so that
-/// the usual write does not meet a delivery, however much there is to be delivered.
-fn rest(unit: &Unit, held: Duration) -> Duration {
+/// Where others write at the same time, they get up to three quarters of it, so that the usual
+/// write does not meet a delivery, however much there is to be delivered: on `SQLite` it would
+/// wait for it, on `PostgreSQL` share the processors and collide with it.
+fn rest(unit: &Unit, held: Duration, taken_before: u64) -> Duration {
     const SHARE_OF_OTHERS: u32 = 3;
     /// After a hook that took seconds, nobody needs as many to catch up.
     const REST_MAX: Duration = Duration::from_secs(1);
-    let is_in_the_way = unit.transaction().backend() == Backend::Sqlite
-        && unit.workspace().database().turns().waiting > 0;
+    let turns = unit.workspace().database().turns();
+    let is_in_the_way = match unit.transaction().backend() {
+        Backend::Sqlite => turns.waiting > 0,
+        Backend::Postgres => turns.taken > taken_before,
+    };
     if is_in_the_way {
         held.saturating_mul(SHARE_OF_OTHERS).min(REST_MAX)
     } else {

@@ -18,8 +18,16 @@ const DRAIN_BYTES_MAX: u64 = 8 << 20;
 /// Longest that they are waited for: a connection is held meanwhile.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// A body up to here fits into the buffers between client and server: the client has sent it
+/// before it looks at the answer, and hyper reads what is left of it by itself.
+const BUFFERED_BYTES_MAX: u64 = 16 << 10;
+
 /// Lets the rest of the request's body be drained when it is dropped unread.
-pub(super) async fn accept(request: Request) -> Request {
+pub(super) fn accept(request: Request) -> Request {
+    let size = request.body().size_hint().upper();
+    if size.is_some_and(|size| size <= BUFFERED_BYTES_MAX) {
+        return request;
+    }
     // Who waits for `100 Continue` has sent nothing: asking for the body would make them send it.
     let waits = request.headers().contains_key(EXPECT);
     request.map(|body| {

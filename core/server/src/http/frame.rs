@@ -22,8 +22,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::Service;
 use super::problem::Problem;
+use super::{Service, drain};
 use crate::config::Config;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,10 +58,12 @@ impl RequestId {
 /// The outermost step of every request.
 pub(super) async fn accompany(
     State(service): State<Service>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let began = Instant::now();
+    // First of all: whoever refuses, the rest of the body is read.
+    let mut request = drain::accept(request);
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -71,7 +73,7 @@ pub(super) async fn accompany(
 
     let mut response = async {
         if service.hosts.allow(&request) {
-            without_panic(next.run(request)).await
+            without_panic(in_turn(&service, request, next)).await
         } else {
             Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -211,14 +213,14 @@ fn seal(headers: &mut HeaderMap, id: &RequestId, config: &Config) {
 pub(super) struct Turn(#[allow(dead_code)] Arc<OwnedSemaphorePermit>);
 
 /// Waits for a turn; turns the request away when too many wait already.
-pub(super) async fn take_turn(
-    State(service): State<Service>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+async fn in_turn(service: &Service, mut request: Request, next: Next) -> Response {
+    // Health is asked under load, too: it waits for nobody's turn.
+    if is_health(&request) {
+        return next.run(request).await;
+    }
     let turn = match service.turns.clone().try_acquire_owned() {
         Ok(permit) => permit,
-        Err(_all_taken) => match wait_for_turn(&service).await {
+        Err(_all_taken) => match wait_for_turn(service).await {
             Some(permit) => permit,
             None => return turned_away(),
         },
@@ -227,6 +229,10 @@ pub(super) async fn take_turn(
     request.extensions_mut().insert(turn.clone());
     let _counted = InFlight::begin(&service.figures);
     next.run(request).await
+}
+
+fn is_health(request: &Request) -> bool {
+    matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 
 /// Counted as long as it lives: a client that goes away drops its request in the middle.
@@ -305,7 +311,7 @@ impl AllowedHosts {
 
     fn allow(&self, request: &Request) -> bool {
         // Whoever looks after the process asks by address.
-        if matches!(request.uri().path(), "/healthz" | "/readyz") {
+        if is_health(request) {
             return true;
         }
         match self {

@@ -76,7 +76,7 @@ impl Service {
 
 /// Everything that the server answers.
 pub(crate) fn routes(service: &Service) -> Router {
-    let application = Router::new()
+    let mut routes = Router::new()
         // Records: the schema follows the catalogue.
         .route("/graphql", post(graphql::records_post).get(graphql::records_get))
         // The control plane: a static schema.
@@ -88,12 +88,8 @@ pub(crate) fn routes(service: &Service) -> Router {
         .route("/graphiql/{asset}", get(graphiql::asset))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(service.clone(), frame::take_turn));
-    // Health is asked under load, too: it waits for nobody's turn.
-    let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready));
-    let mut routes = application.merge(health);
     if let Some(cross_origin) = frame::cross_origin(&service.config.cors_origins) {
         routes = routes.layer(cross_origin);
     }
@@ -102,8 +98,6 @@ pub(crate) fn routes(service: &Service) -> Router {
             service.clone(),
             frame::accompany,
         ))
-        // Outermost: whoever refuses, the rest of the body is read.
-        .layer(axum::middleware::map_request(drain::accept))
         .with_state(service.clone())
 }
 
