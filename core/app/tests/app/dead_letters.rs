@@ -11,16 +11,12 @@ use relata_app::{
     plugins::{InstallOptions, plugin_disable, plugin_enable, plugin_install, plugin_plan},
 };
 use relata_host::Grants;
-use relata_store::{
-    Find, Lock,
-    filter::{Deleted, Filter},
-    log::Change,
-};
+use relata_store::log::Change;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    fixture::{administrator, create, issues, nobody},
+    fixture::{administrator, all, create, issues, nobody},
     guest::membership,
 };
 
@@ -76,24 +72,7 @@ async fn letters(workspace: &Workspace, caller: &Caller, count: usize) -> Vec<De
 }
 
 async fn passages(workspace: &Workspace) -> usize {
-    workspace
-        .transact(&nobody(), |unit| {
-            Box::pin(async move {
-                let catalogue = unit.catalogue().clone();
-                let (object, _) = catalogue.object_named("tierPassage").unwrap();
-                let find = Find {
-                    object,
-                    filter: Filter::And(Vec::new()),
-                    order: Vec::new(),
-                    limit: None,
-                    deleted: Deleted::Exclude,
-                    lock: Lock::None,
-                };
-                Ok(unit.transaction().find(&catalogue, &find).await?.len())
-            })
-        })
-        .await
-        .unwrap()
+    all(workspace, "tierPassage").await.len()
 }
 
 async fn a_dead_letter_is_delivered_once_more(workspace: Workspace) {

@@ -11,7 +11,11 @@ use relata_app::{
 };
 use relata_catalog::{ObjectIndex, Value};
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
-use relata_store::{DatabaseOptions, Lock, Record, read::CursorKey};
+use relata_store::{
+    DatabaseOptions, Find, Lock, Record,
+    filter::{Deleted, Filter},
+    read::CursorKey,
+};
 use serde_json::{Map, Value as Json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -147,6 +151,26 @@ pub(crate) fn nobody() -> Caller {
 
 fn index(unit: &Unit, object: &str) -> ObjectIndex {
     unit.catalogue().object_named(object).unwrap().0
+}
+
+/// All records of an object outside the trash.
+pub(crate) async fn all(workspace: &Workspace, object: &'static str) -> Vec<Record> {
+    workspace
+        .transact(&nobody(), move |unit| {
+            Box::pin(async move {
+                let find = Find {
+                    object: index(&unit, object),
+                    filter: Filter::And(Vec::new()),
+                    order: Vec::new(),
+                    limit: None,
+                    deleted: Deleted::Exclude,
+                    lock: Lock::None,
+                };
+                Ok(unit.transaction().find(unit.catalogue(), &find).await?)
+            })
+        })
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn create(

@@ -1,6 +1,6 @@
 //! A plugin from installation to removal, and what it does to records meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use relata_app::{
     AppError, Caller, Workspace, operations,
@@ -10,16 +10,12 @@ use relata_app::{
     },
 };
 use relata_catalog::{Catalogue, Value};
-use relata_store::{
-    Find, Lock,
-    filter::{Deleted, Filter},
-};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
     fixture::{
-        administrator, create, create_as, create_many, delete, issues, nobody, update, value,
+        administrator, all, create, create_as, create_many, delete, issues, nobody, update, value,
     },
     guest::{membership, membership_with},
 };
@@ -329,28 +325,11 @@ async fn after_hooks_are_delivered(workspace: Workspace) {
 async fn eventually(workspace: &Workspace, count: usize) -> Vec<Vec<Value>> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
-        let found = workspace
-            .transact(&nobody(), |unit| {
-                Box::pin(async move {
-                    let catalogue = Arc::clone(unit.catalogue());
-                    let (object, _) = catalogue.object_named("tierPassage").unwrap();
-                    let find = Find {
-                        object,
-                        filter: Filter::And(Vec::new()),
-                        order: Vec::new(),
-                        limit: None,
-                        deleted: Deleted::Exclude,
-                        lock: Lock::None,
-                    };
-                    let records = unit.transaction().find(&catalogue, &find).await?;
-                    Ok(records
-                        .into_iter()
-                        .map(|record| record.values)
-                        .collect::<Vec<_>>())
-                })
-            })
+        let found: Vec<Vec<Value>> = all(workspace, "tierPassage")
             .await
-            .unwrap();
+            .into_iter()
+            .map(|record| record.values)
+            .collect();
         if found.len() >= count {
             return found;
         }

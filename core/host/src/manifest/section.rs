@@ -241,16 +241,6 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// Levenshtein's distance, in characters. Names are short: the manifest's own size bounds this.
 fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, left_character) in left.chars().take(80).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right_character) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(left_character != *right_character);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
+    let left: String = left.chars().take(80).collect();
+    strsim::levenshtein(&left, right)
 }

@@ -291,29 +291,13 @@ fn unknown_key(figment: &Figment, path: &str, hint: &str) -> String {
 fn nearest(key: &str, known: &[&str]) -> String {
     known
         .iter()
-        .map(|known| (distance(key, known), known))
+        .map(|known| (strsim::levenshtein(key, known), known))
         .min()
         .filter(|(distance, _)| *distance <= 3)
         .map_or_else(
             || "`relata settings` prints those that there are".to_owned(),
             |(_, known)| format!("did you mean {known}?"),
         )
-}
-
-/// Number of single-character edits between two names (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, left) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, right) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 fn check_together(figment: &Figment, config: &Config, mistakes: &mut Vec<String>) {

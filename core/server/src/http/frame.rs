@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -118,20 +118,26 @@ fn report(figures: &Figures, route: &str, status: StatusCode, began: Instant) {
 
 /// What is counted of requests. Handles are kept: to look one up by its labels costs more than
 /// to count.
-#[derive(Default)]
 pub(super) struct Figures {
     /// By status, then by route: a handful of each.
     of_routes: RwLock<HashMap<StatusCode, HashMap<Box<str>, OfRoute>>>,
-    in_flight: OnceLock<metrics::Gauge>,
+    in_flight: metrics::Gauge,
 }
 
-#[derive(Clone)]
 struct OfRoute {
     requests: metrics::Counter,
     durations: metrics::Histogram,
 }
 
 impl Figures {
+    /// After the figures' receiver has been started, if it is at all.
+    pub(super) fn new() -> Self {
+        Self {
+            of_routes: RwLock::default(),
+            in_flight: metrics::gauge!("http_requests_in_flight"),
+        }
+    }
+
     fn count(&self, route: &str, status: StatusCode, took: Duration) {
         {
             let known = self
@@ -163,11 +169,6 @@ impl Figures {
             .entry(status)
             .or_default()
             .insert(route.into(), of_route);
-    }
-
-    fn in_flight(&self) -> &metrics::Gauge {
-        self.in_flight
-            .get_or_init(|| metrics::gauge!("http_requests_in_flight"))
     }
 }
 
@@ -240,7 +241,7 @@ struct InFlight<'a>(&'a metrics::Gauge);
 
 impl<'a> InFlight<'a> {
     fn begin(figures: &'a Figures) -> Self {
-        let gauge = figures.in_flight();
+        let gauge = &figures.in_flight;
         gauge.increment(1.0);
         Self(gauge)
     }

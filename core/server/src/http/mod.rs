@@ -67,7 +67,7 @@ impl Service {
             waiting: Arc::new(Semaphore::new(config.requests_waiting)),
             is_ending: AtomicBool::new(false),
             hosts: frame::AllowedHosts::of(&config),
-            figures: frame::Figures::default(),
+            figures: frame::Figures::new(),
             workspace,
             config,
         }))

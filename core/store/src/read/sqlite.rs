@@ -29,7 +29,7 @@ use crate::StoreError;
 use self::here::Here;
 pub(crate) use self::here::Pace;
 
-/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+/// Steps of SQLite's machine between two looks at the clock: about ten microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 2_000;
 
 /// How much longer than its deadline an answer is waited for.
@@ -165,11 +165,15 @@ fn serve(connection: &Connection, queue: &flume::Receiver<Message>, options: &Re
             )
         }))
         .unwrap_or_else(|_| Err(StoreError::Database("a reader has panicked".into())));
-        if !connection.is_autocommit() {
-            // Ends the snapshot of a request that failed on the way; reading undoes nothing.
-            let _ = connection.execute_batch("ROLLBACK");
-        }
+        end_snapshot(connection);
         let _ = job.answer.send(result);
+    }
+}
+
+/// Ends the snapshot of a request that failed on the way; reading undoes nothing.
+fn end_snapshot(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Asked, answer, connect};
+use super::{Asked, answer, connect, end_snapshot};
 use crate::StoreError;
 use crate::read::Directory;
 use crate::read::reader::ReaderOptions;
@@ -103,10 +103,7 @@ impl Here {
         let connection = self.lock().pop()?;
         let began = Instant::now();
         let result = answer(&connection, reads, directory, began + self.longest, options);
-        if !connection.is_autocommit() {
-            // Ends the snapshot of a request that failed on the way; reading undoes nothing.
-            let _ = connection.execute_batch("ROLLBACK");
-        }
+        end_snapshot(&connection);
         if !self.closed.load(Ordering::Acquire) {
             self.lock().push(connection);
         }
