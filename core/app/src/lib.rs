@@ -15,11 +15,14 @@ mod workspace;
 
 pub mod catalogue;
 pub mod dead_letters;
+pub mod documents;
+pub mod idempotency;
 pub mod imports;
 pub mod operations;
 pub mod outbox;
 pub mod plugins;
 pub mod records;
+pub mod retention;
 pub mod sample;
 pub mod tokens;
 pub mod uploads;

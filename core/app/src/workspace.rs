@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use crate::{
     AppError, Caller, Directory, State, catalogue, outbox,
     plugins::{self, Installed, Plugins, Status},
+    retention,
     state::People,
     tokens::TokenCache,
 };
@@ -39,6 +40,8 @@ pub struct WorkspaceOptions {
     pub plugin_faults_max: u32,
     /// How the outbox is delivered.
     pub delivery: outbox::DeliveryOptions,
+    /// How long things stay that nobody needs any more.
+    pub retention: retention::RetentionOptions,
 }
 
 impl WorkspaceOptions {
@@ -54,6 +57,7 @@ impl WorkspaceOptions {
             poll: Duration::from_secs(1),
             plugin_faults_max: 10,
             delivery: outbox::DeliveryOptions::default(),
+            retention: retention::RetentionOptions::default(),
         }
     }
 }
@@ -155,6 +159,7 @@ impl Workspace {
             workspace.upgrade_standard().await?;
             workspace.spawn(follow(workspace.clone()));
             workspace.spawn(outbox::pump(workspace.clone()));
+            workspace.spawn(retention::keep_house(workspace.clone()));
         }
         Ok(workspace)
     }

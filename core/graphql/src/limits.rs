@@ -25,7 +25,8 @@ pub struct RecordsLimits {
     pub order_terms_max: usize,
     /// Relations that one term follows.
     pub order_depth_max: usize,
-    /// Memory of cached documents and plans, in bytes, roughly.
+    /// Memory of cached documents and plans, in bytes, roughly. Texts of documents that are named
+    /// by their hashes have a quarter as much beside it.
     pub cache_bytes_max: u64,
 }
 

@@ -154,6 +154,8 @@ pub(crate) struct Planner<'v> {
     pub(crate) schema: &'v RecordSchema,
     pub(crate) backend: Backend,
     pub(crate) limits: &'v RecordsLimits,
+    /// Whether the schema is told.
+    pub(crate) introspection: bool,
     pub(crate) coerce: &'v relata_catalog::CoerceContext,
     /// Language of labels that are written into the plan.
     pub(crate) locale: &'v str,
@@ -211,8 +213,8 @@ impl<'v> Planner<'v> {
     ) -> Result<Root, NoPlan> {
         let (step, nullable) = match field.name() {
             "__typename" => (Step::Literal(quoted(type_name)), false),
-            "__schema" => (self.introspection(field), false),
-            "__type" => (self.introspection(field), true),
+            "__schema" => (self.introspection(draft, field), false),
+            "__type" => (self.introspection(draft, field), true),
             "viewer" if type_name == "Query" => {
                 (Step::Viewer(pick::viewer(draft, &field.sets)), false)
             }
@@ -407,7 +409,14 @@ impl<'v> Planner<'v> {
     }
 
     /// The field alone, in a document of its own.
-    fn introspection(&self, field: &Selected<'v>) -> Step {
+    fn introspection(&self, draft: &mut Draft<'_, 'v>, field: &Selected<'v>) -> Step {
+        if !self.introspection {
+            draft.issue(Issue::new(
+                "INTROSPECTION_OFF",
+                "the schema is not shown here (setting introspection)",
+            ));
+            return Step::Literal("null".to_owned());
+        }
         let mut alone = field.field.clone();
         alone.selection_set.node = SelectionSet {
             items: field

@@ -61,6 +61,7 @@ impl RecordSchema {
     pub(crate) fn build(
         catalogue: &Catalogue,
         plugin_operations: &[PluginOperation],
+        suggestions: bool,
     ) -> Result<Self, SchemaError> {
         let names = Names::of(catalogue);
         let mut writer = SchemaWriter::default();
@@ -74,7 +75,8 @@ impl RecordSchema {
             );
         }
         let operations = operations::write(&mut writer, plugin_operations);
-        let (schema, inputs, has_mutations) = writer.finish(vec![Box::new(ValidateOnly)])?;
+        let (schema, inputs, has_mutations) =
+            writer.finish(vec![Box::new(ValidateOnly)], suggestions)?;
         Ok(Self {
             schema,
             inputs,

@@ -1,7 +1,7 @@
 //! A fresh workspace with the records endpoint in front of it.
 
 use relata_app::{Caller, UserInfo, Workspace, WorkspaceOptions};
-use relata_graphql::{GraphqlRequest, Outcome, Records, RecordsLimits, RequestContext};
+use relata_graphql::{GraphqlRequest, Outcome, Records, RequestContext};
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{DatabaseOptions, read::CursorKey};
 use serde_json::{Value as Json, json};
@@ -113,7 +113,7 @@ pub(crate) struct Client {
 impl Client {
     fn of(workspace: Workspace) -> Self {
         Self {
-            records: Records::with_limits(workspace.clone(), RecordsLimits::default()),
+            records: Records::new(workspace.clone()),
             workspace,
             caller: Caller::user(UserInfo {
                 id: Uuid::from_u128(0x0190_163d_8694_739b_aea5_966c_26f8_ad91),
@@ -132,7 +132,7 @@ impl Client {
             .records
             .execute(
                 GraphqlRequest {
-                    query: query.to_owned(),
+                    query: Some(query.to_owned()),
                     variables: variables.as_object().cloned().unwrap_or_default(),
                     ..GraphqlRequest::default()
                 },

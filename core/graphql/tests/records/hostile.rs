@@ -1,7 +1,8 @@
 //! Documents that mean harm: a clear error, and a server that goes on.
 
 use relata_graphql::{
-    Accepts, GraphqlRequest, Outcome, Records, RecordsLimits, RequestContext, guard::DocumentLimits,
+    Accepts, GraphqlRequest, Outcome, Records, RecordsLimits, RecordsOptions, RequestContext,
+    guard::DocumentLimits,
 };
 use serde_json::json;
 
@@ -107,7 +108,7 @@ async fn a_get_does_not_write() {
         .records
         .execute(
             GraphqlRequest {
-                query: "mutation { createCompany(data: {name: \"x\"}) { id } }".to_owned(),
+                query: Some("mutation { createCompany(data: {name: \"x\"}) { id } }".to_owned()),
                 accepts: Accepts::QueryOnly,
                 ..GraphqlRequest::default()
             },
@@ -139,7 +140,11 @@ async fn the_highest_depths_fit_the_stack() {
         filter_depth_max: RecordsLimits::FILTER_DEPTH_HIGHEST,
         ..RecordsLimits::default()
     };
-    client.records = Records::with_limits(client.workspace.clone(), limits);
+    let options = RecordsOptions {
+        limits,
+        ..RecordsOptions::default()
+    };
+    client.records = Records::with_options(client.workspace.clone(), options);
     let wrapped = |open: &str, inner: &str, close: &str, times: usize| {
         format!("{}{inner}{}", open.repeat(times), close.repeat(times))
     };

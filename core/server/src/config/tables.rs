@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use relata_app::outbox::DeliveryOptions;
+use relata_app::retention::RetentionOptions;
 use relata_graphql::{RecordsLimits, guard::DocumentLimits};
 use relata_host::Limits as PluginLimits;
 
@@ -362,11 +363,6 @@ impl Table for DeliveryOptions {
         batch_entries: Count 1..=10_000;
         /// A transaction that has held its turn for this long begins no further entry.
         batch_time: Time 1..=SECOND;
-        /// How long entries are kept after everybody has got them.
-        kept: Time SECOND..=365 * DAY;
-        /// How long tables and columns of removed elements stay, for an undo and for requests of
-        /// older revisions.
-        parked: Time MINUTE..=3_650 * DAY;
     };
 
     fn contradictions(&self) -> BTreeMap<&'static str, String> {
@@ -383,6 +379,24 @@ impl Table for DeliveryOptions {
         }
         wrong
     }
+}
+
+impl Table for RetentionOptions {
+    const LIMITS: &'static [Limit<Self>] = limits! { Self:
+        /// Records in the trash, before they are removed for good.
+        trash: Time SECOND..=36_500 * DAY;
+        /// Tables and columns of removed elements: for an undo, and for requests of older
+        /// revisions.
+        parked: Time MINUTE..=3_650 * DAY;
+        /// Entries of the outbox after everybody has got them.
+        outbox: Time SECOND..=365 * DAY;
+        /// Answers to requests with an `Idempotency-Key`.
+        answers: Time SECOND..=365 * DAY;
+        /// Bytes of such an answer.
+        answer_bytes_max: Size KIB..=64 * MIB;
+        /// How often is looked for what may go; in the trash, ten times less often.
+        look_every: Time SECOND..=DAY;
+    };
 }
 
 #[cfg(test)]
@@ -429,5 +443,6 @@ mod tests {
         check::<RecordsLimits>();
         check::<DocumentLimits>();
         check::<DeliveryOptions>();
+        check::<RetentionOptions>();
     }
 }
