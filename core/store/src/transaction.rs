@@ -14,12 +14,13 @@ use sea_orm::{
 use crate::database::{Access, Backend, Database, Turn};
 use crate::error::StoreError;
 use crate::observe::Observed;
+use crate::turns::Member;
 
 /// A transaction. Methods take `&self`, so that it can stand behind an `Arc`; statements run one
 /// after the other. Rolls back when dropped.
 pub struct Transaction {
     /// Present until committed, rolled back or dropped.
-    inner: Option<DatabaseTransaction>,
+    inner: Option<Inner>,
     database: Database,
     access: Access,
     /// See [`Observed::running`].
@@ -36,6 +37,22 @@ impl std::fmt::Debug for Transaction {
     }
 }
 
+/// The database's transaction.
+pub(crate) enum Inner {
+    Own(DatabaseTransaction),
+    /// `SQLite`'s writer: others may share its commit.
+    Shared(Member),
+}
+
+impl Inner {
+    fn connection(&self) -> &DatabaseTransaction {
+        match self {
+            Self::Own(transaction) => transaction,
+            Self::Shared(member) => member.transaction(),
+        }
+    }
+}
+
 /// A place in a transaction to come back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Savepoint {
@@ -45,7 +62,7 @@ pub struct Savepoint {
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: DatabaseTransaction, database: Database, access: Access) -> Self {
+    pub(crate) fn new(inner: Inner, database: Database, access: Access) -> Self {
         Self {
             inner: Some(inner),
             database,
@@ -78,7 +95,14 @@ impl Transaction {
             .inner
             .take()
             .expect("present until here: commit consumes");
-        let result = inner.commit().await.map_err(StoreError::from);
+        let result = match inner {
+            Inner::Own(transaction) => transaction.commit().await.map_err(StoreError::from),
+            Inner::Shared(member) => {
+                // Its turn ends here; the commit may be shared with those who have the next ones.
+                self.end_turn();
+                member.commit().await
+            }
+        };
         crate::observe::record("COMMIT", started.elapsed(), self.slow());
         result
     }
@@ -89,9 +113,14 @@ impl Transaction {
             .inner
             .take()
             .expect("present until here: rollback consumes");
-        if let Err(error) = inner.rollback().await {
-            // The connection is broken; the database rolls back by itself.
-            tracing::warn!(%error, "a transaction could not be rolled back by its client");
+        match inner {
+            Inner::Own(transaction) => {
+                if let Err(error) = transaction.rollback().await {
+                    // The connection is broken; the database rolls back by itself.
+                    tracing::warn!(%error, "a transaction could not be rolled back by its client");
+                }
+            }
+            Inner::Shared(member) => member.rollback().await,
         }
     }
 
@@ -194,7 +223,8 @@ impl Transaction {
             connection: self
                 .inner
                 .as_ref()
-                .expect("present until commit and rollback, which consume"),
+                .expect("present until commit and rollback, which consume")
+                .connection(),
             slow: self.slow(),
             running: Some(&self.running),
         }
@@ -244,6 +274,13 @@ impl Transaction {
             .map(|(name, _)| name)
     }
 
+    /// Counts the turn as ended, once.
+    fn end_turn(&mut self) {
+        if std::mem::replace(&mut self.access, Access::Snapshot) == Access::Write {
+            self.database.turn_ended();
+        }
+    }
+
     fn slow(&self) -> std::time::Duration {
         self.database.options().slow_statement
     }
@@ -251,7 +288,7 @@ impl Transaction {
 
 fn lock_mode(turn: Turn) -> &'static str {
     match turn {
-        Turn::First => "ROW SHARE",
+        Turn::First | Turn::Long => "ROW SHARE",
         Turn::Alone => "EXCLUSIVE",
     }
 }
@@ -260,9 +297,7 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let _entered = self.runtime.enter();
         drop(self.inner.take());
-        if self.access == Access::Write {
-            self.database.turn_ended();
-        }
+        self.end_turn();
     }
 }
 
