@@ -119,6 +119,8 @@ pub struct Turns {
     pub held: usize,
     /// Have had it since the database was opened.
     pub taken: u64,
+    /// `SQLite`: commits since then. Several of those who had a turn may share one.
+    pub commits: u64,
 }
 
 #[derive(Default)]
@@ -291,6 +293,10 @@ impl Database {
             waiting: turns.waiting.load(Ordering::Relaxed),
             held: turns.held.load(Ordering::Relaxed),
             taken: turns.taken.load(Ordering::Relaxed),
+            commits: match &self.shared.writer {
+                Some(Writers::Sqlite(writer)) => writer.commits(),
+                _ => 0,
+            },
         }
     }
 

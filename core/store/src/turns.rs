@@ -12,7 +12,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 use std::time::{Duration, Instant};
 
@@ -44,12 +44,14 @@ pub(crate) struct Writer {
     turn: Arc<Semaphore>,
     /// Who has asked for a turn and not begun. A task that will commit a group is not among them.
     waiting: Arc<AtomicUsize>,
+    commits: Arc<AtomicU64>,
     /// Only who has the turn changes it.
     group: Mutex<Option<Group>>,
 }
 
 /// A transaction that has been handed on.
 struct Group {
+    commits: Arc<AtomicU64>,
     transaction: Arc<DatabaseTransaction>,
     begun: Instant,
     /// Who has done their part and waits for the commit.
@@ -63,13 +65,19 @@ struct Group {
 /// A place in a transaction that may be shared. Dropped, it takes back what was done in it.
 pub(crate) struct Member {
     writer: Arc<Writer>,
-    transaction: Arc<DatabaseTransaction>,
     turn: Turn,
     /// Taken by the end, whichever it is.
-    permit: Option<OwnedSemaphorePermit>,
+    held: Option<Held>,
     /// Nobody was there before it: there is no savepoint, all of the transaction is its own.
     is_first: bool,
     runtime: tokio::runtime::Handle,
+}
+
+/// Declared in the order in which they must go: who has the next turn finds the transaction in
+/// nobody else's hands.
+struct Held {
+    transaction: Arc<DatabaseTransaction>,
+    _permit: OwnedSemaphorePermit,
 }
 
 const MARK: &str = "SAVEPOINT member";
@@ -87,6 +95,7 @@ impl Writer {
             limits,
             turn: Arc::new(Semaphore::new(1)),
             waiting,
+            commits: Arc::default(),
             group: Mutex::new(None),
         })
     }
@@ -95,12 +104,17 @@ impl Writer {
         &self.connection
     }
 
+    /// How many there were.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
     /// Waits for the turn and begins. Who comes [`Turn::Alone`] or [`Turn::Long`] shares no
     /// commit: a group that has formed is committed before.
     pub(crate) async fn begin(self: &Arc<Self>, turn: Turn) -> Result<Member, StoreError> {
         let permit = self.permit().await?;
         if turn != Turn::First
-            && let Some(group) = self.group().take()
+            && let Some(group) = self.take_group()
         {
             group.commit().await;
         }
@@ -113,7 +127,9 @@ impl Writer {
                 if let Err(error) = transaction.execute_unprepared(mark).await {
                     // It is lost, with all that was done in it.
                     self.give_up(&error.into());
-                    return Err(StoreError::Retryable("a shared transaction was lost".into()));
+                    return Err(StoreError::Retryable(
+                        "a shared transaction was lost".into(),
+                    ));
                 }
                 (transaction, false)
             }
@@ -130,9 +146,11 @@ impl Writer {
         };
         Ok(Member {
             writer: Arc::clone(self),
-            transaction,
             turn,
-            permit: Some(permit),
+            held: Some(Held {
+                transaction,
+                _permit: permit,
+            }),
             is_first,
             runtime: tokio::runtime::Handle::current(),
         })
@@ -150,9 +168,13 @@ impl Writer {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn take_group(&self) -> Option<Group> {
+        self.group().take()
+    }
+
     /// The transaction is lost: nothing that its members did will be there.
     fn give_up(&self, error: &StoreError) {
-        let Some(group) = self.group().take() else {
+        let Some(group) = self.take_group() else {
             return;
         };
         tracing::error!(%error, members = group.members.len(), "a shared transaction was lost");
@@ -164,8 +186,7 @@ impl Writer {
         let writer = Arc::clone(self);
         tokio::spawn(async move {
             let permit = Arc::clone(&writer.turn).acquire_owned().await;
-            let group = writer.group().take();
-            if let Some(group) = group {
+            if let Some(group) = writer.take_group() {
                 group.commit().await;
             }
             drop(permit);
@@ -180,6 +201,7 @@ impl Group {
             Some(transaction) => transaction.commit().await.map_err(StoreError::from),
             None => Err(StoreError::Abandoned),
         };
+        self.commits.fetch_add(1, Ordering::Relaxed);
         match (done, self.members) {
             (Err(error), mut members) if members.len() == 1 => {
                 if let Some(only) = members.pop() {
@@ -206,24 +228,33 @@ impl Group {
 fn tell(members: Vec<oneshot::Sender<Result<(), StoreError>>>, done: &Result<(), ()>) {
     for member in members {
         // One that has given up waiting is told nothing.
-        let _ = member.send(
-            done.map_err(|()| StoreError::Retryable("a shared commit failed".into())),
-        );
+        let _ =
+            member.send(done.map_err(|()| StoreError::Retryable("a shared commit failed".into())));
     }
 }
 
 impl Member {
     pub(crate) fn transaction(&self) -> &DatabaseTransaction {
-        &self.transaction
+        let held = self.held.as_ref();
+        &held
+            .expect("present until the end, which consumes")
+            .transaction
     }
 
     /// Makes everything durable: at once, or together with those who are waiting to write.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         let (sender, receiver) = oneshot::channel();
         let writer = Arc::clone(&self.writer);
-        let permit = self.permit.take();
-        let mut group = writer.group().take().unwrap_or_else(|| Group {
-            transaction: Arc::clone(&self.transaction),
+        let Some(Held {
+            transaction,
+            _permit: permit,
+        }) = self.held.take()
+        else {
+            return Err(StoreError::Abandoned);
+        };
+        let mut group = writer.take_group().unwrap_or_else(|| Group {
+            commits: Arc::clone(&writer.commits),
+            transaction: Arc::clone(&transaction),
             begun: Instant::now(),
             members: Vec::new(),
             is_awaited: false,
@@ -231,8 +262,8 @@ impl Member {
         });
         group.members.push(sender);
         group.is_marked = !self.is_first;
+        drop(transaction);
         let turn = self.turn;
-        drop(self);
         let goes_on = turn == Turn::First
             && writer.waiting.load(Ordering::Relaxed) > 0
             && group.members.len() < writer.limits.members
@@ -255,47 +286,243 @@ impl Member {
 
     /// Takes back what was done.
     pub(crate) async fn rollback(mut self) {
-        if let Some(permit) = self.permit.take() {
-            take_back(Arc::clone(&self.writer), self.release(), permit).await;
+        if let Some(held) = self.held.take() {
+            take_back(&self.writer, held, self.is_first).await;
         }
     }
-
-    /// The shared transaction; its own ends by being dropped.
-    fn release(&mut self) -> Option<Arc<DatabaseTransaction>> {
-        (!self.is_first).then(|| Arc::clone(&self.transaction))
-    }
-}
-
-async fn take_back(
-    writer: Arc<Writer>,
-    shared: Option<Arc<DatabaseTransaction>>,
-    permit: OwnedSemaphorePermit,
-) {
-    if let Some(transaction) = shared {
-        let taken_back = transaction.execute_unprepared(TAKE_BACK).await;
-        drop(transaction);
-        match taken_back {
-            Ok(_) => {
-                if let Some(group) = writer.group().as_mut() {
-                    group.is_marked = false;
-                }
-            }
-            Err(error) => writer.give_up(&error.into()),
-        }
-    }
-    drop(permit);
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let Some(permit) = self.permit.take() else {
+        let Some(held) = self.held.take() else {
             return;
         };
-        let shared = self.release();
-        let writer = Arc::clone(&self.writer);
-        // Whose own it was, it is rolled back by its connection, which nobody gets before.
-        if shared.is_some() {
-            self.runtime.spawn(take_back(writer, shared, permit));
+        let (writer, is_first) = (Arc::clone(&self.writer), self.is_first);
+        self.runtime
+            .spawn(async move { take_back(&writer, held, is_first).await });
+    }
+}
+
+/// Whose own it was, it is rolled back by being dropped: the connection does so before anybody
+/// gets it.
+async fn take_back(writer: &Writer, held: Held, is_first: bool) {
+    if is_first {
+        return;
+    }
+    match held.transaction.execute_unprepared(TAKE_BACK).await {
+        Ok(_) => {
+            if let Some(group) = writer.group().as_mut() {
+                group.is_marked = false;
+            }
         }
+        Err(error) => writer.give_up(&error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use futures_util::future::join_all;
+
+    use crate::database::{Database, DatabaseOptions, Turn};
+    use crate::error::StoreError;
+
+    struct Place {
+        _folder: tempfile::TempDir,
+        database: Database,
+    }
+
+    async fn place() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
+        let database = Database::open(&DatabaseOptions {
+            // However slow the machine: groups form as long as somebody waits.
+            group_age_max: std::time::Duration::from_secs(60),
+            ..DatabaseOptions::new(url)
+        })
+        .await
+        .unwrap();
+        let transaction = database.begin(Turn::Alone).await.unwrap();
+        transaction
+            .execute_text(
+                "CREATE TABLE target (id INTEGER PRIMARY KEY);
+                 CREATE TABLE row (id INTEGER PRIMARY KEY, target INTEGER
+                     REFERENCES target (id) DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        Place {
+            _folder: folder,
+            database,
+        }
+    }
+
+    impl Place {
+        async fn insert(&self, turn: Turn, id: usize) -> Result<(), StoreError> {
+            let transaction = self.database.begin(turn).await?;
+            transaction
+                .execute_text(&format!("INSERT INTO row (id) VALUES ({id})"))
+                .await?;
+            transaction.commit().await
+        }
+
+        /// As a reader on another connection sees them.
+        async fn rows(&self) -> Vec<i64> {
+            let snapshot = self.database.snapshot().await.unwrap();
+            let rows = snapshot
+                .query_all(snapshot.statement("SELECT id FROM row ORDER BY id", Vec::new()))
+                .await
+                .unwrap();
+            rows.iter()
+                .map(|row| row.try_get_by_index(0).unwrap())
+                .collect()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_waits_shares_a_commit() {
+        let place = place().await;
+        let before = place.database.turns();
+        let done = join_all((0..100).map(|id| place.insert(Turn::First, id))).await;
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+        assert_eq!(place.rows().await, (0..100).collect::<Vec<i64>>());
+        let after = place.database.turns();
+        assert_eq!(after.taken - before.taken, 100);
+        assert_eq!((after.held, after.waiting), (0, 0));
+        let commits = after.commits - before.commits;
+        assert!(commits <= 10, "{commits} commits for 100 writers");
+        // Nobody waits: each has its own, at once.
+        for id in 100..103 {
+            place.insert(Turn::First, id).await.unwrap();
+        }
+        assert_eq!(place.database.turns().commits - after.commits, 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_fails_takes_back_its_own_alone() {
+        let place = place().await;
+        let done = join_all((0..60).map(|id| {
+            let place = &place;
+            async move {
+                match id % 3 {
+                    0 => place.insert(Turn::First, id).await,
+                    1 => {
+                        let transaction = place.database.begin(Turn::First).await?;
+                        let insert = format!("INSERT INTO row (id) VALUES ({id})");
+                        transaction.execute_text(&insert).await?;
+                        // The same once more: it fails, and the transaction is dropped.
+                        transaction.execute_text(&insert).await?;
+                        transaction.commit().await
+                    }
+                    _ => {
+                        let transaction = place.database.begin(Turn::First).await?;
+                        let insert = format!("INSERT INTO row (id) VALUES ({id})");
+                        transaction.execute_text(&insert).await?;
+                        transaction.rollback().await;
+                        Ok(())
+                    }
+                }
+            }
+        }))
+        .await;
+        for (id, done) in done.iter().enumerate() {
+            assert_eq!(done.is_ok(), id % 3 != 1, "{id}: {done:?}");
+        }
+        let kept: Vec<i64> = (0..60).filter(|id| id % 3 == 0).collect();
+        assert_eq!(place.rows().await, kept);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_long_turn_keeps_nobody_waiting() {
+        let place = std::sync::Arc::new(place().await);
+        let first = place.database.begin(Turn::First).await.unwrap();
+        first
+            .execute_text("INSERT INTO row (id) VALUES (1)")
+            .await
+            .unwrap();
+        let long = {
+            let place = place.clone();
+            tokio::spawn(async move { place.database.begin(Turn::Long).await.unwrap() })
+        };
+        while place.database.turns().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        // It is acknowledged while the long one still runs.
+        first.commit().await.unwrap();
+        let long = long.await.unwrap();
+        assert_eq!(place.rows().await, [1]);
+        long.execute_text("INSERT INTO row (id) VALUES (2)")
+            .await
+            .unwrap();
+        long.commit().await.unwrap();
+        assert_eq!(place.rows().await, [1, 2]);
+    }
+
+    /// A waiting client goes away after a group has formed in front of it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_group_is_committed_although_nobody_comes_next() {
+        let place = std::sync::Arc::new(place().await);
+        let first = place.database.begin(Turn::First).await.unwrap();
+        let next = {
+            let place = place.clone();
+            tokio::spawn(async move {
+                let _transaction = place.database.begin(Turn::First).await;
+                std::future::pending::<()>().await;
+            })
+        };
+        while place.database.turns().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        first
+            .execute_text("INSERT INTO row (id) VALUES (1)")
+            .await
+            .unwrap();
+        let committed = tokio::spawn(first.commit());
+        while place.database.turns().waiting > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            place.rows().await,
+            [] as [i64; 0],
+            "not before it is durable"
+        );
+        next.abort();
+        committed.await.unwrap().unwrap();
+        assert_eq!(place.rows().await, [1]);
+    }
+
+    /// What is checked at the commit fails for all who share it; then each tries alone, and only
+    /// one has a mistake.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_failed_commit_is_tried_by_each_alone() {
+        let place = place().await;
+        let done = join_all((0..20).map(|id| {
+            let place = &place;
+            async move {
+                let target = if id == 7 { "99" } else { "NULL" };
+                let mut turn = Turn::First;
+                loop {
+                    let transaction = place.database.begin(turn).await?;
+                    transaction
+                        .execute_text(&format!("INSERT INTO row VALUES ({id}, {target})"))
+                        .await?;
+                    match transaction.commit().await {
+                        Err(StoreError::Retryable(_)) => turn = Turn::Alone,
+                        done => return done,
+                    }
+                }
+            }
+        }))
+        .await;
+        for (id, done) in done.iter().enumerate() {
+            match (id, done) {
+                (7, Err(StoreError::Referenced)) => {}
+                (7, other) => panic!("{other:?}"),
+                (_, done) => assert!(done.is_ok(), "{id}: {done:?}"),
+            }
+        }
+        assert_eq!(place.rows().await.len(), 19);
     }
 }
