@@ -89,7 +89,7 @@ async fn prune(workspace: &Workspace) -> Result<(), AppError> {
     };
     let retention = &workspace.options().retention;
     let now = crate::clock::now_micros();
-    let transaction = workspace.database().begin(Turn::First).await?;
+    let transaction = workspace.database().begin(Turn::Long).await?;
     let entries = transaction
         .prune_outbox(delivered, now - micros_of(retention.outbox))
         .await?;
@@ -253,7 +253,7 @@ async fn destroy(
 ) -> Result<u64, AppError> {
     let ids: std::sync::Arc<[Uuid]> = ids.into();
     workspace
-        .transact(&Caller::system(), move |unit| {
+        .transact_long(&Caller::system(), move |unit| {
             let ids = std::sync::Arc::clone(&ids);
             Box::pin(async move {
                 let mut removed = 0;

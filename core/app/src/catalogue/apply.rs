@@ -124,7 +124,7 @@ pub(crate) async fn dry_run(
     caller: &Caller,
     proposal: &Proposal<'_>,
 ) -> Result<PlanView, AppError> {
-    let (transaction, state) = workspace.begin(Turn::First).await?;
+    let (transaction, state) = workspace.begin(Turn::Long).await?;
     let planned = plan(&transaction, &state, proposal).await?;
     transaction.rollback().await;
     if let Some(accept) = &proposal.accept {
