@@ -25,6 +25,10 @@ pub struct RecordsLimits {
     pub order_terms_max: usize,
     /// Relations that one term follows.
     pub order_depth_max: usize,
+    /// Records that one mutation is given the data of.
+    pub bulk_rows_max: usize,
+    /// Records that one mutation changes by a condition: they are locked until it ends.
+    pub bulk_records_max: u64,
     /// Memory of cached documents and plans, in bytes, roughly.
     pub cache_bytes_max: u64,
 }
@@ -48,6 +52,8 @@ impl Default for RecordsLimits {
             list_max: 1_000,
             order_terms_max: 8,
             order_depth_max: 3,
+            bulk_rows_max: 1_000,
+            bulk_records_max: 10_000,
             cache_bytes_max: 64 * 1024 * 1024,
         }
     }

@@ -119,7 +119,7 @@ impl Draft {
 }
 
 /// Most issues that one answer carries.
-const ISSUES_MAX: usize = 1_000;
+pub(super) const ISSUES_MAX: usize = 1_000;
 
 /// One error for all problems of all drafts. In a batch each path starts with the draft's
 /// position.

@@ -45,10 +45,22 @@ pub(crate) async fn overlay(
     draft: &mut Draft,
     data: &Map<String, Json>,
 ) -> Result<(), AppError> {
+    overlay_all(unit, object, std::slice::from_mut(draft), data).await
+}
+
+/// The same data put over each draft.
+pub(super) async fn overlay_all(
+    unit: &Unit,
+    object: ObjectIndex,
+    drafts: &mut [Draft],
+    data: &Map<String, Json>,
+) -> Result<(), AppError> {
     let described = unit.catalogue().object(object);
     let mut lookups = Vec::new();
-    read(unit, described, draft, 0, data, &mut lookups);
-    references::resolve(unit, described, std::slice::from_mut(draft), lookups).await
+    for (position, draft) in drafts.iter_mut().enumerate() {
+        read(unit, described, draft, position, data, &mut lookups);
+    }
+    references::resolve(unit, described, drafts, lookups).await
 }
 
 /// Fields that the data names, for the question of who may write them.

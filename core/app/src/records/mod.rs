@@ -4,13 +4,17 @@
 //! Invariant: nobody writes a record past these steps, the platform's own code and plugins
 //! included. Indices of objects and fields are those of [`Unit::state`].
 
+mod bulk;
 mod changes;
 mod draft;
 mod input;
+mod many;
+mod nested;
 mod references;
 mod stages;
 mod trash;
 mod uniques;
+mod upsert;
 mod validate;
 
 use futures_util::future::BoxFuture;
@@ -20,11 +24,18 @@ use serde_json::{Map, Value as Json};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+pub use bulk::{Bulk, BulkMode, RowError, record_create_bulk};
 pub(crate) use changes::value_from_history;
 pub(crate) use draft::Draft;
 pub(crate) use input::overlay;
+pub use many::{
+    Matching, record_delete_where, record_destroy_where, record_restore_where, record_update_where,
+};
+pub use nested::{NESTED_DEPTH_MAX, NESTED_MAX};
 pub use trash::{CASCADE_MAX, record_delete, record_destroy, record_restore};
+use uniques::Taking;
 pub(crate) use uniques::matching;
+pub use upsert::record_upsert_bulk;
 
 use crate::{AppError, access, hooks, transact::Unit};
 
@@ -40,6 +51,9 @@ pub async fn record_create(
     object: ObjectIndex,
     data: &Map<String, Json>,
 ) -> Result<Uuid, AppError> {
+    if nested::is_nested(unit, object, data) {
+        return nested::create(unit, object, data).await;
+    }
     let ids = create(unit, object, &[data], None).await?;
     ids.first()
         .copied()
@@ -56,7 +70,7 @@ pub async fn record_create_many(
     rows: &[Map<String, Json>],
 ) -> Result<Vec<Uuid>, AppError> {
     // A hook may read what an earlier row has written (a balance), so rows go one by one then.
-    let batch = if hooks::watch_writes(unit, object) {
+    let batch = if hooks::watch(unit, object, Change::Create) {
         1
     } else {
         BATCH_ROWS
@@ -81,6 +95,9 @@ pub async fn record_update(
     data: &Map<String, Json>,
     if_version: Option<i64>,
 ) -> Result<(), AppError> {
+    if nested::is_nested(unit, object, data) {
+        return nested::update(unit, object, id, data, if_version).await;
+    }
     let described = unit.catalogue().object(object).clone();
     let fields = input::named(&described, data);
     access::authorise(unit, &described, Change::Update, &fields)?;
@@ -138,23 +155,45 @@ async fn write(
             effects.extend(wanted);
         }
     }
-    validate::check(unit, index, &object, &mut drafts)
-        .instrument(tracing::debug_span!("validate"))
-        .await?;
-    for draft in &mut drafts {
-        stages::gates(unit, &object, draft);
-    }
+    judge(unit, index, &object, &mut drafts, Taking::ByAll).await?;
     verdict(&mut drafts, first_position)?;
-
-    let span = tracing::debug_span!("write", object = %object.key, rows = drafts.len());
-    store(unit, &object, change, &mut drafts)
-        .instrument(span)
-        .await?;
-    changes::record(unit, &object, change, &drafts).await?;
+    let ids = carry_out(unit, &object, change, drafts).await?;
     // Where hooks watch, a batch is one row long: what they cause is that row's.
     hooks::run_effects(unit, effects)
         .await
         .map_err(|error| at_row(0, error))?;
+    Ok(ids)
+}
+
+/// Notes in each draft all that is wrong with it, when hooks are through.
+async fn judge(
+    unit: &Unit,
+    index: ObjectIndex,
+    object: &Object,
+    drafts: &mut [Draft],
+    taking: Taking,
+) -> Result<(), AppError> {
+    for draft in drafts.iter_mut() {
+        validate::required(object, draft);
+        stages::gates(unit, object, draft);
+    }
+    uniques::check(unit, index, object, drafts, taking)
+        .instrument(tracing::debug_span!("validate"))
+        .await
+}
+
+/// Writes drafts that have been judged: rows → history → outbox.
+async fn carry_out(
+    unit: &Unit,
+    object: &Object,
+    change: Change,
+    mut drafts: Vec<Draft>,
+) -> Result<Vec<Uuid>, AppError> {
+    let span = tracing::debug_span!("write", object = %object.key, rows = drafts.len());
+    store(unit, object, change, &mut drafts)
+        .instrument(span)
+        .await?;
+    changes::record(unit, object, change, &drafts).await?;
     Ok(drafts.iter().map(|draft| draft.id).collect())
 }
 

@@ -61,7 +61,7 @@ impl Lookup {
 
 /// Reads a relation's input, without looking into the database.
 pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Input, Issues> {
-    const FORM: &str = "a relation is written as {connect: {id: \"…\"}}, {connect: {<a unique field>: …}} or {disconnect: true}";
+    const FORM: &str = "a relation is written as {connect: {id: \"…\"}}, {connect: {<a unique field>: …}}, {create: {…}} or {disconnect: true}";
     match json {
         Json::Null => Ok(Input::Empty),
         Json::String(id) => parse_id(id).map(|id| Input::To(Target::Id(id))),
@@ -72,9 +72,14 @@ pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Inp
                 .map(|(name, value)| (name.as_str(), value))
             {
                 Some(("disconnect", Json::Bool(true))) => Ok(Input::Empty),
-                Some(("connect", Json::Object(by))) => parse_connect(unit, relation, by)
-                    .map(Input::To)
-                    .map_err(|issues| at("connect", issues)),
+                Some(("connect", Json::Object(by))) => {
+                    let Some((_, target)) = unit.catalogue().object_keyed(&relation.target) else {
+                        return Err(Issue::new("BAD_INPUT", "the relation's target is gone").into());
+                    };
+                    parse_connect(unit, target, by)
+                        .map(Input::To)
+                        .map_err(|issues| at("connect", issues))
+                }
                 _ => Err(Issue::new("BAD_INPUT", FORM).into()),
             }
         }
@@ -82,15 +87,39 @@ pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Inp
     }
 }
 
-fn parse_connect(
+/// The record that is named as in `connect`. Whether one is there by that id is not looked up.
+pub(super) async fn find_one(
     unit: &Unit,
-    relation: &Relation,
-    by: &Map<String, Json>,
-) -> Result<Target, Issues> {
-    let state = unit.state();
-    let Some((_, target)) = state.catalogue.object_keyed(&relation.target) else {
-        return Err(Issue::new("BAD_INPUT", "the relation's target is gone").into());
+    object: ObjectIndex,
+    key: &Json,
+) -> Result<Uuid, AppError> {
+    let described = unit.catalogue().object(object).clone();
+    let target = match key {
+        Json::String(id) => parse_id(id).map(Target::Id),
+        Json::Object(by) => parse_connect(unit, &described, by),
+        _ => Err(Issue::new("BAD_INPUT", "a record is named by {id: \"…\"}").into()),
     };
+    let (by, value) = match target.map_err(AppError::ValidationFailed)? {
+        Target::Id(id) => return Ok(id),
+        Target::Unique(by, value) => (by, value),
+    };
+    let field = described.field(by);
+    let wanted = uniques::compared(&field.kind, &value);
+    uniques::matching(unit, object, by, &[&value])
+        .await?
+        .into_iter()
+        .find(|record| uniques::compared(&field.kind, record.value(by)) == wanted)
+        .map(|record| record.id)
+        .ok_or_else(|| {
+            let shown = relata_catalog::to_json(&field.kind, &value);
+            AppError::NotFound(format!(
+                "there is no {} whose {} is {shown}",
+                described.singular, field.name
+            ))
+        })
+}
+
+fn parse_connect(unit: &Unit, target: &Object, by: &Map<String, Json>) -> Result<Target, Issues> {
     let mut given = by.iter();
     let (Some((name, value)), None) = (given.next(), given.next()) else {
         return Err(Issue::new(
@@ -273,12 +302,15 @@ async fn resolve_keys(
     lookups: Vec<Lookup>,
 ) -> Result<(), AppError> {
     let described = unit.state().catalogue.object(target).clone();
+    // Many drafts may name the same one: an update of many records does.
+    let mut distinct = HashSet::new();
     let values: Vec<&Value> = lookups
         .iter()
         .filter_map(|lookup| match &lookup.target {
             Target::Unique(_, value) => Some(value),
             Target::Id(_) => None,
         })
+        .filter(|value| distinct.insert(uniques::compared(&described.field(by).kind, value)))
         .collect();
     let mut there: HashMap<String, Uuid> = HashMap::new();
     for record in uniques::matching(unit, target, by, &values).await? {

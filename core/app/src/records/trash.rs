@@ -25,9 +25,9 @@ pub const CASCADE_MAX: usize = 10_000;
 const REFERRERS_NAMED_MAX: usize = 20;
 
 /// A record of a set that is deleted, restored or destroyed together.
-struct Member {
-    object: ObjectIndex,
-    record: Record,
+pub(super) struct Member {
+    pub(super) object: ObjectIndex,
+    pub(super) record: Record,
 }
 
 /// Puts a record into the trash, and with it what depends on it by CASCADE. Relations with
@@ -39,18 +39,7 @@ pub async fn record_delete(unit: &Unit, object: ObjectIndex, id: Uuid) -> Result
     let described = unit.catalogue().object(object).clone();
     access::authorise(unit, &described, Change::Delete, &[])?;
     let record = live(unit, &described, id).await?;
-    let members = carried(unit, Member { object, record }, Deleted::Exclude).await?;
-    let emptied = loosened(unit, &members).await?;
-    let effects = hooks_for(unit, Change::Delete, &members).await?;
-    empty(unit, emptied).await?;
-    for member in &members {
-        let record = Record {
-            deleted_at: Some(unit.now()),
-            ..next(unit, &member.record)
-        };
-        put(unit, member, &record, Change::Delete).await?;
-    }
-    hooks::run_effects(unit, effects).await
+    delete(unit, Member { object, record }, &HashSet::new()).await
 }
 
 /// Takes a record out of the trash, and with it what went there together with it by CASCADE.
@@ -71,19 +60,7 @@ pub async fn record_restore(unit: &Unit, object: ObjectIndex, id: Uuid) -> Resul
         }
         None => return Err(absent(&described, id)),
     };
-    let members = carried(unit, Member { object, record }, Deleted::Only).await?;
-    let mut restored = targets_there(unit, &members).await?;
-    let effects = hooks_for(unit, Change::Restore, &members).await?;
-    for (member, values) in members.iter().zip(&mut restored) {
-        unique_again(unit, member).await?;
-        let record = Record {
-            deleted_at: None,
-            values: std::mem::take(values),
-            ..next(unit, &member.record)
-        };
-        put(unit, member, &record, Change::Restore).await?;
-    }
-    hooks::run_effects(unit, effects).await
+    restore(unit, Member { object, record }, &HashSet::new()).await
 }
 
 /// Removes a record for good, from the trash or directly, and with it what depends on it by
@@ -99,8 +76,59 @@ pub async fn record_destroy(unit: &Unit, object: ObjectIndex, id: Uuid) -> Resul
         .get(&described, id, Lock::Update)
         .await?
         .ok_or_else(|| absent(&described, id))?;
-    let members = carried(unit, Member { object, record }, Deleted::Include).await?;
-    let emptied = loosened(unit, &members).await?;
+    destroy(unit, Member { object, record }, &HashSet::new()).await
+}
+
+/// The deletion of one record. `others` go in the same transaction: they hold nobody back.
+pub(super) async fn delete(
+    unit: &Unit,
+    first: Member,
+    others: &HashSet<Uuid>,
+) -> Result<(), AppError> {
+    let members = carried(unit, first, Deleted::Exclude).await?;
+    let emptied = loosened(unit, &members, others).await?;
+    let effects = hooks_for(unit, Change::Delete, &members).await?;
+    empty(unit, emptied).await?;
+    for member in &members {
+        let record = Record {
+            deleted_at: Some(unit.now()),
+            ..next(unit, &member.record)
+        };
+        put(unit, member, &record, Change::Delete).await?;
+    }
+    hooks::run_effects(unit, effects).await
+}
+
+/// The restoration of one record. `others` come back in the same transaction: they may be pointed
+/// at.
+pub(super) async fn restore(
+    unit: &Unit,
+    first: Member,
+    others: &HashSet<Uuid>,
+) -> Result<(), AppError> {
+    let members = carried(unit, first, Deleted::Only).await?;
+    let mut restored = targets_there(unit, &members, others).await?;
+    let effects = hooks_for(unit, Change::Restore, &members).await?;
+    for (member, values) in members.iter().zip(&mut restored) {
+        unique_again(unit, member).await?;
+        let record = Record {
+            deleted_at: None,
+            values: std::mem::take(values),
+            ..next(unit, &member.record)
+        };
+        put(unit, member, &record, Change::Restore).await?;
+    }
+    hooks::run_effects(unit, effects).await
+}
+
+/// The end of one record. `others` go in the same transaction: they hold nobody back.
+pub(super) async fn destroy(
+    unit: &Unit,
+    first: Member,
+    others: &HashSet<Uuid>,
+) -> Result<(), AppError> {
+    let members = carried(unit, first, Deleted::Include).await?;
+    let emptied = loosened(unit, &members, others).await?;
     let effects = hooks_for(unit, Change::Destroy, &members).await?;
     empty(unit, emptied).await?;
     // Those that point go before those that they point at.
@@ -172,9 +200,14 @@ struct Emptied {
 }
 
 /// What the deletion of the set empties; or who forbids it.
-async fn loosened(unit: &Unit, members: &[Member]) -> Result<Vec<Emptied>, AppError> {
+async fn loosened(
+    unit: &Unit,
+    members: &[Member],
+    others: &HashSet<Uuid>,
+) -> Result<Vec<Emptied>, AppError> {
     let catalogue = unit.catalogue().clone();
-    let going: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
+    let mut going: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
+    going.extend(others);
     let mut emptied = Vec::new();
     let mut issues = Issues::default();
     for member in members {
@@ -290,9 +323,14 @@ async fn empty(unit: &Unit, emptied: Vec<Emptied>) -> Result<(), AppError> {
 
 /// Values with which each member comes back: what they must point at has to be there, what they
 /// may point at and is not there becomes empty.
-async fn targets_there(unit: &Unit, members: &[Member]) -> Result<Vec<Vec<Value>>, AppError> {
+async fn targets_there(
+    unit: &Unit,
+    members: &[Member],
+    others: &HashSet<Uuid>,
+) -> Result<Vec<Vec<Value>>, AppError> {
     let catalogue = unit.catalogue().clone();
-    let coming: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
+    let mut coming: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
+    coming.extend(others);
     let mut issues = Issues::default();
     let mut restored = Vec::with_capacity(members.len());
     for member in members {
@@ -348,7 +386,14 @@ async fn unique_again(unit: &Unit, member: &Member) -> Result<(), AppError> {
     let mut draft = Draft::new(&object, member.record.id, member.record.owner);
     draft.values = member.record.values.clone();
     let mut drafts = [draft];
-    uniques::check(unit, member.object, &object, &mut drafts).await?;
+    uniques::check(
+        unit,
+        member.object,
+        &object,
+        &mut drafts,
+        uniques::Taking::ByAll,
+    )
+    .await?;
     super::verdict(&mut drafts, None)
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::Reading;
+use super::{Reading, bulk::BulkJob};
 use crate::plan::pick;
 
 /// A change with its values: everything that a further try needs.
@@ -48,6 +48,7 @@ pub(super) enum Job {
         write: Write,
         read: Option<Reading>,
     },
+    Bulk(Box<BulkJob>),
     Plugin {
         field: String,
         arguments: Map<String, Json>,
@@ -94,6 +95,7 @@ impl Job {
     async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
         match self {
             Self::Known(bytes) => Ok(bytes.clone()),
+            Self::Bulk(job) => job.run(unit).await,
             Self::Plugin {
                 field,
                 arguments,
