@@ -209,6 +209,14 @@ impl AppError {
         )
     }
 
+    /// The plugin that it came from.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        match self {
+            Self::PluginRejected { plugin, .. } | Self::PluginFailed { plugin, .. } => Some(plugin),
+            _ => None,
+        }
+    }
+
     /// Input that can't be read, with one mistake at its root.
     #[must_use]
     pub fn bad_input(message: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -40,7 +40,6 @@ struct Shared {
     coercion: CoerceContext,
     turn: Turn,
     writes: AtomicU64,
-    nested: AtomicUsize,
 }
 
 /// Hooks that led to a write, outermost first.
@@ -138,11 +137,6 @@ impl Unit {
         self.shared.writes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a record that is written inside the data of another, and tells how many there are.
-    pub(crate) fn note_nested(&self) -> usize {
-        self.shared.nested.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
     /// How often something was written so far.
     pub(crate) fn writes(&self) -> u64 {
         self.shared.writes.load(Ordering::Relaxed)
@@ -233,7 +227,6 @@ impl Session {
                 },
                 turn,
                 writes: AtomicU64::new(0),
-                nested: AtomicUsize::new(0),
             }),
         }
     }

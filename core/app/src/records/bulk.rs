@@ -11,8 +11,11 @@ use relata_store::log::Change;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{Taking, carry_out, draft, input, judge, nested, record_create, write};
-use crate::{AppError, access, hooks, transact::Unit};
+use super::{attempt, can_go_together, input, nested, record_create, write};
+use crate::{AppError, access, transact::Unit};
+
+/// Most issues that one answer carries.
+const ISSUES_MAX: usize = 1_000;
 
 /// What becomes of a bulk mutation when some of its rows can't be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +48,7 @@ impl RowError {
     /// What is wrong with the row: at least one issue, with paths that begin with its position.
     #[must_use]
     pub fn issues(&self) -> Issues {
-        let issues = match self.error.issues() {
-            [] => vec![Issue::new(self.error.code(), self.error.message())],
-            issues => issues.to_vec(),
-        };
-        Issues(
-            issues
-                .into_iter()
-                .map(|issue| issue.at(self.index))
-                .collect(),
-        )
+        issues_of(&self.error).under(self.index)
     }
 }
 
@@ -75,11 +69,18 @@ pub async fn record_create_bulk(
         access::authorise(unit, &described, Change::Create, &fields)?;
     }
     let is_nested = |data| nested::is_nested(unit, object, data);
-    let bulk = if hooks::watch(unit, object, Change::Create) || rows.iter().any(is_nested) {
-        one_by_one(unit, object, rows).await?
-    } else {
-        at_once(unit, object, rows, mode).await?
-    };
+    if can_go_together(unit, object, Change::Create) && !rows.iter().any(is_nested) {
+        let rows: Vec<&Map<String, Json>> = rows.iter().collect();
+        let drafts = input::created(unit, object, &rows).await?;
+        return finished(write(unit, object, drafts, mode).await?, mode);
+    }
+    let mut bulk = Bulk::default();
+    for (index, data) in rows.iter().enumerate() {
+        match attempt(unit, record_create(unit, object, data)).await? {
+            Ok(id) => bulk.ids.push(id),
+            Err(error) => bulk.errors.push(RowError { index, error }),
+        }
+    }
     finished(bulk, mode)
 }
 
@@ -96,98 +97,56 @@ pub(super) fn finished(bulk: Bulk, mode: BulkMode) -> Result<Bulk, AppError> {
     ))
 }
 
-async fn at_once(
-    unit: &Unit,
-    object: ObjectIndex,
-    rows: &[Map<String, Json>],
-    mode: BulkMode,
-) -> Result<Bulk, AppError> {
-    let rows: Vec<&Map<String, Json>> = rows.iter().collect();
-    let mut drafts = input::created(unit, object, &rows).await?;
-    if mode == BulkMode::AllOrNone {
-        let ids = write(unit, object, drafts, Some(0)).await?;
-        let errors = Vec::new();
-        return Ok(Bulk { ids, errors });
-    }
-    let described = unit.catalogue().object(object).clone();
-    judge(unit, object, &described, &mut drafts, Taking::ByGood).await?;
-    let mut good = Vec::with_capacity(drafts.len());
-    let mut errors = Vec::new();
-    for (index, mut draft) in drafts.into_iter().enumerate() {
-        let problems = std::mem::take(&mut draft.problems)
-            .into_iter()
-            .map(|(concern, issue)| (None, concern, issue))
-            .collect();
-        match draft::verdict(problems) {
-            Ok(()) => good.push(draft),
-            Err(error) => errors.push(RowError { index, error }),
-        }
-    }
-    let ids = if good.is_empty() {
-        Vec::new()
-    } else {
-        carry_out(unit, &described, Change::Create, good).await?
-    };
-    Ok(Bulk { ids, errors })
-}
-
-async fn one_by_one(
-    unit: &Unit,
-    object: ObjectIndex,
-    rows: &[Map<String, Json>],
-) -> Result<Bulk, AppError> {
-    let transaction = unit.transaction();
-    let mut bulk = Bulk::default();
-    for (index, data) in rows.iter().enumerate() {
-        let savepoint = transaction.savepoint().await?;
-        match record_create(unit, object, data).await {
-            Ok(id) => {
-                transaction.release(savepoint).await?;
-                bulk.ids.push(id);
-            }
-            Err(error) if error.is_about_data() => {
-                transaction.rollback_to(savepoint).await?;
-                bulk.errors.push(RowError { index, error });
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(bulk)
-}
-
-/// The same error with at least one issue, so that it can be told among others.
+/// The same error with at least one issue, so that a path can be put in front of it.
 pub(super) fn with_issue(mut error: AppError) -> AppError {
-    let issue = Issue::new(error.code(), error.message());
+    let issues = issues_of(&error);
     match error.issues_mut() {
-        Some(issues) => {
-            if issues.is_empty() {
-                issues.push(issue);
-            }
+        Some(of_error) => {
+            *of_error = issues;
             error
         }
-        None => AppError::ValidationFailed(issue.into()),
+        None => AppError::ValidationFailed(issues),
+    }
+}
+
+/// What is wrong: at least one issue.
+pub(super) fn issues_of(error: &AppError) -> Issues {
+    match error.issues() {
+        [] => Issue::new(error.code(), error.message()).into(),
+        issues => Issues(issues.to_vec()),
     }
 }
 
 /// One error for several, whose issues say where.
-pub(super) fn together(mut errors: Vec<AppError>) -> AppError {
-    let issues = errors
+pub(super) fn together(errors: Vec<AppError>) -> AppError {
+    let issues = errors.iter().flat_map(|error| issues_of(error).0).collect();
+    combined(errors, Issues(issues))
+}
+
+/// One error with these issues for several errors: of their code, if they have the same.
+pub(super) fn combined(errors: Vec<AppError>, mut issues: Issues) -> AppError {
+    issues.0.truncate(ISSUES_MAX);
+    let codes: BTreeSet<(&str, Option<&str>)> = errors
         .iter()
-        .flat_map(|error| error.issues().iter().cloned())
-        .take(draft::ISSUES_MAX)
+        .map(|error| (error.code(), error.plugin()))
         .collect();
-    let issues = Issues(issues);
-    let codes: BTreeSet<&str> = errors.iter().map(AppError::code).collect();
-    if codes.len() > 1 {
-        return AppError::ValidationFailed(issues);
-    }
-    match errors.pop() {
-        Some(error) if errors.is_empty() => error,
-        Some(AppError::UniqueViolation(_)) => AppError::UniqueViolation(issues),
-        Some(AppError::StageGate(_)) => AppError::StageGate(issues),
-        Some(AppError::PluginRejected { plugin, .. }) => {
-            AppError::PluginRejected { plugin, issues }
-        }
+    let is_one_code = codes.len() == 1;
+    match errors.into_iter().next() {
+        Some(AppError::BadInput { .. }) if is_one_code => AppError::bad_input_issues(issues),
+        Some(AppError::Referenced { message, .. }) if is_one_code => AppError::Referenced {
+            message: match issues.0.len() {
+                0 | 1 => message,
+                several => format!("{message} ({several} relations are in the way)"),
+            },
+            issues,
+        },
+        Some(mut first) if is_one_code => match first.issues_mut() {
+            Some(of_first) => {
+                *of_first = issues;
+                first
+            }
+            None => AppError::ValidationFailed(issues),
+        },
         _ => AppError::ValidationFailed(issues),
     }
 }

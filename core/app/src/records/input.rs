@@ -45,19 +45,19 @@ pub(crate) async fn overlay(
     draft: &mut Draft,
     data: &Map<String, Json>,
 ) -> Result<(), AppError> {
-    overlay_all(unit, object, std::slice::from_mut(draft), data).await
+    overlay_each(unit, object, std::slice::from_mut(draft), &[data]).await
 }
 
-/// The same data put over each draft.
-pub(super) async fn overlay_all(
+/// Data put over each draft, its own.
+pub(super) async fn overlay_each(
     unit: &Unit,
     object: ObjectIndex,
     drafts: &mut [Draft],
-    data: &Map<String, Json>,
+    data: &[&Map<String, Json>],
 ) -> Result<(), AppError> {
     let described = unit.catalogue().object(object);
     let mut lookups = Vec::new();
-    for (position, draft) in drafts.iter_mut().enumerate() {
+    for (position, (draft, data)) in drafts.iter_mut().zip(data).enumerate() {
         read(unit, described, draft, position, data, &mut lookups);
     }
     references::resolve(unit, described, drafts, lookups).await

@@ -1,28 +1,27 @@
 //! Changes of many records at once: all that satisfy a condition, or none of them.
 //!
 //! Which records they are is decided at the beginning: they are locked and taken in the order of
-//! their ids. For each of them it is the same change as alone, with hooks, history and outbox.
-
-use std::collections::HashSet;
+//! their ids. For each of them it is the same change as alone, with hooks, history and outbox. What
+//! is wrong with any of them is told together; the same mistake of several is told once.
 
 use indexmap::IndexMap;
-use relata_catalog::{Issue, ObjectIndex};
+use relata_catalog::{Issue, Issues, ObjectIndex};
 use relata_store::{
     Find, Lock, Record,
     filter::{Deleted, Filter},
     log::Change,
 };
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::{
-    Draft, Taking, carry_out,
-    draft::{self, Concern},
-    input, judge, nested,
+    BulkMode, Draft, attempt,
+    bulk::{combined, issues_of},
+    can_go_together, input, nested, record_update,
     trash::{self, Member},
     write,
 };
-use crate::{AppError, access, hooks, transact::Unit};
+use crate::{AppError, access, transact::Unit};
 
 /// Records that one issue names.
 const RECORDS_NAMED_MAX: usize = 20;
@@ -34,14 +33,24 @@ pub struct Matching {
     pub filter: Filter,
     /// More than this many are refused.
     pub records_max: u64,
+    /// So are more than this many that are written inside the data of these.
+    pub nested_max: usize,
+}
+
+/// Why one of the records can't be changed.
+pub(super) struct Failed {
+    /// Its position among the records that satisfy the condition; none for what goes with them.
+    pub(super) index: Option<usize>,
+    pub(super) id: Uuid,
+    pub(super) error: AppError,
 }
 
 /// Changes all records that satisfy the condition. Records that the data does not change are not
-/// written, and count nevertheless.
+/// written, and count nevertheless. What the data creates is created for each of them.
 ///
 /// # Errors
 /// `LIMIT_EXCEEDED`, and what is wrong with the changed records: each mistake once, its param
-/// `records` names some.
+/// `records` names some with their positions.
 pub async fn record_update_where(
     unit: &Unit,
     object: ObjectIndex,
@@ -51,30 +60,19 @@ pub async fn record_update_where(
     let described = unit.catalogue().object(object).clone();
     let fields = input::named(&described, data);
     access::authorise(unit, &described, Change::Update, &fields)?;
-    if nested::is_nested(unit, object, data) {
-        return Err(AppError::bad_input(
-            "other records are written inside the data of one record, not of many: write them by mutations of their own",
-        ));
-    }
+    nested::fits_many(unit, object, data)?;
     let records = found(unit, object, matching, Deleted::Exclude).await?;
-    let ids = records.iter().map(|record| record.id).collect();
-    if hooks::watch(unit, object, Change::Update) {
-        for record in records {
-            let id = record.id;
-            update_watched(unit, object, id, data)
-                .await
-                .map_err(|error| about(id, error))?;
-        }
-        return Ok(ids);
+    let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+    let is_nested = nested::is_nested(unit, object, data);
+    if is_nested {
+        nested_within_max(unit, object, matching, data, ids.len())?;
     }
-    let mut drafts: Vec<Draft> = records.into_iter().map(Draft::of).collect();
-    input::overlay_all(unit, object, &mut drafts, data).await?;
-    drafts.retain(|draft| !draft.is_unchanged() || !draft.problems.is_empty());
-    judge(unit, object, &described, &mut drafts, Taking::ByAll).await?;
-    verdict(&mut drafts)?;
-    if !drafts.is_empty() {
-        carry_out(unit, &described, Change::Update, drafts).await?;
-    }
+    let failed = if is_nested || !can_go_together(unit, object, Change::Update) {
+        update_each(unit, object, &ids, data).await?
+    } else {
+        update_together(unit, object, records, data).await?
+    };
+    refused(failed)?;
     Ok(ids)
 }
 
@@ -90,18 +88,9 @@ pub async fn record_delete_where(
 ) -> Result<Vec<Uuid>, AppError> {
     let described = unit.catalogue().object(object).clone();
     access::authorise(unit, &described, Change::Delete, &[])?;
-    let ids = ids(found(unit, object, matching, Deleted::Exclude).await?);
-    let all: HashSet<Uuid> = ids.iter().copied().collect();
-    for id in &ids {
-        // One before may have carried it along.
-        if let Some(member) = still(unit, object, *id).await?
-            && member.record.deleted_at.is_none()
-        {
-            trash::delete(unit, member, &all)
-                .await
-                .map_err(|error| about(*id, error))?;
-        }
-    }
+    let records = found(unit, object, matching, Deleted::Exclude).await?;
+    let (ids, members) = set(object, records);
+    refused(trash::delete(unit, members).await?)?;
     Ok(ids)
 }
 
@@ -116,17 +105,9 @@ pub async fn record_restore_where(
 ) -> Result<Vec<Uuid>, AppError> {
     let described = unit.catalogue().object(object).clone();
     access::authorise(unit, &described, Change::Restore, &[])?;
-    let ids = ids(found(unit, object, matching, Deleted::Only).await?);
-    let all: HashSet<Uuid> = ids.iter().copied().collect();
-    for id in &ids {
-        if let Some(member) = still(unit, object, *id).await?
-            && member.record.deleted_at.is_some()
-        {
-            trash::restore(unit, member, &all)
-                .await
-                .map_err(|error| about(*id, error))?;
-        }
-    }
+    let records = found(unit, object, matching, Deleted::Only).await?;
+    let (ids, members) = set(object, records);
+    refused(trash::restore(unit, members).await?)?;
     Ok(ids)
 }
 
@@ -141,15 +122,9 @@ pub async fn record_destroy_where(
 ) -> Result<Vec<Uuid>, AppError> {
     let described = unit.catalogue().object(object).clone();
     access::authorise(unit, &described, Change::Destroy, &[])?;
-    let ids = ids(found(unit, object, matching, Deleted::Only).await?);
-    let all: HashSet<Uuid> = ids.iter().copied().collect();
-    for id in &ids {
-        if let Some(member) = still(unit, object, *id).await? {
-            trash::destroy(unit, member, &all)
-                .await
-                .map_err(|error| about(*id, error))?;
-        }
-    }
+    let records = found(unit, object, matching, Deleted::Only).await?;
+    let (ids, members) = set(object, records);
+    refused(trash::destroy(unit, members).await?)?;
     Ok(ids)
 }
 
@@ -181,72 +156,113 @@ async fn found(
     )))
 }
 
-fn ids(records: Vec<Record>) -> Vec<Uuid> {
-    records.into_iter().map(|record| record.id).collect()
+fn set(object: ObjectIndex, records: Vec<Record>) -> (Vec<Uuid>, Vec<Member>) {
+    let ids = records.iter().map(|record| record.id).collect();
+    let members = records
+        .into_iter()
+        .map(|record| Member { object, record })
+        .collect();
+    (ids, members)
 }
 
-/// The record as it is now: what came before in the same mutation may have changed it.
-async fn still(unit: &Unit, object: ObjectIndex, id: Uuid) -> Result<Option<Member>, AppError> {
-    let described = unit.catalogue().object(object).clone();
-    let record = unit.transaction().get(&described, id, Lock::Update).await?;
-    Ok(record.map(|record| Member { object, record }))
-}
-
-/// One of many updates, where hooks look at each: a hook may have changed the record on the
-/// occasion of another.
-async fn update_watched(
+/// What hangs on the data is written once for each record.
+fn nested_within_max(
     unit: &Unit,
     object: ObjectIndex,
-    id: Uuid,
+    matching: &Matching,
     data: &Map<String, Json>,
+    records: usize,
 ) -> Result<(), AppError> {
-    let Some(Member { record, .. }) = still(unit, object, id).await? else {
-        return Ok(());
-    };
-    if record.deleted_at.is_some() {
-        return Ok(());
-    }
-    let mut draft = Draft::of(record);
-    input::overlay(unit, object, &mut draft, data).await?;
-    if draft.is_unchanged() && draft.problems.is_empty() {
+    let each = nested::count(unit, object, data);
+    let max = matching.nested_max;
+    if each.saturating_mul(records) <= max {
         return Ok(());
     }
-    write(unit, object, vec![draft], None).await?;
-    Ok(())
+    Err(AppError::LimitExceeded(format!(
+        "{records} {} satisfy the condition, and inside each {each} are written: at most {max} are written inside others by one mutation; narrow it",
+        unit.catalogue().object(object).plural
+    )))
 }
 
-/// Says of which record the issues speak.
-fn about(id: Uuid, mut error: AppError) -> AppError {
-    if let Some(issues) = error.issues_mut() {
-        for issue in &mut issues.0 {
-            issue
-                .params
-                .entry("records")
-                .or_insert_with(|| vec![id.to_string()].into());
+/// The update of records that nobody looks at one by one.
+async fn update_together(
+    unit: &Unit,
+    object: ObjectIndex,
+    records: Vec<Record>,
+    data: &Map<String, Json>,
+) -> Result<Vec<Failed>, AppError> {
+    let mut drafts: Vec<Draft> = records.into_iter().map(Draft::of).collect();
+    let same = vec![data; drafts.len()];
+    input::overlay_each(unit, object, &mut drafts, &same).await?;
+    let (places, drafts): (Vec<(usize, Uuid)>, Vec<Draft>) = drafts
+        .into_iter()
+        .enumerate()
+        .filter(|(_, draft)| !draft.is_unchanged() || !draft.problems.is_empty())
+        .map(|(index, draft)| ((index, draft.id), draft))
+        .unzip();
+    let bulk = write(unit, object, drafts, BulkMode::AllOrNone).await?;
+    Ok(bulk
+        .errors
+        .into_iter()
+        .map(|row| {
+            let (index, id) = places[row.index];
+            Failed {
+                index: Some(index),
+                id,
+                error: row.error,
+            }
+        })
+        .collect())
+}
+
+/// The update of one record after the other: of those before it, a hook may have changed it.
+async fn update_each(
+    unit: &Unit,
+    object: ObjectIndex,
+    ids: &[Uuid],
+    data: &Map<String, Json>,
+) -> Result<Vec<Failed>, AppError> {
+    let described = unit.catalogue().object(object);
+    let mut failed = Vec::new();
+    for (index, id) in ids.iter().copied().enumerate() {
+        let now = unit.transaction().get(described, id, Lock::Update).await?;
+        if now.is_none_or(|record| record.deleted_at.is_some()) {
+            continue;
+        }
+        if let Err(error) = attempt(unit, record_update(unit, object, id, data, None)).await? {
+            failed.push(Failed {
+                index: Some(index),
+                id,
+                error,
+            });
         }
     }
-    error
+    Ok(failed)
 }
 
-/// One error for all that is wrong with all drafts; the same mistake of several is told once.
-fn verdict(drafts: &mut [Draft]) -> Result<(), AppError> {
-    let mut mistakes: IndexMap<(String, String, String), (Concern, Issue, Vec<String>)> =
-        IndexMap::new();
-    for draft in drafts {
-        for (concern, issue) in std::mem::take(&mut draft.problems) {
+/// One error for all records that can't be changed; the same mistake of several is told once.
+fn refused(failed: Vec<Failed>) -> Result<(), AppError> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let mut mistakes: IndexMap<(String, String, String), (Issue, Vec<Json>)> = IndexMap::new();
+    for Failed { index, id, error } in &failed {
+        let record = match index {
+            Some(index) => json!({"index": index, "id": id.to_string()}),
+            None => json!({"id": id.to_string()}),
+        };
+        for issue in issues_of(error).0 {
             let key = (issue.path_text(), issue.code.clone(), issue.message.clone());
-            let (_, _, named) = mistakes
-                .entry(key)
-                .or_insert_with(|| (concern, issue, Vec::new()));
-            if named.len() < RECORDS_NAMED_MAX {
-                named.push(draft.id.to_string());
+            let (_, records) = mistakes.entry(key).or_insert_with(|| (issue, Vec::new()));
+            if records.len() < RECORDS_NAMED_MAX {
+                records.push(record.clone());
             }
         }
     }
-    draft::verdict(
-        mistakes
-            .into_values()
-            .map(|(concern, issue, named)| (None, concern, issue.with("records", named)))
-            .collect(),
-    )
+    let issues = mistakes
+        .into_values()
+        .map(|(issue, records)| issue.with("records", records))
+        .collect();
+    let errors = failed.into_iter().map(|failed| failed.error).collect();
+    Err(combined(errors, Issues(issues)))
 }

@@ -87,36 +87,75 @@ pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Inp
     }
 }
 
-/// The record that is named as in `connect`. Whether one is there by that id is not looked up.
-pub(super) async fn find_one(
+/// Records that are named as in `connect`, each by itself. Whether one is there by its id is not
+/// looked up.
+pub(super) async fn find_many(
     unit: &Unit,
     object: ObjectIndex,
-    key: &Json,
-) -> Result<Uuid, AppError> {
-    let described = unit.catalogue().object(object).clone();
-    let target = match key {
-        Json::String(id) => parse_id(id).map(Target::Id),
-        Json::Object(by) => parse_connect(unit, &described, by),
-        _ => Err(Issue::new("BAD_INPUT", "a record is named by {id: \"…\"}").into()),
-    };
-    let (by, value) = match target.map_err(AppError::ValidationFailed)? {
-        Target::Id(id) => return Ok(id),
-        Target::Unique(by, value) => (by, value),
-    };
-    let field = described.field(by);
-    let wanted = uniques::compared(&field.kind, &value);
-    uniques::matching(unit, object, by, &[&value])
-        .await?
-        .into_iter()
-        .find(|record| uniques::compared(&field.kind, record.value(by)) == wanted)
-        .map(|record| record.id)
-        .ok_or_else(|| {
-            let shown = relata_catalog::to_json(&field.kind, &value);
-            AppError::NotFound(format!(
-                "there is no {} whose {} is {shown}",
-                described.singular, field.name
-            ))
+    keys: &[&Json],
+) -> Result<Vec<Result<Uuid, Issues>>, AppError> {
+    let described = unit.catalogue().object(object);
+    let targets: Vec<Result<Target, Issues>> = keys
+        .iter()
+        .map(|key| match key {
+            Json::String(id) => parse_id(id).map(Target::Id),
+            Json::Object(by) => parse_connect(unit, described, by),
+            _ => Err(Issue::new("BAD_INPUT", "a record is named by {id: \"…\"}").into()),
         })
+        .collect();
+    let mut asked: IndexMap<FieldIndex, Vec<&Value>> = IndexMap::new();
+    for target in &targets {
+        if let Ok(Target::Unique(by, value)) = target {
+            asked.entry(*by).or_default().push(value);
+        }
+    }
+    let mut there = HashMap::new();
+    for (by, values) in asked {
+        there.insert(by, by_key(unit, object, by, values).await?);
+    }
+    Ok(targets
+        .into_iter()
+        .map(|target| match target? {
+            Target::Id(id) => Ok(id),
+            Target::Unique(by, value) => {
+                let field = described.field(by);
+                uniques::compared(&field.kind, &value)
+                    .and_then(|key| there.get(&by)?.get(&key).copied())
+                    .ok_or_else(|| missing(described, field, &value).into())
+            }
+        })
+        .collect())
+}
+
+/// Ids of records outside the trash by their keys, as unique keys compare.
+async fn by_key(
+    unit: &Unit,
+    object: ObjectIndex,
+    by: FieldIndex,
+    mut values: Vec<&Value>,
+) -> Result<HashMap<String, Uuid>, AppError> {
+    let kind = &unit.catalogue().object(object).field(by).kind;
+    // Many may name the same one: an update of many records does.
+    let mut distinct = HashSet::new();
+    values.retain(|value| distinct.insert(uniques::compared(kind, value)));
+    let found = uniques::matching(unit, object, by, &values).await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|record| Some((uniques::compared(kind, record.value(by))?, record.id)))
+        .collect())
+}
+
+fn missing(object: &Object, field: &Field, value: &Value) -> Issue {
+    let shown = relata_catalog::to_json(&field.kind, value);
+    Issue::new(
+        "NOT_FOUND",
+        format!(
+            "there is no {} whose {} is {shown}",
+            object.singular, field.name
+        ),
+    )
+    .with(&field.name, shown)
+    .at(field.name.as_str())
 }
 
 fn parse_connect(unit: &Unit, target: &Object, by: &Map<String, Json>) -> Result<Target, Issues> {
@@ -302,22 +341,14 @@ async fn resolve_keys(
     lookups: Vec<Lookup>,
 ) -> Result<(), AppError> {
     let described = unit.state().catalogue.object(target).clone();
-    // Many drafts may name the same one: an update of many records does.
-    let mut distinct = HashSet::new();
-    let values: Vec<&Value> = lookups
+    let values = lookups
         .iter()
         .filter_map(|lookup| match &lookup.target {
             Target::Unique(_, value) => Some(value),
             Target::Id(_) => None,
         })
-        .filter(|value| distinct.insert(uniques::compared(&described.field(by).kind, value)))
         .collect();
-    let mut there: HashMap<String, Uuid> = HashMap::new();
-    for record in uniques::matching(unit, target, by, &values).await? {
-        if let Some(key) = uniques::compared(&described.field(by).kind, &record.values[by.0]) {
-            there.insert(key, record.id);
-        }
-    }
+    let there = by_key(unit, target, by, values).await?;
     for lookup in lookups {
         let Target::Unique(_, value) = &lookup.target else {
             continue;
@@ -326,21 +357,12 @@ async fn resolve_keys(
         match uniques::compared(&described.field(by).kind, value).and_then(|key| there.get(&key)) {
             Some(id) => draft.values[lookup.field.0] = Value::Reference(*id),
             None => {
-                let field = described.field(by);
-                let shown = relata_catalog::to_json(&field.kind, value);
-                let issue = Issue::new(
-                    "NOT_FOUND",
-                    format!(
-                        "there is no {} whose {} is {shown}",
-                        described.singular, field.name
-                    ),
-                )
-                .with(&field.name, shown)
-                .at(field.name.as_str())
-                .at("connect");
+                let issue = missing(&described, described.field(by), value);
                 draft.problem(
                     Concern::Data,
-                    issue.at(object.field(lookup.field).name.as_str()),
+                    issue
+                        .at("connect")
+                        .at(object.field(lookup.field).name.as_str()),
                 );
             }
         }

@@ -110,27 +110,48 @@ async fn wanted_of<'o>(
     })
 }
 
-/// The record outside the trash that has the same key as the first draft. An empty key is
-/// nobody's.
-pub(super) async fn holder(
+/// The key of a new record.
+pub(super) struct Held {
+    pub(super) key: Vec<String>,
+    /// The record outside the trash that has it.
+    pub(super) by: Option<Uuid>,
+}
+
+/// The key of each new draft, and who has it; nothing where a part of it is empty: what is empty
+/// equals nothing.
+pub(super) async fn held(
     unit: &Unit,
     index: ObjectIndex,
     object: &Object,
     unique: &Unique,
     drafts: &[Draft],
-) -> Result<Option<Uuid>, AppError> {
-    let fields = fields_of(object, unique);
-    let wanted = drafts
-        .first()
-        .and_then(|draft| key_of(object, &fields, &draft.values));
-    if wanted.is_none() {
-        return Ok(None);
-    }
-    let found = holders(unit, index, object, &fields, drafts, &[0]).await?;
-    Ok(found
+) -> Result<Vec<Option<Held>>, AppError> {
+    let Wanted { keys, stored, .. } = wanted_of(unit, index, object, unique, drafts).await?;
+    Ok(keys
         .into_iter()
-        .find(|record| key_of(object, &fields, &record.values) == wanted)
-        .map(|record| record.id))
+        .map(|key| {
+            let key = key?;
+            let by = stored.get(&key).copied();
+            Some(Held { key, by })
+        })
+        .collect())
+}
+
+/// Names of the key's fields that are empty in one of the drafts.
+pub(super) fn empty_fields<'o>(
+    object: &'o Object,
+    unique: &Unique,
+    drafts: &[Draft],
+) -> Vec<&'o str> {
+    fields_of(object, unique)
+        .into_iter()
+        .map(|index| (index, object.field(index)))
+        .filter(|(index, field)| {
+            let mut values = drafts.iter().map(|draft| draft.value(*index));
+            values.any(|value| compared(&field.kind, value).is_none())
+        })
+        .map(|(_, field)| field.name.as_str())
+        .collect()
 }
 
 fn fields_of(object: &Object, unique: &Unique) -> Vec<FieldIndex> {

@@ -1,16 +1,20 @@
 //! A mutation of many records in its transaction, and its answer.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use relata_app::{
     AppError, Unit,
     records::{
-        Bulk, BulkMode, Matching, RowError, record_create_bulk, record_delete_where,
+        Bulk, BulkMode, Matching, RowError, nested_within, record_create_bulk, record_delete_where,
         record_destroy_where, record_restore_where, record_update_where, record_upsert_bulk,
     },
 };
 use relata_catalog::{Issue, Issues, ObjectIndex};
+use relata_store::Lock;
 use serde_json::{Map, Value as Json, json};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -72,26 +76,33 @@ impl Run<'_> {
         let matching = step.change.which().map(|which| Matching {
             filter: which.filter(self.variables, &self.coercion(), &mut issues),
             records_max: self.limits.bulk_records_max,
+            nested_max: self.limits.nested_records_max,
         });
         // Conditions are there wherever the change has one.
         let matching = matching.unwrap_or_else(|| Matching {
             filter: relata_store::filter::Filter::Or(Vec::new()),
             records_max: 0,
+            nested_max: 0,
         });
         let write = match &step.change {
             BulkChange::Create { data, mode } => BulkWrite::Create {
-                rows: self.rows(root, data, &mut issues),
+                rows: self.rows(root, step.object, data, &mut issues),
                 mode: *mode,
             },
             BulkChange::Upsert { data, on, mode } => BulkWrite::Upsert {
-                rows: self.rows(root, data, &mut issues),
+                rows: self.rows(root, step.object, data, &mut issues),
                 on: *on,
                 mode: *mode,
             },
             BulkChange::Update { data, .. } => BulkWrite::Update {
                 matching,
                 data: match data.render(self.variables) {
-                    Some(Json::Object(data)) => data,
+                    Some(Json::Object(data)) => {
+                        if let Err(issue) = self.within_nesting(step.object, &data, &mut 0) {
+                            issues.push(issue.at("data").at(root.key.as_str()));
+                        }
+                        data
+                    }
                     _ => {
                         let issue = Issue::new("REQUIRED", "`data` must be given");
                         issues.push(issue.at("data").at(root.key.as_str()));
@@ -117,6 +128,7 @@ impl Run<'_> {
     fn rows(
         &self,
         root: &Root,
+        object: ObjectIndex,
         template: &Template,
         issues: &mut Issues,
     ) -> Vec<Map<String, Json>> {
@@ -142,18 +154,41 @@ impl Run<'_> {
             );
             return Vec::new();
         }
-        items
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, item)| match item {
-                Json::Object(row) => Some(row),
-                _ => {
-                    let issue = Issue::new("REQUIRED", "a record is expected, not null");
-                    issues.push(issue.at(index).at("data").at(root.key.as_str()));
-                    None
-                }
-            })
-            .collect()
+        let mut rows = Vec::with_capacity(items.len());
+        let mut nested = 0;
+        for (index, item) in items.into_iter().enumerate() {
+            let at = |issue: Issue| issue.at(index).at("data").at(root.key.as_str());
+            let Json::Object(row) = item else {
+                issues.push(at(Issue::new(
+                    "REQUIRED",
+                    "a record is expected, not null",
+                )));
+                continue;
+            };
+            if let Err(issue) = self.within_nesting(object, &row, &mut nested) {
+                issues.push(at(issue));
+                // All that follow would be beyond it as well.
+                break;
+            }
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// Refuses data on which too much hangs.
+    pub(super) fn within_nesting(
+        &self,
+        object: ObjectIndex,
+        data: &Map<String, Json>,
+        count: &mut usize,
+    ) -> Result<(), Issue> {
+        nested_within(
+            &self.state.catalogue,
+            object,
+            data,
+            self.limits.nested(),
+            count,
+        )
     }
 }
 
@@ -178,7 +213,7 @@ impl BulkJob {
                     };
                     let wanted = usize::try_from(size.rows(parameters)).unwrap_or(usize::MAX);
                     let ids = &bulk.ids[..bulk.ids.len().min(wanted)];
-                    (key, nodes(unit, compiled, parameters, ids).await?)
+                    (key, nodes(unit, self.object, compiled, parameters, ids).await?)
                 }
             };
             // A response key is a name: nothing in it needs escaping.
@@ -192,9 +227,10 @@ impl BulkJob {
     }
 }
 
-/// Records by their ids, as the transaction sees them.
+/// Records by their ids, in their order, as the transaction sees them.
 async fn nodes(
     unit: &Unit,
+    object: ObjectIndex,
     compiled: &Arc<relata_store::read::Compiled>,
     parameters: &[relata_store::read::Parameter],
     ids: &[Uuid],
@@ -214,10 +250,41 @@ async fn nodes(
         )
         .instrument(tracing::debug_span!("sql"))
         .await?;
-    json.strip_prefix(b"{\"nodes\":")
+    let list = json
+        .strip_prefix(b"{\"nodes\":")
         .and_then(|list| list.strip_suffix(b"}"))
-        .map(<[u8]>::to_vec)
-        .ok_or_else(|| AppError::broken("a list of records was written in another form"))
+        .ok_or_else(|| AppError::broken("a list of records was written in another form"))?;
+    // The read is in the order of ids. That of new records is the order in which they were made.
+    if ids.is_sorted() {
+        Ok(list.to_vec())
+    } else {
+        in_order(unit, object, list, ids).await
+    }
+}
+
+/// A list of records in the order of their ids becomes one in this order.
+async fn in_order(
+    unit: &Unit,
+    object: ObjectIndex,
+    list: &[u8],
+    ids: &[Uuid],
+) -> Result<Vec<u8>, AppError> {
+    let nodes: Vec<Json> = serde_json::from_slice(list).map_err(|error| AppError::internal(&error))?;
+    let mut there = ids.to_vec();
+    there.sort_unstable();
+    if nodes.len() < there.len() {
+        // A hook has destroyed some on the occasion of others.
+        let described = unit.catalogue().object(object);
+        let records = unit
+            .transaction()
+            .get_many(described, &there, Lock::None)
+            .await?;
+        let left: HashSet<Uuid> = records.iter().map(|record| record.id).collect();
+        there.retain(|id| left.contains(id));
+    }
+    let mut by_id: HashMap<Uuid, Json> = there.into_iter().zip(nodes).collect();
+    let ordered: Vec<Json> = ids.iter().filter_map(|id| by_id.remove(id)).collect();
+    Ok(Json::from(ordered).to_string().into_bytes())
 }
 
 fn error_json(row: &RowError) -> Json {

@@ -366,11 +366,21 @@ impl Run<'_> {
                 Step::Write(step) => {
                     let read = step.read.as_ref().and_then(|_| reads.next());
                     match self.write(step) {
-                        Ok(write) => Job::Write {
-                            object: step.object,
-                            write,
-                            read,
-                        },
+                        Ok(write) => {
+                            let beyond = write
+                                .data()
+                                .and_then(|data| self.within_nesting(step.object, data, &mut 0).err());
+                            if let Some(issue) = beyond {
+                                let issues = issue.at("data").at(root.key.as_str()).into();
+                                wrong.push(error_of_issues(issues, &root.key, root.at));
+                                continue;
+                            }
+                            Job::Write {
+                                object: step.object,
+                                write,
+                                read,
+                            }
+                        }
                         Err(error) => {
                             early.push(GraphqlError::of_app(&error, &root.key, root.at));
                             continue;

@@ -137,6 +137,14 @@ impl Job {
 }
 
 impl Write {
+    /// What the client gave; nothing where there is none.
+    pub(super) fn data(&self) -> Option<&Map<String, Json>> {
+        match self {
+            Self::Create { data } | Self::Update { data, .. } => Some(data),
+            Self::Delete { .. } | Self::Restore { .. } | Self::Destroy { .. } => None,
+        }
+    }
+
     /// Carries it out and gives the record's id. Paths of issues begin at the argument.
     async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Uuid, AppError> {
         let in_data = |error: AppError| match error {
