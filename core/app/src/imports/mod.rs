@@ -19,7 +19,10 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use self::mapping::{Lookup, Mapping};
-use crate::{AppError, Caller, Unit, Workspace, records::{self, BulkMode}};
+use crate::{
+    AppError, Caller, Unit, Workspace,
+    records::{self, BulkMode},
+};
 
 /// Most rows of a file.
 pub const ROWS_MAX: usize = 1_000_000;

@@ -147,4 +147,3 @@ pub(super) fn explained(unit: &Unit, object: &Object, error: StoreError) -> AppE
     }
     error.into()
 }
-

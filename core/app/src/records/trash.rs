@@ -159,7 +159,10 @@ pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
     }
     empty(unit, emptied).await?;
     // Those that point go before those that they point at.
-    for run in members.chunk_by(|one, next| one.object == next.object).rev() {
+    for run in members
+        .chunk_by(|one, next| one.object == next.object)
+        .rev()
+    {
         let object = unit.catalogue().object(run[0].object);
         let ids: Vec<Uuid> = run.iter().map(|member| member.record.id).collect();
         unit.transaction()
@@ -299,7 +302,14 @@ async fn loosened(
             let mut referrers: IndexMap<usize, Vec<Record>> = IndexMap::new();
             for record in unit
                 .transaction()
-                .referrers(referring, field, &ids, Deleted::Exclude, Lock::Update, limit)
+                .referrers(
+                    referring,
+                    field,
+                    &ids,
+                    Deleted::Exclude,
+                    Lock::Update,
+                    limit,
+                )
                 .await?
             {
                 if let Value::Reference(target) = record.value(field)
@@ -428,7 +438,10 @@ async fn targets_there(
     let catalogue = unit.catalogue().clone();
     let mut there: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
     let mut pointed_at: IndexMap<&Key, Vec<Uuid>> = IndexMap::new();
-    for (_, target, id) in members.iter().flat_map(|member| targets(&catalogue, member)) {
+    for (_, target, id) in members
+        .iter()
+        .flat_map(|member| targets(&catalogue, member))
+    {
         if !there.contains(&id) {
             pointed_at.entry(target).or_default().push(id);
         }
@@ -461,7 +474,9 @@ async fn targets_there(
                 .map_or("record", |(_, described)| described.singular.as_str());
             let issue = Issue::new(
                 "REFERENCED",
-                format!("the {pointed_at} {id} that its {name} points at is not there: restore it first"),
+                format!(
+                    "the {pointed_at} {id} that its {name} points at is not there: restore it first"
+                ),
             );
             issues.push(issue.with("id", id.to_string()).at(name.as_str()));
         }

@@ -16,7 +16,10 @@ use relata_catalog::{Catalogue, Object, ObjectIndex};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::{AppError, Caller, Workspace, records::{self, BulkMode}};
+use crate::{
+    AppError, Caller, Workspace,
+    records::{self, BulkMode},
+};
 
 /// Persons of a sample whose size nobody named.
 pub const RECORDS_DEFAULT: u32 = 1_000;

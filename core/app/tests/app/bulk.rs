@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
-    fixture::{administrator, create, get, issues, map, nobody, value},
+    fixture::{administrator, all, create, create_as, get, issues, map, nobody, update_as, value},
     guest::membership,
 };
 
@@ -24,6 +24,7 @@ on_each_database! {
     hooks_see_what_earlier_rows_have_written
     hooks_look_at_each_of_many_updates
     upserts_of_one_key_end_in_one_record
+    what_hangs_on_a_record_needs_rights_of_its_own
 }
 
 async fn member(workspace: &Workspace) -> Uuid {
@@ -114,23 +115,37 @@ async fn hooks_see_what_earlier_rows_have_written(workspace: Workspace) {
 }
 
 async fn hooks_look_at_each_of_many_updates(workspace: Workspace) {
-    let id = member(&workspace).await;
-    let matching = Matching {
-        filter: Filter::And(Vec::new()),
-        records_max: 10,
-    };
+    let first = member(&workspace).await;
+    let person = create(&workspace, "person", json!({"name": "Ada"}))
+        .await
+        .unwrap();
+    let second = create(&workspace, "member", json!({"person": person.to_string()}))
+        .await
+        .unwrap();
     let error = workspace
         .transact(&nobody(), move |unit| {
-            let matching = matching.clone();
             Box::pin(async move {
+                let matching = Matching {
+                    filter: Filter::And(Vec::new()),
+                    records_max: 10,
+                    nested_max: 0,
+                };
                 let (index, _): (ObjectIndex, _) = unit.catalogue().object_named("member").unwrap();
                 record_update_where(&unit, index, &matching, &map(json!({"points": 7}))).await
             })
         })
         .await
         .unwrap_err();
+    // The hook refuses each for the same reason: it is told once, and says of whom.
     assert_eq!(error.code(), "PLUGIN_REJECTED");
-    assert_eq!(error.issues()[0].params["records"], json!([id.to_string()]));
+    assert_eq!(error.issues().len(), 1, "{error:?}");
+    assert_eq!(
+        error.issues()[0].params["records"],
+        json!([{"index": 0, "id": first.to_string()}, {"index": 1, "id": second.to_string()}])
+    );
+    for id in [first, second] {
+        assert_eq!(value(&workspace, "member", id, "points").await, json!(0));
+    }
 }
 
 async fn upserts_of_one_key_end_in_one_record(workspace: Workspace) {
@@ -175,4 +190,55 @@ async fn upserts_of_one_key_end_in_one_record(workspace: Workspace) {
     let id = touched.into_iter().next().unwrap();
     // Each of the eight has written it once, one after the other.
     assert_eq!(get(&workspace, "badge", id).await.unwrap().version, 8);
+}
+
+/// The plugin may write entries of its ledger, and move members between tiers, but not make any.
+async fn what_hangs_on_a_record_needs_rights_of_its_own(workspace: Workspace) {
+    let id = member(&workspace).await;
+    let plugin = nobody().plugin("relata.membership");
+    let tier = create(
+        &workspace,
+        "membershipTier",
+        json!({"code": "IRIDIUM", "name": "Iridium", "rank": 77}),
+    )
+    .await
+    .unwrap();
+    let refused = [
+        create_as(
+            &workspace,
+            &plugin,
+            "pointsEntry",
+            json!({"kind": "EARN", "points": 5, "member": {"create": {}}}),
+        )
+        .await
+        .map(|_| ()),
+        update_as(
+            &workspace,
+            &plugin,
+            "membershipTier",
+            tier,
+            json!({"members": {"create": [{}]}}),
+            None,
+        )
+        .await,
+    ];
+    for error in refused.map(Result::unwrap_err) {
+        assert_eq!(error.code(), "FORBIDDEN");
+        assert!(error.message().contains("records.member.create"), "{error}");
+    }
+    assert_eq!(all(&workspace, "member").await.len(), 1);
+    update_as(
+        &workspace,
+        &plugin,
+        "membershipTier",
+        tier,
+        json!({"members": {"connect": [{"id": id.to_string()}]}}),
+        None,
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        value(&workspace, "member", id, "tier").await,
+        json!(tier.to_string())
+    );
 }

@@ -98,8 +98,8 @@ impl Run<'_> {
                 matching,
                 data: match data.render(self.variables) {
                     Some(Json::Object(data)) => {
-                        if let Err(issue) = self.within_nesting(step.object, &data, &mut 0) {
-                            issues.push(issue.at("data").at(root.key.as_str()));
+                        if let Err(beyond) = self.within_nesting(step.object, &data, &mut 0) {
+                            issues.extend_at(root.key.as_str(), beyond.under("data"));
                         }
                         data
                     }
@@ -159,14 +159,11 @@ impl Run<'_> {
         for (index, item) in items.into_iter().enumerate() {
             let at = |issue: Issue| issue.at(index).at("data").at(root.key.as_str());
             let Json::Object(row) = item else {
-                issues.push(at(Issue::new(
-                    "REQUIRED",
-                    "a record is expected, not null",
-                )));
+                issues.push(at(Issue::new("REQUIRED", "a record is expected, not null")));
                 continue;
             };
-            if let Err(issue) = self.within_nesting(object, &row, &mut nested) {
-                issues.push(at(issue));
+            if let Err(beyond) = self.within_nesting(object, &row, &mut nested) {
+                issues.0.extend(beyond.0.into_iter().map(at));
                 // All that follow would be beyond it as well.
                 break;
             }
@@ -181,7 +178,7 @@ impl Run<'_> {
         object: ObjectIndex,
         data: &Map<String, Json>,
         count: &mut usize,
-    ) -> Result<(), Issue> {
+    ) -> Result<(), Issues> {
         nested_within(
             &self.state.catalogue,
             object,
@@ -213,7 +210,10 @@ impl BulkJob {
                     };
                     let wanted = usize::try_from(size.rows(parameters)).unwrap_or(usize::MAX);
                     let ids = &bulk.ids[..bulk.ids.len().min(wanted)];
-                    (key, nodes(unit, self.object, compiled, parameters, ids).await?)
+                    (
+                        key,
+                        nodes(unit, self.object, compiled, parameters, ids).await?,
+                    )
                 }
             };
             // A response key is a name: nothing in it needs escaping.
@@ -269,7 +269,8 @@ async fn in_order(
     list: &[u8],
     ids: &[Uuid],
 ) -> Result<Vec<u8>, AppError> {
-    let nodes: Vec<Json> = serde_json::from_slice(list).map_err(|error| AppError::internal(&error))?;
+    let nodes: Vec<Json> =
+        serde_json::from_slice(list).map_err(|error| AppError::internal(&error))?;
     let mut there = ids.to_vec();
     there.sort_unstable();
     if nodes.len() < there.len() {

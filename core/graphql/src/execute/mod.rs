@@ -367,11 +367,11 @@ impl Run<'_> {
                     let read = step.read.as_ref().and_then(|_| reads.next());
                     match self.write(step) {
                         Ok(write) => {
-                            let beyond = write
-                                .data()
-                                .and_then(|data| self.within_nesting(step.object, data, &mut 0).err());
-                            if let Some(issue) = beyond {
-                                let issues = issue.at("data").at(root.key.as_str()).into();
+                            let beyond = write.data().and_then(|data| {
+                                self.within_nesting(step.object, data, &mut 0).err()
+                            });
+                            if let Some(beyond) = beyond {
+                                let issues = beyond.under("data").under(root.key.as_str());
                                 wrong.push(error_of_issues(issues, &root.key, root.at));
                                 continue;
                             }

@@ -44,13 +44,6 @@ async fn articles(client: &Client) {
 const CREATE: &str = "mutation C($data: [ArticleCreate!]!, $mode: BulkMode) { createArticles(data: $data, mode: $mode) {
     count nodes(first: 500) { code size } errors { index issues { path code message params } } } }";
 
-async fn count(client: &Client, list: &str) -> Json {
-    let query = format!("{{ {list} {{ totalCount }} }}");
-    let mut data = client.data(&query, json!({})).await;
-    let name = list.split('(').next().unwrap();
-    data[name]["totalCount"].take()
-}
-
 async fn many_are_created_at_once(client: Client) {
     let rows: Vec<Json> = (0..1_000)
         .map(|number| json!({"name": format!("C{number}"), "employees": number}))
@@ -66,7 +59,7 @@ async fn many_are_created_at_once(client: Client) {
         created["createCompanies"],
         json!({"__typename": "CompanyBulk", "n": 1_000, "nodes": [node("C0"), node("C1"), node("C2")], "none": [], "errors": []})
     );
-    assert_eq!(count(&client, "companies").await, 1_000);
+    assert_eq!(client.count("companies").await, 1_000);
     // Fifty, where nobody says how many; a single record stands for a list.
     let data = client
         .data(
@@ -109,7 +102,7 @@ async fn all_or_none_tells_all_that_is_wrong(client: Client) {
             "VALIDATION_FAILED",
         ]
     );
-    assert_eq!(count(&client, "articles").await, 0);
+    assert_eq!(client.count("articles").await, 0);
     // Only collisions have a code of their own.
     let errors = client
         .errors(
@@ -160,7 +153,7 @@ async fn partial_writes_the_good_ones(client: Client) {
     // All of them wrong is no error either.
     let created = client.data(CREATE, partial(json!([{"code": "A"}]))).await;
     assert_eq!(created["createArticles"]["count"], 0);
-    assert_eq!(count(&client, "articles").await, 4);
+    assert_eq!(client.count("articles").await, 4);
 }
 
 async fn many_are_changed_by_a_condition(client: Client) {
@@ -265,7 +258,7 @@ async fn an_empty_condition_needs_a_word(client: Client) {
         )
         .await;
     assert_eq!(errors[0], "BAD_INPUT");
-    assert_eq!(count(&client, "articles").await, 2);
+    assert_eq!(client.count("articles").await, 2);
     let deleted = client
         .data(
             "mutation D($all: Boolean) { deleteArticles(where: {}, all: $all) { count } }",
@@ -273,7 +266,7 @@ async fn an_empty_condition_needs_a_word(client: Client) {
         )
         .await;
     assert_eq!(deleted["deleteArticles"]["count"], 2);
-    assert_eq!(count(&client, "articles").await, 0);
+    assert_eq!(client.count("articles").await, 0);
 }
 
 async fn the_trash_is_filled_and_emptied(client: Client) {
@@ -305,7 +298,7 @@ async fn the_trash_is_filled_and_emptied(client: Client) {
         .await;
     assert_eq!(deleted["deleteShelves"]["count"], 2);
     assert!(deleted["deleteShelves"]["nodes"][0]["deletedAt"].is_string());
-    assert_eq!(count(&client, "articles").await, 0);
+    assert_eq!(client.count("articles").await, 0);
 
     // What is not in the trash is not restored, and not destroyed.
     client.create("shelf", json!({"code": "S3"})).await;
@@ -320,7 +313,7 @@ async fn the_trash_is_filled_and_emptied(client: Client) {
         restored["restoreShelves"],
         json!({"count": 2, "nodes": [node("S1"), node("S2")]})
     );
-    assert_eq!(count(&client, "articles").await, 3);
+    assert_eq!(client.count("articles").await, 3);
 
     let destroy =
         "mutation { destroyShelves(where: {code: {startsWith: \"S\"}}) { count nodes { id } } }";
@@ -339,8 +332,8 @@ async fn the_trash_is_filled_and_emptied(client: Client) {
         destroyed["destroyShelves"],
         json!({"count": 2, "nodes": []})
     );
-    assert_eq!(count(&client, "shelves(deleted: INCLUDE)").await, 1);
-    assert_eq!(count(&client, "articles(deleted: INCLUDE)").await, 0);
+    assert_eq!(client.count("shelves(deleted: INCLUDE)").await, 1);
+    assert_eq!(client.count("articles(deleted: INCLUDE)").await, 0);
 }
 
 async fn limits_have_numbers(client: Client) {
@@ -382,7 +375,7 @@ async fn limits_have_numbers(client: Client) {
         assert_eq!(outcome, Outcome::Executed);
     }
     assert_eq!(
-        count(&narrow, "companies(where: {name: {eq: \"C\"}})").await,
+        narrow.count("companies(where: {name: {eq: \"C\"}})").await,
         3
     );
     let (body, _) = narrow
@@ -421,7 +414,7 @@ async fn bulk_mutations_share_the_transaction(client: Client) {
         body["errors"][0]["extensions"]["issues"][0]["path"],
         json!(["data", 0, "code"])
     );
-    assert_eq!(count(&client, "articles").await, 1);
+    assert_eq!(client.count("articles").await, 1);
 }
 
 async fn upserts_find_records_again(client: Client) {
@@ -433,7 +426,7 @@ async fn upserts_find_records_again(client: Client) {
         )
         .await;
     let upsert = "mutation U($data: [ArticleCreate!]!, $on: ArticleUnique!, $mode: BulkMode) { upsertArticles(data: $data, on: $on, mode: $mode) { count nodes { code mail size version } errors { index issues { path code } } } }";
-    let node = |code: &str, mail: Json, size: i64, version: i64| json!({"code": code, "mail": mail, "size": size, "version": version});
+    let node = |code: &str, mail: Json, size: Json, version: i64| json!({"code": code, "mail": mail, "size": size, "version": version});
     let upserted = client
         .data(
             upsert,
@@ -442,20 +435,48 @@ async fn upserts_find_records_again(client: Client) {
         .await;
     assert_eq!(
         upserted["upsertArticles"],
-        json!({"count": 2, "nodes": [node("A", json!("a@example.org"), 2, 2), node("C", json!(null), 4, 2)], "errors": []})
+        json!({"count": 2, "nodes": [node("A", json!("a@example.org"), json!(2), 2), node("C", json!(null), json!(4), 2)], "errors": []})
     );
-    // As the unique index compares; an empty key is nobody's.
+    // As the unique index compares, in the order of the data.
     let upserted = client
         .data(
             upsert,
-            json!({"on": "mail", "data": [{"code": "D", "mail": "A@EXAMPLE.org"}, {"code": "E", "size": 5}, {"code": "F", "mail": null, "size": 6}]}),
+            json!({"on": "mail", "data": [{"code": "E", "mail": "e@example.org", "size": 5}, {"code": "D", "mail": "A@EXAMPLE.org"}, {"code": "F", "mail": "f@example.org"}]}),
         )
         .await;
     assert_eq!(
         upserted["upsertArticles"],
-        json!({"count": 3, "nodes": [node("D", json!("A@EXAMPLE.org"), 2, 3), node("E", json!(null), 5, 1), node("F", json!(null), 6, 1)], "errors": []})
+        json!({"count": 3, "nodes": [node("E", json!("e@example.org"), json!(5), 1), node("D", json!("A@EXAMPLE.org"), json!(2), 3), node("F", json!("f@example.org"), json!(null), 1)], "errors": []})
     );
-    // Nor is one in the trash.
+    // Without a key it would be another record each time.
+    for row in [
+        json!({"code": "G"}),
+        json!({"code": "G", "mail": null}),
+        json!({"code": "G", "mail": ""}),
+    ] {
+        assert_eq!(
+            client
+                .errors(
+                    upsert,
+                    json!({"on": "mail", "data": [{"code": "D", "mail": "a@example.org"}, row]})
+                )
+                .await,
+            ["BAD_INPUT", "  data.1.mail REQUIRED"]
+        );
+    }
+    assert_eq!(
+        client
+            .errors(upsert, json!({"on": "mail", "data": [{"code": "G", "mail": "nobody", "size": 0}, {"size": 0}]}))
+            .await,
+        [
+            "VALIDATION_FAILED",
+            "  data.0.mail BAD_EMAIL",
+            "  data.0.size OUT_OF_RANGE",
+            "  data.1.size OUT_OF_RANGE",
+            "  data.1.mail REQUIRED",
+        ]
+    );
+    // What is in the trash is not found.
     client
         .data(
             "mutation { deleteArticles(where: {code: {eq: \"D\"}}) { count } }",
@@ -470,7 +491,7 @@ async fn upserts_find_records_again(client: Client) {
         .await;
     assert_eq!(
         upserted["upsertArticles"],
-        json!({"count": 1, "nodes": [node("D", json!(null), 7, 1)], "errors": [
+        json!({"count": 1, "nodes": [node("D", json!(null), json!(7), 1)], "errors": [
             {"index": 1, "issues": [{"path": ["data", 1, "code"], "code": "REQUIRED"}]},
             {"index": 2, "issues": [{"path": ["data", 2, "size"], "code": "OUT_OF_RANGE"}]},
         ]})

@@ -86,7 +86,10 @@ async fn a_violated_unique_key_is_named_by_its_index() {
         let mut trashed = first.clone();
         trashed.version = 2;
         trashed.deleted_at = Some(first.created_at);
-        transaction.update(&listing, &[trashed.id], &trashed, &[]).await.unwrap();
+        transaction
+            .update(&listing, &[trashed.id], &trashed, &[])
+            .await
+            .unwrap();
         transaction
             .insert(
                 &listing,
