@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod bulk;
 mod catalogue;
 mod durability;
 mod import;

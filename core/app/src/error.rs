@@ -192,6 +192,31 @@ impl AppError {
         matches!(self, Self::Conflict)
     }
 
+    /// Whether the record that was written is to blame, and not what is around it: others of the
+    /// same transaction may still be written.
+    #[must_use]
+    pub fn is_about_data(&self) -> bool {
+        matches!(
+            self,
+            Self::BadInput { .. }
+                | Self::NotFound(_)
+                | Self::UniqueViolation(_)
+                | Self::Referenced { .. }
+                | Self::ValidationFailed(_)
+                | Self::StageGate(_)
+                | Self::PluginRejected { .. }
+                | Self::PluginFailed { .. }
+        )
+    }
+
+    /// The plugin that it came from.
+    pub(crate) fn plugin(&self) -> Option<&str> {
+        match self {
+            Self::PluginRejected { plugin, .. } | Self::PluginFailed { plugin, .. } => Some(plugin),
+            _ => None,
+        }
+    }
+
     /// Input that can't be read, with one mistake at its root.
     #[must_use]
     pub fn bad_input(message: impl Into<String>) -> Self {

@@ -35,14 +35,14 @@ pub(crate) struct Effects {
     wanted: Vec<Effect>,
 }
 
-/// Whether a before hook is called when records of the object are created.
-pub(crate) fn watch_writes(unit: &Unit, object: ObjectIndex) -> bool {
+/// Whether a before hook is called when records of the object are changed in this way.
+pub(crate) fn watch(unit: &Unit, object: ObjectIndex, change: Change) -> bool {
     let state = unit.state();
     state
         .plugins
         .before(&state.catalogue.object(object).key)
         .iter()
-        .any(|bound| bound.hook.on.contains(&HookChange::Create))
+        .any(|bound| bound.hook.on.contains(&hook_change(change)))
 }
 
 /// Calls the before hooks of a write, in order. Patches go into the draft, further writes are

@@ -1,5 +1,7 @@
 //! Everything that a request to the records endpoint can grow, and how far.
 
+use relata_app::records::NestedLimits;
+
 use crate::guard::DocumentLimits;
 
 /// Limits of the records endpoint.
@@ -25,6 +27,14 @@ pub struct RecordsLimits {
     pub order_terms_max: usize,
     /// Relations that one term follows.
     pub order_depth_max: usize,
+    /// Records that one mutation is given the data of.
+    pub bulk_rows_max: usize,
+    /// Records that one mutation changes by a condition: they are locked until it ends.
+    pub bulk_records_max: u64,
+    /// Records inside the data of records, counted from the one that the mutation names.
+    pub nested_depth_max: usize,
+    /// Records that one mutation creates, connects or disconnects inside the data of others.
+    pub nested_records_max: usize,
     /// Memory of cached documents and plans, in bytes, roughly. Texts of documents that are named
     /// by their hashes have a quarter as much beside it.
     pub cache_bytes_max: u64,
@@ -34,6 +44,16 @@ impl RecordsLimits {
     /// The highest [`RecordsLimits::filter_depth_max`] at which planner and databases stay within
     /// their stacks; a test goes there.
     pub const FILTER_DEPTH_HIGHEST: usize = 50;
+    /// The same of [`RecordsLimits::nested_depth_max`].
+    pub const NESTED_DEPTH_HIGHEST: usize = 20;
+
+    /// How much may hang on the data of one mutation.
+    pub(crate) fn nested(&self) -> NestedLimits {
+        NestedLimits {
+            depth_max: self.nested_depth_max,
+            records_max: self.nested_records_max,
+        }
+    }
 }
 
 impl Default for RecordsLimits {
@@ -49,6 +69,10 @@ impl Default for RecordsLimits {
             list_max: 1_000,
             order_terms_max: 8,
             order_depth_max: 3,
+            bulk_rows_max: 1_000,
+            bulk_records_max: 10_000,
+            nested_depth_max: 5,
+            nested_records_max: 1_000,
             cache_bytes_max: 64 * 1024 * 1024,
         }
     }

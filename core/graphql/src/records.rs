@@ -526,6 +526,7 @@ fn weight(key: &PlanKey, plan: &Plan) -> u32 {
             Step::Read(read) => of_read(read),
             Step::Node(reads) => reads.iter().map(of_read).sum(),
             Step::Write(write) => ROOT_BYTES + write.read.as_ref().map_or(0, of_read),
+            Step::Bulk(bulk) => ROOT_BYTES + bulk.reads.iter().map(of_read).sum::<usize>(),
             // The schema about itself: half a megabyte for large catalogues.
             Step::Introspection(_) => 500_000,
             _ => ROOT_BYTES,

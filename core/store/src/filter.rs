@@ -3,6 +3,8 @@
 use relata_catalog::{FieldIndex, ObjectIndex, Value};
 use uuid::Uuid;
 
+use crate::read::Parameter;
+
 /// A value that a condition compares with. Never part of the SQL text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
@@ -59,6 +61,72 @@ pub enum Filter {
         /// Which of them.
         filter: Box<Filter>,
     },
+}
+
+impl Filter {
+    /// The same condition with these values in the place of its parameters. A parameter that was
+    /// not given stays: it can't be compiled then.
+    #[must_use]
+    pub fn filled(&self, parameters: &[Parameter]) -> Self {
+        let all = |parts: &[Self]| parts.iter().map(|part| part.filled(parameters)).collect();
+        match self {
+            Self::And(parts) => Self::And(all(parts)),
+            Self::Or(parts) => Self::Or(all(parts)),
+            Self::Not(part) => Self::Not(Box::new(part.filled(parameters))),
+            Self::Compare {
+                column,
+                operator,
+                operand,
+            } => Self::Compare {
+                column: *column,
+                operator: *operator,
+                operand: operand.filled(parameters),
+            },
+            Self::IsNull { .. } => self.clone(),
+            Self::ToOne { field, filter } => Self::ToOne {
+                field: *field,
+                filter: Box::new(filter.filled(parameters)),
+            },
+            Self::ToMany {
+                object,
+                field,
+                quantifier,
+                filter,
+            } => Self::ToMany {
+                object: *object,
+                field: *field,
+                quantifier: *quantifier,
+                filter: Box::new(filter.filled(parameters)),
+            },
+        }
+    }
+
+    /// Whether there is no condition in it at all: what it says of one record it says of every
+    /// record, whatever the data.
+    #[must_use]
+    pub fn is_unconditional(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_unconditional),
+            Self::Not(part) => part.is_unconditional(),
+            Self::Compare { .. } | Self::IsNull { .. } | Self::ToOne { .. } => false,
+            Self::ToMany {
+                quantifier, filter, ..
+            } => *quantifier == Quantifier::Every && filter.is_unconditional(),
+        }
+    }
+}
+
+impl Operand {
+    fn filled(&self, parameters: &[Parameter]) -> Self {
+        match self {
+            Self::Parameter(position) => match parameters.get(*position) {
+                Some(Parameter::Value(value)) => Self::Value(value.clone()),
+                Some(Parameter::List(values)) => Self::List(values.clone()),
+                Some(Parameter::Absent) | None => self.clone(),
+            },
+            known => known.clone(),
+        }
+    }
 }
 
 /// How many related records must satisfy a condition.

@@ -19,7 +19,10 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use self::mapping::{Lookup, Mapping};
-use crate::{AppError, Caller, Unit, Workspace, records};
+use crate::{
+    AppError, Caller, Unit, Workspace,
+    records::{self, BulkMode},
+};
 
 /// Most rows of a file.
 pub const ROWS_MAX: usize = 1_000_000;
@@ -308,8 +311,8 @@ async fn write_all(unit: &Unit, job: &Job) -> Result<(u64, Vec<RowError>), AppEr
                 Err(faults) => errors.extend(faults),
             }
         }
-        match records::record_create_many(unit, job.object, &data).await {
-            Ok(ids) => created.extend(positions.into_iter().zip(ids)),
+        match records::record_create_bulk(unit, job.object, &data, BulkMode::AllOrNone).await {
+            Ok(bulk) => created.extend(positions.into_iter().zip(bulk.ids)),
             Err(error) => {
                 let faults = row_errors(&job.mapping, &error, |index| {
                     positions

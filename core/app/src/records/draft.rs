@@ -1,7 +1,7 @@
 //! A record on its way to the database: what it was, what it shall be, and what is wrong with it.
 
 use relata_catalog::{FieldIndex, Issue, Issues, Object, Value};
-use relata_store::Record;
+use relata_store::{Record, log::Change};
 use uuid::Uuid;
 
 use crate::AppError;
@@ -102,6 +102,30 @@ impl Draft {
             .is_some_and(|before| before.owner == self.owner && before.values == self.values)
     }
 
+    /// What its write is.
+    pub(crate) fn change(&self) -> Change {
+        match self.before {
+            Some(_) => Change::Update,
+            None => Change::Create,
+        }
+    }
+
+    /// One error for all that is wrong with it.
+    pub(super) fn verdict(&mut self) -> Result<(), AppError> {
+        let Some((first, _)) = self.problems.first() else {
+            return Ok(());
+        };
+        let first = *first;
+        let pure = self.problems.iter().all(|(concern, _)| *concern == first);
+        let problems = std::mem::take(&mut self.problems);
+        let issues = Issues(problems.into_iter().map(|(_, issue)| issue).collect());
+        Err(match first {
+            Concern::Unique if pure => AppError::UniqueViolation(issues),
+            Concern::Gate if pure => AppError::StageGate(issues),
+            _ => AppError::ValidationFailed(issues),
+        })
+    }
+
     /// Notes a problem.
     pub(crate) fn problem(&mut self, concern: Concern, issue: Issue) {
         self.problems.push((concern, issue));
@@ -116,32 +140,4 @@ impl Draft {
                 .map(|issue| (Concern::Data, issue.at(field))),
         );
     }
-}
-
-/// Most issues that one answer carries.
-const ISSUES_MAX: usize = 1_000;
-
-/// One error for all problems of all drafts. In a batch each path starts with the draft's
-/// position.
-pub(crate) fn verdict(problems: Vec<(Option<usize>, Concern, Issue)>) -> Result<(), AppError> {
-    let Some((_, first, _)) = problems.first() else {
-        return Ok(());
-    };
-    let first = *first;
-    let pure = problems.iter().all(|(_, concern, _)| *concern == first);
-    let issues = Issues(
-        problems
-            .into_iter()
-            .take(ISSUES_MAX)
-            .map(|(position, _, issue)| match position {
-                Some(position) => issue.at(position),
-                None => issue,
-            })
-            .collect(),
-    );
-    Err(match first {
-        Concern::Unique if pure => AppError::UniqueViolation(issues),
-        Concern::Gate if pure => AppError::StageGate(issues),
-        _ => AppError::ValidationFailed(issues),
-    })
 }

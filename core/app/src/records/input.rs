@@ -45,10 +45,22 @@ pub(crate) async fn overlay(
     draft: &mut Draft,
     data: &Map<String, Json>,
 ) -> Result<(), AppError> {
+    overlay_each(unit, object, std::slice::from_mut(draft), &[data]).await
+}
+
+/// Data put over each draft, its own.
+pub(super) async fn overlay_each(
+    unit: &Unit,
+    object: ObjectIndex,
+    drafts: &mut [Draft],
+    data: &[&Map<String, Json>],
+) -> Result<(), AppError> {
     let described = unit.catalogue().object(object);
     let mut lookups = Vec::new();
-    read(unit, described, draft, 0, data, &mut lookups);
-    references::resolve(unit, described, std::slice::from_mut(draft), lookups).await
+    for (position, (draft, data)) in drafts.iter_mut().zip(data).enumerate() {
+        read(unit, described, draft, position, data, &mut lookups);
+    }
+    references::resolve(unit, described, drafts, lookups).await
 }
 
 /// Fields that the data names, for the question of who may write them.

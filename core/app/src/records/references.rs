@@ -61,7 +61,7 @@ impl Lookup {
 
 /// Reads a relation's input, without looking into the database.
 pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Input, Issues> {
-    const FORM: &str = "a relation is written as {connect: {id: \"…\"}}, {connect: {<a unique field>: …}} or {disconnect: true}";
+    const FORM: &str = "a relation is written as {connect: {id: \"…\"}}, {connect: {<a unique field>: …}}, {create: {…}} or {disconnect: true}";
     match json {
         Json::Null => Ok(Input::Empty),
         Json::String(id) => parse_id(id).map(|id| Input::To(Target::Id(id))),
@@ -72,9 +72,14 @@ pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Inp
                 .map(|(name, value)| (name.as_str(), value))
             {
                 Some(("disconnect", Json::Bool(true))) => Ok(Input::Empty),
-                Some(("connect", Json::Object(by))) => parse_connect(unit, relation, by)
-                    .map(Input::To)
-                    .map_err(|issues| at("connect", issues)),
+                Some(("connect", Json::Object(by))) => {
+                    let Some((_, target)) = unit.catalogue().object_keyed(&relation.target) else {
+                        return Err(Issue::new("BAD_INPUT", "the relation's target is gone").into());
+                    };
+                    parse_connect(unit, target, by)
+                        .map(Input::To)
+                        .map_err(|issues| at("connect", issues))
+                }
                 _ => Err(Issue::new("BAD_INPUT", FORM).into()),
             }
         }
@@ -82,15 +87,78 @@ pub(super) fn parse(unit: &Unit, relation: &Relation, json: &Json) -> Result<Inp
     }
 }
 
-fn parse_connect(
+/// Records that are named as in `connect`, each by itself. Whether one is there by its id is not
+/// looked up.
+pub(super) async fn find_many(
     unit: &Unit,
-    relation: &Relation,
-    by: &Map<String, Json>,
-) -> Result<Target, Issues> {
-    let state = unit.state();
-    let Some((_, target)) = state.catalogue.object_keyed(&relation.target) else {
-        return Err(Issue::new("BAD_INPUT", "the relation's target is gone").into());
-    };
+    object: ObjectIndex,
+    keys: &[&Json],
+) -> Result<Vec<Result<Uuid, Issues>>, AppError> {
+    let described = unit.catalogue().object(object);
+    let targets: Vec<Result<Target, Issues>> = keys
+        .iter()
+        .map(|key| match key {
+            Json::String(id) => parse_id(id).map(Target::Id),
+            Json::Object(by) => parse_connect(unit, described, by),
+            _ => Err(Issue::new("BAD_INPUT", "a record is named by {id: \"…\"}").into()),
+        })
+        .collect();
+    let mut asked: IndexMap<FieldIndex, Vec<&Value>> = IndexMap::new();
+    for target in &targets {
+        if let Ok(Target::Unique(by, value)) = target {
+            asked.entry(*by).or_default().push(value);
+        }
+    }
+    let mut there = HashMap::new();
+    for (by, values) in asked {
+        there.insert(by, by_key(unit, object, by, values).await?);
+    }
+    Ok(targets
+        .into_iter()
+        .map(|target| match target? {
+            Target::Id(id) => Ok(id),
+            Target::Unique(by, value) => {
+                let field = described.field(by);
+                uniques::compared(&field.kind, &value)
+                    .and_then(|key| there.get(&by)?.get(&key).copied())
+                    .ok_or_else(|| missing(described, field, &value).into())
+            }
+        })
+        .collect())
+}
+
+/// Ids of records outside the trash by their keys, as unique keys compare.
+async fn by_key(
+    unit: &Unit,
+    object: ObjectIndex,
+    by: FieldIndex,
+    mut values: Vec<&Value>,
+) -> Result<HashMap<String, Uuid>, AppError> {
+    let kind = &unit.catalogue().object(object).field(by).kind;
+    // Many may name the same one: an update of many records does.
+    let mut distinct = HashSet::new();
+    values.retain(|value| distinct.insert(uniques::compared(kind, value)));
+    let found = uniques::matching(unit, object, by, &values).await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|record| Some((uniques::compared(kind, record.value(by))?, record.id)))
+        .collect())
+}
+
+fn missing(object: &Object, field: &Field, value: &Value) -> Issue {
+    let shown = relata_catalog::to_json(&field.kind, value);
+    Issue::new(
+        "NOT_FOUND",
+        format!(
+            "there is no {} whose {} is {shown}",
+            object.singular, field.name
+        ),
+    )
+    .with(&field.name, shown)
+    .at(field.name.as_str())
+}
+
+fn parse_connect(unit: &Unit, target: &Object, by: &Map<String, Json>) -> Result<Target, Issues> {
     let mut given = by.iter();
     let (Some((name, value)), None) = (given.next(), given.next()) else {
         return Err(Issue::new(
@@ -273,19 +341,14 @@ async fn resolve_keys(
     lookups: Vec<Lookup>,
 ) -> Result<(), AppError> {
     let described = unit.state().catalogue.object(target).clone();
-    let values: Vec<&Value> = lookups
+    let values = lookups
         .iter()
         .filter_map(|lookup| match &lookup.target {
             Target::Unique(_, value) => Some(value),
             Target::Id(_) => None,
         })
         .collect();
-    let mut there: HashMap<String, Uuid> = HashMap::new();
-    for record in uniques::matching(unit, target, by, &values).await? {
-        if let Some(key) = uniques::compared(&described.field(by).kind, &record.values[by.0]) {
-            there.insert(key, record.id);
-        }
-    }
+    let there = by_key(unit, target, by, values).await?;
     for lookup in lookups {
         let Target::Unique(_, value) = &lookup.target else {
             continue;
@@ -294,21 +357,12 @@ async fn resolve_keys(
         match uniques::compared(&described.field(by).kind, value).and_then(|key| there.get(&key)) {
             Some(id) => draft.values[lookup.field.0] = Value::Reference(*id),
             None => {
-                let field = described.field(by);
-                let shown = relata_catalog::to_json(&field.kind, value);
-                let issue = Issue::new(
-                    "NOT_FOUND",
-                    format!(
-                        "there is no {} whose {} is {shown}",
-                        described.singular, field.name
-                    ),
-                )
-                .with(&field.name, shown)
-                .at(field.name.as_str())
-                .at("connect");
+                let issue = missing(&described, described.field(by), value);
                 draft.problem(
                     Concern::Data,
-                    issue.at(object.field(lookup.field).name.as_str()),
+                    issue
+                        .at("connect")
+                        .at(object.field(lookup.field).name.as_str()),
                 );
             }
         }

@@ -4,10 +4,16 @@
 //! forbids it (RESTRICT), then what it empties (SET_NULL), and writes only when nothing forbids
 //! it. What goes into the trash together has one instant of deletion, by which it is restored
 //! together.
+//!
+//! A set of records goes as one: its members do not hold each other back. Hooks look at each before
+//! anything is written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use relata_catalog::{FieldIndex, Issue, Issues, Kind, Object, ObjectIndex, OnDelete, Value};
+use indexmap::IndexMap;
+use relata_catalog::{
+    Catalogue, FieldIndex, Issue, Issues, Key, Kind, Object, ObjectIndex, OnDelete, Value,
+};
 use relata_store::{
     Lock, Record,
     filter::Deleted,
@@ -16,18 +22,25 @@ use relata_store::{
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{Draft, absent, changes, explained, is_demanded, live, uniques};
+use super::{
+    Draft, absent,
+    bulk::together,
+    can_go_together, changes, is_demanded, live,
+    many::Failed,
+    rows::{self, Next},
+    uniques,
+};
 use crate::{AppError, access, hooks, transact::Unit};
 
-/// Most records that one deletion or restoration carries along.
+/// Most records that one deletion or restoration carries along, beside those that it names.
 pub const CASCADE_MAX: usize = 10_000;
 /// Most issues of one answer about referrers.
 const REFERRERS_NAMED_MAX: usize = 20;
 
 /// A record of a set that is deleted, restored or destroyed together.
-struct Member {
-    object: ObjectIndex,
-    record: Record,
+pub(super) struct Member {
+    pub(super) object: ObjectIndex,
+    pub(super) record: Record,
 }
 
 /// Puts a record into the trash, and with it what depends on it by CASCADE. Relations with
@@ -39,18 +52,7 @@ pub async fn record_delete(unit: &Unit, object: ObjectIndex, id: Uuid) -> Result
     let described = unit.catalogue().object(object).clone();
     access::authorise(unit, &described, Change::Delete, &[])?;
     let record = live(unit, &described, id).await?;
-    let members = carried(unit, Member { object, record }, Deleted::Exclude).await?;
-    let emptied = loosened(unit, &members).await?;
-    let effects = hooks_for(unit, Change::Delete, &members).await?;
-    empty(unit, emptied).await?;
-    for member in &members {
-        let record = Record {
-            deleted_at: Some(unit.now()),
-            ..next(unit, &member.record)
-        };
-        put(unit, member, &record, Change::Delete).await?;
-    }
-    hooks::run_effects(unit, effects).await
+    told(delete(unit, vec![Member { object, record }]).await?)
 }
 
 /// Takes a record out of the trash, and with it what went there together with it by CASCADE.
@@ -71,19 +73,7 @@ pub async fn record_restore(unit: &Unit, object: ObjectIndex, id: Uuid) -> Resul
         }
         None => return Err(absent(&described, id)),
     };
-    let members = carried(unit, Member { object, record }, Deleted::Only).await?;
-    let mut restored = targets_there(unit, &members).await?;
-    let effects = hooks_for(unit, Change::Restore, &members).await?;
-    for (member, values) in members.iter().zip(&mut restored) {
-        unique_again(unit, member).await?;
-        let record = Record {
-            deleted_at: None,
-            values: std::mem::take(values),
-            ..next(unit, &member.record)
-        };
-        put(unit, member, &record, Change::Restore).await?;
-    }
-    hooks::run_effects(unit, effects).await
+    told(restore(unit, vec![Member { object, record }]).await?)
 }
 
 /// Removes a record for good, from the trash or directly, and with it what depends on it by
@@ -99,67 +89,177 @@ pub async fn record_destroy(unit: &Unit, object: ObjectIndex, id: Uuid) -> Resul
         .get(&described, id, Lock::Update)
         .await?
         .ok_or_else(|| absent(&described, id))?;
-    let members = carried(unit, Member { object, record }, Deleted::Include).await?;
-    let emptied = loosened(unit, &members).await?;
-    let effects = hooks_for(unit, Change::Destroy, &members).await?;
-    empty(unit, emptied).await?;
-    // Those that point go before those that they point at.
-    for member in members.iter().rev() {
-        let object = unit.catalogue().object(member.object).clone();
-        unit.transaction()
-            .destroy(&object, member.record.id)
-            .instrument(tracing::debug_span!("write", object = %object.key))
-            .await?;
-        let gone = changes::Entry {
-            id: member.record.id,
-            version: member.record.version + 1,
-            fields: Vec::new(),
-        };
-        changes::append(unit, &object, Change::Destroy, vec![gone]).await?;
-    }
-    hooks::run_effects(unit, effects).await
+    told(destroy(unit, vec![Member { object, record }]).await?)
 }
 
-/// The record and everything that goes with it by CASCADE, each before what depends on it.
+/// One error for a record that was named by itself.
+fn told(failed: Vec<Failed>) -> Result<(), AppError> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(together(
+        failed.into_iter().map(|failed| failed.error).collect(),
+    ))
+}
+
+/// The deletion of a set, or why nothing of it is deleted.
+pub(super) async fn delete(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>, AppError> {
+    let named = set.len();
+    let members = carried(unit, set, Deleted::Exclude).await?;
+    let (emptied, mut failed) = loosened(unit, &members, named).await?;
+    let effects = hooks_for(unit, Change::Delete, &members, named, &mut failed).await?;
+    if !failed.is_empty() {
+        return Ok(failed);
+    }
+    empty(unit, emptied).await?;
+    let next = members
+        .iter()
+        .map(|member| Record {
+            deleted_at: Some(unit.now()),
+            ..next(unit, &member.record)
+        })
+        .collect();
+    put(unit, Change::Delete, &members, next).await?;
+    hooks::run_effects(unit, effects).await?;
+    Ok(failed)
+}
+
+/// The restoration of a set, or why nothing of it is restored.
+pub(super) async fn restore(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>, AppError> {
+    let named = set.len();
+    let members = carried(unit, set, Deleted::Only).await?;
+    let (restored, mut failed) = targets_there(unit, &members, named).await?;
+    let effects = hooks_for(unit, Change::Restore, &members, named, &mut failed).await?;
+    failed.extend(not_unique(unit, &members, named).await?);
+    if !failed.is_empty() {
+        return Ok(failed);
+    }
+    let next = members
+        .iter()
+        .zip(restored)
+        .map(|(member, values)| Record {
+            deleted_at: None,
+            values,
+            ..next(unit, &member.record)
+        })
+        .collect();
+    put(unit, Change::Restore, &members, next).await?;
+    hooks::run_effects(unit, effects).await?;
+    Ok(failed)
+}
+
+/// The end of a set, or why nothing of it ends.
+pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>, AppError> {
+    let named = set.len();
+    let members = carried(unit, set, Deleted::Include).await?;
+    let (emptied, mut failed) = loosened(unit, &members, named).await?;
+    let effects = hooks_for(unit, Change::Destroy, &members, named, &mut failed).await?;
+    if !failed.is_empty() {
+        return Ok(failed);
+    }
+    empty(unit, emptied).await?;
+    // Those that point go before those that they point at.
+    for run in members
+        .chunk_by(|one, next| one.object == next.object)
+        .rev()
+    {
+        let object = unit.catalogue().object(run[0].object);
+        let ids: Vec<Uuid> = run.iter().map(|member| member.record.id).collect();
+        unit.transaction()
+            .destroy(object, &ids)
+            .instrument(tracing::debug_span!("write", object = %object.key, rows = ids.len()))
+            .await?;
+        let gone = run
+            .iter()
+            .map(|member| changes::Entry {
+                id: member.record.id,
+                version: member.record.version + 1,
+                fields: Vec::new(),
+            })
+            .collect();
+        changes::append(unit, object, Change::Destroy, gone).await?;
+    }
+    hooks::run_effects(unit, effects).await?;
+    Ok(failed)
+}
+
+/// Why the member at this position can't be.
+fn failed(members: &[Member], named: usize, position: usize, error: AppError) -> Failed {
+    Failed {
+        index: (position < named).then_some(position),
+        id: members[position].record.id,
+        error,
+    }
+}
+
+/// Ids of records by their object, in order.
+fn by_object(members: &[Member]) -> IndexMap<ObjectIndex, Vec<Uuid>> {
+    let mut by_object: IndexMap<ObjectIndex, Vec<Uuid>> = IndexMap::new();
+    for member in members {
+        let ids = by_object.entry(member.object).or_default();
+        ids.push(member.record.id);
+    }
+    by_object
+}
+
+/// The records and everything that goes with them by CASCADE, each before what depends on it.
 /// `which` of the dependants: those outside the trash (delete), those that went into the trash at
 /// the same instant (restore), all (destroy).
-async fn carried(unit: &Unit, first: Member, which: Deleted) -> Result<Vec<Member>, AppError> {
+async fn carried(
+    unit: &Unit,
+    mut members: Vec<Member>,
+    which: Deleted,
+) -> Result<Vec<Member>, AppError> {
     let catalogue = unit.catalogue().clone();
-    let together = first.record.deleted_at;
-    let mut seen: HashSet<Uuid> = HashSet::from([first.record.id]);
-    let mut members = vec![first];
-    let mut next = 0;
-    while next < members.len() {
-        let target = catalogue.object(members[next].object).key.clone();
-        let id = members[next].record.id;
-        for (object, field, relation) in catalogue.referrers_of(&target) {
-            if relation.on_delete != OnDelete::Cascade {
-                continue;
-            }
-            let found = unit
-                .transaction()
-                .referrers(
-                    catalogue.object(object),
-                    field,
-                    id,
-                    which,
-                    Lock::Update,
-                    CASCADE_MAX as u64 + 1,
-                )
-                .await?;
-            for record in found {
-                let belongs = which != Deleted::Only || record.deleted_at == together;
-                if belongs && seen.insert(record.id) {
-                    members.push(Member { object, record });
+    let named = members.len();
+    let too_many = || {
+        AppError::LimitExceeded(format!(
+            "more than {CASCADE_MAX} records depend on what is named; take some of them away first"
+        ))
+    };
+    let mut instants: HashMap<Uuid, Option<i64>> = members
+        .iter()
+        .map(|member| (member.record.id, member.record.deleted_at))
+        .collect();
+    let mut looked_at = 0;
+    while looked_at < members.len() {
+        let level = by_object(&members[looked_at..]);
+        looked_at = members.len();
+        for (target, ids) in level {
+            for (object, field, relation) in catalogue.referrers_of(&catalogue.object(target).key) {
+                if relation.on_delete != OnDelete::Cascade {
+                    continue;
+                }
+                let found = unit
+                    .transaction()
+                    .referrers(
+                        catalogue.object(object),
+                        field,
+                        &ids,
+                        which,
+                        Lock::Update,
+                        CASCADE_MAX + named + 1,
+                    )
+                    .await?;
+                if found.len() > CASCADE_MAX + named {
+                    return Err(too_many());
+                }
+                for record in found {
+                    let together = match record.value(field) {
+                        Value::Reference(target) => instants.get(target).copied().flatten(),
+                        _ => None,
+                    };
+                    let belongs = which != Deleted::Only || record.deleted_at == together;
+                    if belongs && !instants.contains_key(&record.id) {
+                        instants.insert(record.id, record.deleted_at);
+                        members.push(Member { object, record });
+                    }
+                }
+                if members.len() > CASCADE_MAX + named {
+                    return Err(too_many());
                 }
             }
-            if members.len() > CASCADE_MAX {
-                return Err(AppError::LimitExceeded(format!(
-                    "more than {CASCADE_MAX} records depend on this one; take some of them away first"
-                )));
-            }
         }
-        next += 1;
     }
     Ok(members)
 }
@@ -171,14 +271,22 @@ struct Emptied {
     id: Uuid,
 }
 
-/// What the deletion of the set empties; or who forbids it.
-async fn loosened(unit: &Unit, members: &[Member]) -> Result<Vec<Emptied>, AppError> {
+/// What the deletion of the set empties, and who forbids it.
+async fn loosened(
+    unit: &Unit,
+    members: &[Member],
+    named: usize,
+) -> Result<(Vec<Emptied>, Vec<Failed>), AppError> {
     let catalogue = unit.catalogue().clone();
-    let going: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
+    let going: HashMap<Uuid, usize> = members
+        .iter()
+        .enumerate()
+        .map(|(position, member)| (member.record.id, position))
+        .collect();
     let mut emptied = Vec::new();
-    let mut issues = Issues::default();
-    for member in members {
-        let target = catalogue.object(member.object).clone();
+    let mut forbidden: IndexMap<usize, Issues> = IndexMap::new();
+    for (target, ids) in by_object(members) {
+        let target = catalogue.object(target);
         for (object, field, relation) in catalogue.referrers_of(&target.key) {
             if relation.on_delete == OnDelete::Cascade {
                 continue;
@@ -187,35 +295,41 @@ async fn loosened(unit: &Unit, members: &[Member]) -> Result<Vec<Emptied>, AppEr
             // Emptying a required relation would leave a record that breaks its own rules.
             let forbids = relation.on_delete == OnDelete::Restrict || is_demanded(referring, field);
             let limit = if forbids {
-                REFERRERS_NAMED_MAX + going.len()
+                (REFERRERS_NAMED_MAX * ids.len()).min(CASCADE_MAX) + going.len()
             } else {
-                CASCADE_MAX + 1
+                CASCADE_MAX + going.len() + 1
             };
-            let referrers: Vec<Record> = unit
+            let mut referrers: IndexMap<usize, Vec<Record>> = IndexMap::new();
+            for record in unit
                 .transaction()
                 .referrers(
                     referring,
                     field,
-                    member.record.id,
+                    &ids,
                     Deleted::Exclude,
                     Lock::Update,
-                    limit as u64,
+                    limit,
                 )
                 .await?
-                .into_iter()
-                .filter(|record| !going.contains(&record.id))
-                .collect();
-            if referrers.is_empty() {
-                continue;
+            {
+                if let Value::Reference(target) = record.value(field)
+                    && let Some(position) = going.get(target)
+                    && !going.contains_key(&record.id)
+                {
+                    referrers.entry(*position).or_default().push(record);
+                }
             }
-            if forbids {
-                issues.push(referenced(referring, field, &target, &referrers));
-            } else {
-                emptied.extend(referrers.into_iter().map(|record| Emptied {
-                    object,
-                    field,
-                    id: record.id,
-                }));
+            for (position, referrers) in referrers {
+                if forbids {
+                    let issue = referenced(referring, field, target, &referrers);
+                    forbidden.entry(position).or_default().push(issue);
+                } else {
+                    emptied.extend(referrers.into_iter().map(|record| Emptied {
+                        object,
+                        field,
+                        id: record.id,
+                    }));
+                }
             }
             if emptied.len() > CASCADE_MAX {
                 return Err(AppError::LimitExceeded(format!(
@@ -224,16 +338,18 @@ async fn loosened(unit: &Unit, members: &[Member]) -> Result<Vec<Emptied>, AppEr
             }
         }
     }
-    if issues.is_empty() {
-        return Ok(emptied);
-    }
-    Err(AppError::Referenced {
-        message: match issues.0.as_slice() {
-            [only] => only.message.clone(),
-            several => format!("{} relations forbid the deletion", several.len()),
-        },
-        issues,
-    })
+    let failed = forbidden
+        .into_iter()
+        .map(|(position, issues)| {
+            let message = match issues.0.as_slice() {
+                [only] => only.message.clone(),
+                several => format!("{} relations forbid the deletion", several.len()),
+            };
+            let error = AppError::Referenced { message, issues };
+            failed(members, named, position, error)
+        })
+        .collect();
+    Ok((emptied, failed))
 }
 
 fn referenced(
@@ -275,92 +391,173 @@ fn referenced(
 /// Empties relations, each as an update of its record with version and history. Hooks of those
 /// records are called: for them it is an update like any other.
 async fn empty(unit: &Unit, emptied: Vec<Emptied>) -> Result<(), AppError> {
+    // Two relations of one record may both become empty.
+    let mut fields: IndexMap<ObjectIndex, IndexMap<Uuid, Vec<FieldIndex>>> = IndexMap::new();
     for Emptied { object, field, id } in emptied {
-        let described = unit.catalogue().object(object).clone();
-        // Read anew: two relations of one record may both become empty.
-        let Some(record) = unit.transaction().get(&described, id, Lock::Update).await? else {
-            continue;
+        let of_object = fields.entry(object).or_default();
+        of_object.entry(id).or_default().push(field);
+    }
+    for (object, fields) in fields {
+        let described = unit.catalogue().object(object);
+        let ids: Vec<Uuid> = fields.keys().copied().collect();
+        let at_once = match can_go_together(unit, object, Change::Update) {
+            true => ids.len(),
+            false => 1,
         };
-        let mut draft = Draft::of(record);
-        draft.values[field.0] = Value::Null;
-        super::write_boxed(unit, object, vec![draft]).await?;
+        for ids in ids.chunks(at_once) {
+            let records = unit
+                .transaction()
+                .get_many(described, ids, Lock::Update)
+                .await?;
+            let drafts = records
+                .into_iter()
+                .map(|record| {
+                    let mut draft = Draft::of(record);
+                    for field in &fields[&draft.id] {
+                        draft.values[field.0] = Value::Null;
+                    }
+                    draft
+                })
+                .collect();
+            let bulk = super::write_boxed(unit, object, drafts).await?;
+            if let Some(row) = bulk.errors.into_iter().next() {
+                return Err(row.error);
+            }
+        }
     }
     Ok(())
 }
 
 /// Values with which each member comes back: what they must point at has to be there, what they
 /// may point at and is not there becomes empty.
-async fn targets_there(unit: &Unit, members: &[Member]) -> Result<Vec<Vec<Value>>, AppError> {
+async fn targets_there(
+    unit: &Unit,
+    members: &[Member],
+    named: usize,
+) -> Result<(Vec<Vec<Value>>, Vec<Failed>), AppError> {
     let catalogue = unit.catalogue().clone();
-    let coming: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
-    let mut issues = Issues::default();
+    let mut there: HashSet<Uuid> = members.iter().map(|member| member.record.id).collect();
+    let mut pointed_at: IndexMap<&Key, Vec<Uuid>> = IndexMap::new();
+    for (_, target, id) in members
+        .iter()
+        .flat_map(|member| targets(&catalogue, member))
+    {
+        if !there.contains(&id) {
+            pointed_at.entry(target).or_default().push(id);
+        }
+    }
+    for (target, ids) in pointed_at {
+        if let Some((target, _)) = catalogue.object_keyed(target) {
+            there.extend(super::references::existing(unit, target, &ids).await?);
+        }
+    }
     let mut restored = Vec::with_capacity(members.len());
-    for member in members {
+    let mut all_failed = Vec::new();
+    for (position, member) in members.iter().enumerate() {
         let object = catalogue.object(member.object);
         let mut values = member.record.values.clone();
-        for (position, field) in object.fields.iter().enumerate() {
-            let (Kind::Relation(relation), Value::Reference(id)) = (&field.kind, &values[position])
-            else {
+        let mut issues = Issues::default();
+        for (field, target, id) in targets(&catalogue, member) {
+            if there.contains(&id) {
+                continue;
+            }
+            let Kind::Relation(relation) = &object.field(field).kind else {
                 continue;
             };
-            if coming.contains(id) {
+            if relation.on_delete == OnDelete::SetNull && !is_demanded(object, field) {
+                values[field.0] = Value::Null;
                 continue;
             }
-            let Some((target, described)) = catalogue.object_keyed(&relation.target) else {
-                continue;
-            };
-            let there = super::references::existing(unit, target, &[*id]).await?;
-            if there.contains(id) {
-                continue;
-            }
-            if relation.on_delete == OnDelete::SetNull && !is_demanded(object, FieldIndex(position))
-            {
-                values[position] = Value::Null;
-            } else {
-                issues.push(
-                    Issue::new(
-                        "REFERENCED",
-                        format!(
-                            "the {} {id} that its {} points at is not there: restore it first",
-                            described.singular, field.name
-                        ),
-                    )
-                    .with("id", id.to_string())
-                    .at(field.name.as_str()),
-                );
-            }
+            let name = &object.field(field).name;
+            let pointed_at = catalogue
+                .object_keyed(target)
+                .map_or("record", |(_, described)| described.singular.as_str());
+            let issue = Issue::new(
+                "REFERENCED",
+                format!(
+                    "the {pointed_at} {id} that its {name} points at is not there: restore it first"
+                ),
+            );
+            issues.push(issue.with("id", id.to_string()).at(name.as_str()));
+        }
+        if !issues.is_empty() {
+            let message = "the record points at records that are not there".to_owned();
+            let error = AppError::Referenced { message, issues };
+            all_failed.push(failed(members, named, position, error));
         }
         restored.push(values);
     }
-    if issues.is_empty() {
-        return Ok(restored);
-    }
-    Err(AppError::Referenced {
-        message: "the record points at records that are not there".to_owned(),
-        issues,
-    })
+    Ok((restored, all_failed))
+}
+
+/// What a record points at: by which field, of which object, which record.
+fn targets<'c>(
+    catalogue: &'c Catalogue,
+    member: &Member,
+) -> impl Iterator<Item = (FieldIndex, &'c Key, Uuid)> {
+    let fields = catalogue.object(member.object).fields.iter();
+    fields
+        .zip(&member.record.values)
+        .enumerate()
+        .filter_map(|(position, (field, value))| match (&field.kind, value) {
+            (Kind::Relation(relation), Value::Reference(id)) => {
+                Some((FieldIndex(position), &relation.target, *id))
+            }
+            _ => None,
+        })
 }
 
 /// A record in the trash is outside unique keys; coming back it must fit again.
-async fn unique_again(unit: &Unit, member: &Member) -> Result<(), AppError> {
-    let object = unit.catalogue().object(member.object).clone();
-    // As a new record: every key counts, not only a changed one.
-    let mut draft = Draft::new(&object, member.record.id, member.record.owner);
-    draft.values = member.record.values.clone();
-    let mut drafts = [draft];
-    uniques::check(unit, member.object, &object, &mut drafts).await?;
-    super::verdict(&mut drafts, None)
+async fn not_unique(
+    unit: &Unit,
+    members: &[Member],
+    named: usize,
+) -> Result<Vec<Failed>, AppError> {
+    let mut positions: IndexMap<ObjectIndex, Vec<usize>> = IndexMap::new();
+    for (position, member) in members.iter().enumerate() {
+        positions.entry(member.object).or_default().push(position);
+    }
+    let mut all_failed = Vec::new();
+    for (index, positions) in positions {
+        let object = unit.catalogue().object(index);
+        let mut drafts: Vec<Draft> = positions
+            .iter()
+            .map(|position| {
+                let record = &members[*position].record;
+                // As a new record: every key counts, not only a changed one.
+                let mut draft = Draft::new(object, record.id, record.owner);
+                draft.values = record.values.clone();
+                draft
+            })
+            .collect();
+        uniques::check(unit, index, object, &mut drafts, uniques::Taking::ByAll).await?;
+        for (position, mut draft) in positions.into_iter().zip(drafts) {
+            if let Err(error) = draft.verdict() {
+                all_failed.push(failed(members, named, position, error));
+            }
+        }
+    }
+    Ok(all_failed)
 }
 
+/// Asks hooks about each member; a refusal is kept, so that the others are asked as well.
 async fn hooks_for(
     unit: &Unit,
     change: Change,
     members: &[Member],
+    named: usize,
+    all_failed: &mut Vec<Failed>,
 ) -> Result<Vec<hooks::Effects>, AppError> {
     let mut effects = Vec::new();
-    for member in members {
+    for (position, member) in members.iter().enumerate() {
         let mut draft = Draft::of(member.record.clone());
-        effects.extend(hooks::before(unit, member.object, change, &mut draft).await?);
+        match hooks::before(unit, member.object, change, &mut draft).await {
+            Ok(wanted) => effects.extend(wanted),
+            Err(error) if error.is_about_data() => {
+                all_failed.push(failed(members, named, position, error));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(effects)
 }
@@ -375,36 +572,42 @@ fn next(unit: &Unit, record: &Record) -> Record {
     }
 }
 
-/// Writes the record, with history (of fields that restoring has emptied, if any) and outbox.
+/// Writes the next version of each member, with history (of fields that restoring has emptied, if
+/// any) and outbox.
 async fn put(
     unit: &Unit,
-    member: &Member,
-    record: &Record,
     change: Change,
+    members: &[Member],
+    next: Vec<Record>,
 ) -> Result<(), AppError> {
-    let object = unit.catalogue().object(member.object).clone();
-    let before = &member.record;
-    let changed: Vec<FieldIndex> = (0..object.fields.len())
-        .map(FieldIndex)
-        .filter(|field| before.value(*field) != record.value(*field))
-        .collect();
-    unit.transaction()
-        .update(&object, record, &changed)
-        .instrument(tracing::debug_span!("write", object = %object.key))
-        .await
-        .map_err(|error| explained(unit, &object, error))?;
-    let fields = changed
-        .into_iter()
-        .map(|index| FieldChange {
-            field: object.field(index).key.clone(),
-            old: changes::history_json(object.field(index), before.value(index)),
-            new: changes::history_json(object.field(index), record.value(index)),
-        })
-        .collect();
-    let entry = changes::Entry {
-        id: record.id,
-        version: record.version,
-        fields,
-    };
-    changes::append(unit, &object, change, vec![entry]).await
+    let mut next = next.into_iter();
+    for run in members.chunk_by(|one, next| one.object == next.object) {
+        let object = unit.catalogue().object(run[0].object);
+        let mut versions = Vec::with_capacity(run.len());
+        let mut entries = Vec::with_capacity(run.len());
+        for (Member { record: before, .. }, record) in run.iter().zip(next.by_ref()) {
+            let changed: Vec<FieldIndex> = (0..object.fields.len())
+                .map(FieldIndex)
+                .filter(|field| before.value(*field) != record.value(*field))
+                .collect();
+            entries.push(changes::Entry {
+                id: record.id,
+                version: record.version,
+                fields: changed
+                    .iter()
+                    .map(|index| FieldChange {
+                        field: object.field(*index).key.clone(),
+                        old: changes::history_json(object.field(*index), before.value(*index)),
+                        new: changes::history_json(object.field(*index), record.value(*index)),
+                    })
+                    .collect(),
+            });
+            versions.push(Next { record, changed });
+        }
+        rows::update(unit, object, versions)
+            .instrument(tracing::debug_span!("write", object = %object.key, rows = run.len()))
+            .await?;
+        changes::append(unit, object, change, entries).await?;
+    }
+    Ok(())
 }

@@ -1,13 +1,14 @@
 //! Unique keys: a look before the write, so that all collisions are told at once, and with names.
 //! The unique index stays the judge; what it says is told the same way.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet};
 
 use relata_catalog::{FieldIndex, Issue, Kind, Object, ObjectIndex, Unique, Value, folded};
 use relata_store::{
     Find, Lock, Record,
     filter::{ColumnRef, Deleted, Filter, Operand, Operator},
 };
+use uuid::Uuid;
 
 use super::draft::{Concern, Draft};
 use crate::{AppError, transact::Unit};
@@ -17,50 +18,148 @@ const OPERANDS_MAX: usize = 500;
 /// Conditions that can't be one `IN` go into one query by this many.
 const ALTERNATIVES_MAX: usize = 100;
 
+/// Which drafts of a batch take their keys from those after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taking {
+    /// All: so that everything wrong with the batch is told at once.
+    ByAll,
+    /// Those that nothing is wrong with: the others are not going to be written.
+    ByGood,
+}
+
+/// One unique key of the object, and what the drafts want of it.
+struct Wanted<'o> {
+    unique: &'o Unique,
+    /// By position of the draft; nothing where the draft does not touch it.
+    keys: Vec<Option<Vec<String>>>,
+    /// What stored records hold of it.
+    stored: HashMap<Vec<String>, Uuid>,
+    /// What earlier drafts have taken.
+    taken: HashSet<Vec<String>>,
+}
+
 /// Notes each draft whose unique keys another record, or an earlier draft of the batch, has.
 pub(super) async fn check(
     unit: &Unit,
     index: ObjectIndex,
     object: &Object,
     drafts: &mut [Draft],
+    taking: Taking,
 ) -> Result<(), AppError> {
+    let mut wanted = Vec::with_capacity(object.uniques.len());
     for unique in &object.uniques {
-        let fields: Vec<FieldIndex> = unique
-            .fields
-            .iter()
-            .filter_map(|key| object.field_keyed(key).map(|(index, _)| index))
-            .collect();
-        let mut taken: HashMap<Vec<String>, usize> = HashMap::new();
-        let mut asked: Vec<usize> = Vec::new();
-        let mut collisions: Vec<usize> = Vec::new();
-        for (position, draft) in drafts.iter().enumerate() {
-            if !fields.iter().any(|field| draft.is_changed(*field)) {
-                continue;
-            }
-            let Some(key) = key_of(object, &fields, &draft.values) else {
+        wanted.push(wanted_of(unit, index, object, unique, drafts).await?);
+    }
+    for (position, draft) in drafts.iter_mut().enumerate() {
+        for of_key in &wanted {
+            let Some(key) = &of_key.keys[position] else {
                 continue;
             };
-            match taken.entry(key) {
-                Entry::Occupied(_) => collisions.push(position),
-                Entry::Vacant(free) => {
-                    free.insert(position);
-                    asked.push(position);
+            let held = of_key.stored.get(key).is_some_and(|id| *id != draft.id);
+            if held || of_key.taken.contains(key) {
+                draft.problem(Concern::Unique, violation(object, of_key.unique));
+            }
+        }
+        if taking == Taking::ByAll || draft.problems.is_empty() {
+            for of_key in &mut wanted {
+                if let Some(key) = of_key.keys[position].take() {
+                    of_key.taken.insert(key);
                 }
             }
         }
-        for record in holders(unit, index, object, &fields, drafts, &asked).await? {
-            let holder = key_of(object, &fields, &record.values).and_then(|key| taken.get(&key));
-            if let Some(position) = holder
-                && drafts[*position].id != record.id
-            {
-                collisions.push(*position);
-            }
-        }
-        for position in collisions {
-            drafts[position].problem(Concern::Unique, violation(object, unique));
-        }
     }
     Ok(())
+}
+
+async fn wanted_of<'o>(
+    unit: &Unit,
+    index: ObjectIndex,
+    object: &Object,
+    unique: &'o Unique,
+    drafts: &[Draft],
+) -> Result<Wanted<'o>, AppError> {
+    let fields = fields_of(object, unique);
+    let keys: Vec<Option<Vec<String>>> = drafts
+        .iter()
+        .map(|draft| {
+            fields
+                .iter()
+                .any(|field| draft.is_changed(*field))
+                .then(|| key_of(object, &fields, &draft.values))
+                .flatten()
+        })
+        .collect();
+    let mut distinct = HashSet::new();
+    let asked: Vec<usize> = keys
+        .iter()
+        .enumerate()
+        .filter_map(|(position, key)| Some((position, key.as_ref()?)))
+        .filter(|(_, key)| distinct.insert(*key))
+        .map(|(position, _)| position)
+        .collect();
+    let stored = holders(unit, index, object, &fields, drafts, &asked)
+        .await?
+        .into_iter()
+        .filter_map(|record| Some((key_of(object, &fields, &record.values)?, record.id)))
+        .collect();
+    Ok(Wanted {
+        unique,
+        keys,
+        stored,
+        taken: HashSet::new(),
+    })
+}
+
+/// The key of a new record.
+pub(super) struct Held {
+    pub(super) key: Vec<String>,
+    /// The record outside the trash that has it.
+    pub(super) by: Option<Uuid>,
+}
+
+/// The key of each new draft, and who has it; nothing where a part of it is empty: what is empty
+/// equals nothing.
+pub(super) async fn held(
+    unit: &Unit,
+    index: ObjectIndex,
+    object: &Object,
+    unique: &Unique,
+    drafts: &[Draft],
+) -> Result<Vec<Option<Held>>, AppError> {
+    let Wanted { keys, stored, .. } = wanted_of(unit, index, object, unique, drafts).await?;
+    Ok(keys
+        .into_iter()
+        .map(|key| {
+            let key = key?;
+            let by = stored.get(&key).copied();
+            Some(Held { key, by })
+        })
+        .collect())
+}
+
+/// Names of the key's fields that are empty in one of the drafts.
+pub(super) fn empty_fields<'o>(
+    object: &'o Object,
+    unique: &Unique,
+    drafts: &[Draft],
+) -> Vec<&'o str> {
+    fields_of(object, unique)
+        .into_iter()
+        .map(|index| (index, object.field(index)))
+        .filter(|(index, field)| {
+            let mut values = drafts.iter().map(|draft| draft.value(*index));
+            values.any(|value| compared(&field.kind, value).is_none())
+        })
+        .map(|(_, field)| field.name.as_str())
+        .collect()
+}
+
+fn fields_of(object: &Object, unique: &Unique) -> Vec<FieldIndex> {
+    unique
+        .fields
+        .iter()
+        .filter_map(|key| object.field_keyed(key).map(|(index, _)| index))
+        .collect()
 }
 
 /// What the unique index said, as an issue.

@@ -1,30 +1,17 @@
-//! What is checked when hooks are through: required fields and unique keys. (Types, lengths,
-//! options and JSON Schemas are checked where a value is read, a plugin's like a client's.)
+//! What is checked when hooks are through, beside gates and unique keys: required fields. (Types,
+//! lengths, options and JSON Schemas are checked where a value is read, a plugin's like a
+//! client's.)
 
-use relata_catalog::{FieldIndex, Issue, Object, ObjectIndex, PathSegment};
+use relata_catalog::{FieldIndex, Issue, Object, PathSegment};
 
 use super::{
     draft::{Concern, Draft},
-    is_demanded, uniques,
+    is_demanded,
 };
-use crate::{AppError, transact::Unit};
-
-/// Notes in each draft all that is wrong with it.
-pub(super) async fn check(
-    unit: &Unit,
-    index: ObjectIndex,
-    object: &Object,
-    drafts: &mut [Draft],
-) -> Result<(), AppError> {
-    for draft in drafts.iter_mut() {
-        required(object, draft);
-    }
-    uniques::check(unit, index, object, drafts).await
-}
 
 /// A new record needs all required fields; a change must not empty one. (A record from before the
 /// rule may be changed elsewhere without being made whole.)
-fn required(object: &Object, draft: &mut Draft) {
+pub(super) fn required(object: &Object, draft: &mut Draft) {
     for index in (0..object.fields.len()).map(FieldIndex) {
         let field = object.field(index);
         let touched = draft.before.is_none() || draft.is_changed(index);

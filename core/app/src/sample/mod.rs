@@ -16,7 +16,10 @@ use relata_catalog::{Catalogue, Object, ObjectIndex};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use crate::{AppError, Caller, Workspace, records};
+use crate::{
+    AppError, Caller, Workspace,
+    records::{self, BulkMode},
+};
 
 /// Persons of a sample whose size nobody named.
 pub const RECORDS_DEFAULT: u32 = 1_000;
@@ -260,7 +263,10 @@ impl Writer<'_> {
                     Box::pin(async move {
                         match unit.catalogue().object_named(&name) {
                             Some((index, _)) => {
-                                records::record_create_many(&unit, index, &chunk).await
+                                let mode = BulkMode::AllOrNone;
+                                records::record_create_bulk(&unit, index, &chunk, mode)
+                                    .await
+                                    .map(|bulk| bulk.ids)
                             }
                             None => Ok(Vec::new()),
                         }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use relata_app::{
     AppError, Caller, Unit, Workspace, WorkspaceOptions,
     records::{
-        record_create, record_create_many, record_delete, record_destroy, record_restore,
+        BulkMode, record_create, record_create_bulk, record_delete, record_destroy, record_restore,
         record_update,
     },
 };
@@ -214,7 +214,11 @@ pub(crate) async fn create_many(
     workspace
         .transact(&nobody(), move |unit| {
             let rows = Arc::clone(&rows);
-            Box::pin(async move { record_create_many(&unit, index(&unit, object), &rows).await })
+            Box::pin(async move {
+                let object = index(&unit, object);
+                let bulk = record_create_bulk(&unit, object, &rows, BulkMode::AllOrNone).await?;
+                Ok(bulk.ids)
+            })
         })
         .await
 }

@@ -6,6 +6,7 @@
 #[macro_use]
 mod fixture;
 
+mod bulk;
 mod catalogue;
 mod dead_letters;
 mod deliveries;

@@ -248,7 +248,16 @@ async fn relations_are_found_by_id_and_by_key(workspace: Workspace) {
         (json!({"connect": {"size": 3}}), "area.connect.size"),
         (json!({"connect": {}}), "area.connect"),
         (json!({"connect": {"id": "7"}}), "area.connect.id"),
-        (json!({"create": {}}), "area"),
+        (json!({"create": {}}), "area.create.code"),
+        (json!({"create": null}), "area"),
+        (json!({"create": [{"code": "N"}]}), "area"),
+        (
+            json!({"create": {"code": "N"}, "connect": {"id": a}}),
+            "area",
+        ),
+        (json!({"connect": [{"id": a}]}), "area"),
+        (json!({"disconnect": false}), "area"),
+        (json!([{"create": {"code": "N"}}]), "area"),
     ] {
         let error = create(&workspace, "sighting", json!({"area": connect}))
             .await

@@ -4,6 +4,7 @@
 //! request are one transaction, with the reading of what they select, or none of them happens.
 //! Rows become bytes in the store; here they are only put one after the other.
 
+mod bulk;
 mod work;
 
 use std::sync::{
@@ -175,7 +176,7 @@ impl Run<'_> {
                 )),
                 Step::Introspection(step) => self.introspection(root, step).await,
                 Step::Plugin(step) => self.plugin_query(root, step, &mut snapshot).await?,
-                Step::Write(_) => Err(lost(root)),
+                Step::Write(_) | Step::Bulk(_) => Err(lost(root)),
             };
             outcomes.push(outcome);
         }
@@ -195,14 +196,18 @@ impl Run<'_> {
                     Some(step) => std::slice::from_ref(step),
                     None => continue,
                 },
+                Step::Bulk(bulk) => bulk.reads.as_slice(),
                 _ => continue,
             };
             let mut issues = Issues::default();
             let mut rows_root = 0_u64;
             for step in steps {
                 let (parameters, rows) = self.parameters(step, &mut issues);
-                // A node is found in one object.
-                rows_root = rows_root.max(rows);
+                rows_root = match &root.step {
+                    // A node is found in one object.
+                    Step::Node(_) => rows_root.max(rows),
+                    _ => rows_root.saturating_add(rows),
+                };
                 reads.push((step.compiled.clone(), parameters));
             }
             rows_all = rows_all.saturating_add(rows_root);
@@ -233,12 +238,15 @@ impl Run<'_> {
     }
 
     fn parameters(&self, step: &ReadStep, issues: &mut Issues) -> (Vec<Parameter>, u64) {
-        let context = coercer::CoerceContext {
+        step.parameters(self.variables, &self.coercion(), issues)
+    }
+
+    fn coercion(&self) -> coercer::CoerceContext<'_> {
+        coercer::CoerceContext {
             catalogue: self.coerce,
             list_max: self.limits.list_max,
             page_max: self.limits.page_max,
-        };
-        step.parameters(self.variables, &context, issues)
+        }
     }
 
     async fn run_reads(&self, plan: &Plan, reads: Vec<Reading>) -> Outcomes {
@@ -366,16 +374,37 @@ impl Run<'_> {
         let mut reads = self.reads(plan)?.into_iter();
         let mut jobs = Vec::with_capacity(plan.roots.len());
         let mut early = Vec::new();
+        let mut wrong = Vec::new();
         for root in &plan.roots {
             let job = match &root.step {
+                Step::Bulk(step) => {
+                    let reads = reads.by_ref().take(step.reads.len()).collect();
+                    match self.bulk(root, step, reads) {
+                        Ok(job) => Job::Bulk(Box::new(job)),
+                        Err(error) => {
+                            wrong.push(*error);
+                            continue;
+                        }
+                    }
+                }
                 Step::Write(step) => {
                     let read = step.read.as_ref().and_then(|_| reads.next());
                     match self.write(step) {
-                        Ok(write) => Job::Write {
-                            object: step.object,
-                            write,
-                            read,
-                        },
+                        Ok(write) => {
+                            let beyond = write.data().and_then(|data| {
+                                self.within_nesting(step.object, data, &mut 0).err()
+                            });
+                            if let Some(beyond) = beyond {
+                                let issues = beyond.under("data").under(root.key.as_str());
+                                wrong.push(error_of_issues(issues, &root.key, root.at));
+                                continue;
+                            }
+                            Job::Write {
+                                object: step.object,
+                                write,
+                                read,
+                            }
+                        }
                         Err(error) => {
                             early.push(GraphqlError::of_app(&error, &root.key, root.at));
                             continue;
@@ -394,6 +423,9 @@ impl Run<'_> {
                 }
             };
             jobs.push(job);
+        }
+        if !wrong.is_empty() {
+            return Err(Stop::Refused(wrong));
         }
         if !early.is_empty() {
             return Ok(Answer::failed(early));

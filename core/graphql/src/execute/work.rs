@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::Reading;
+use super::{Reading, bulk::BulkJob};
 use crate::plan::pick;
 
 /// A change with its values: everything that a further try needs.
@@ -50,6 +50,7 @@ pub(super) enum Job {
         write: Write,
         read: Option<Reading>,
     },
+    Bulk(Box<BulkJob>),
     Plugin {
         field: String,
         arguments: Map<String, Json>,
@@ -123,6 +124,7 @@ impl Job {
     async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
         match self {
             Self::Known(bytes) => Ok(bytes.clone()),
+            Self::Bulk(job) => job.run(unit).await,
             Self::Plugin {
                 field,
                 arguments,
@@ -164,6 +166,14 @@ impl Job {
 }
 
 impl Write {
+    /// What the client gave; nothing where there is none.
+    pub(super) fn data(&self) -> Option<&Map<String, Json>> {
+        match self {
+            Self::Create { data } | Self::Update { data, .. } => Some(data),
+            Self::Delete { .. } | Self::Restore { .. } | Self::Destroy { .. } => None,
+        }
+    }
+
     /// Carries it out and gives the record's id. Paths of issues begin at the argument.
     async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Uuid, AppError> {
         let in_data = |error: AppError| match error {

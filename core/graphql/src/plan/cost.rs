@@ -28,6 +28,17 @@ impl Size {
             _ => Self::Known(0),
         }
     }
+
+    /// How many that is, with these parameters.
+    pub(crate) fn rows(self, parameters: &[Parameter]) -> u64 {
+        match self {
+            Self::Known(size) => size,
+            Self::Parameter(position) => match parameters.get(position) {
+                Some(Parameter::Value(Value::Integer(size))) => u64::try_from(*size).unwrap_or(0),
+                _ => 0,
+            },
+        }
+    }
 }
 
 impl Cost {
@@ -41,13 +52,7 @@ impl Cost {
 
     /// Rows at most, with these parameters.
     pub(crate) fn rows(&self, parameters: &[Parameter]) -> u64 {
-        let size = match self.size {
-            Size::Known(size) => size,
-            Size::Parameter(position) => match parameters.get(position) {
-                Some(Parameter::Value(Value::Integer(size))) => u64::try_from(*size).unwrap_or(0),
-                _ => 0,
-            },
-        };
+        let size = self.size.rows(parameters);
         let inner = self
             .inner
             .iter()

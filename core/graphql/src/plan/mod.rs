@@ -9,6 +9,7 @@
 //! Invariant: a mistake in what the client gave is collected with its path, never thrown; a plan
 //! exists only where there is none.
 
+pub(crate) mod bulk;
 pub(crate) mod coercer;
 mod connection;
 pub(crate) mod cost;
@@ -41,6 +42,7 @@ use relata_store::{
 };
 
 use self::{
+    bulk::BulkStep,
     coercer::{CoerceContext, Coercer, LIMITS},
     cost::Cost,
     draft::Draft,
@@ -77,6 +79,8 @@ pub(crate) enum Step {
     Node(Vec<ReadStep>),
     /// A record is changed, and read back.
     Write(Box<WriteStep>),
+    /// Many records are changed, and some of them read back.
+    Bulk(Box<BulkStep>),
     /// A plugin's operation.
     Plugin(PluginStep),
     /// On whose behalf this runs.
@@ -338,6 +342,9 @@ impl<'v> Planner<'v> {
             Some((*verb, ObjectIndex(position)))
         });
         let Some((verb, object)) = found else {
+            if let Some(step) = self.bulk(draft, field)? {
+                return Ok(step);
+            }
             draft.issue(unknown_root(field));
             return Ok(Step::Literal("null".to_owned()));
         };

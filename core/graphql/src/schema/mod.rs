@@ -8,6 +8,7 @@
 //! Invariant: a schema can always be built. Names that would clash give way in a fixed manner
 //! ([`names::Names`]), so that no plugin and no administrator can stop the server from starting.
 
+pub(crate) mod bulk;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod operations;
@@ -66,6 +67,7 @@ impl RecordSchema {
         let names = Names::of(catalogue);
         let mut writer = SchemaWriter::default();
         platform::write(&mut writer);
+        bulk::write_platform(&mut writer);
         for position in 0..catalogue.objects.len() {
             objects::write(
                 &mut writer,

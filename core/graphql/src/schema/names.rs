@@ -19,6 +19,8 @@ const SUFFIXES: &[&str] = &[
     "Key",
     "Connection",
     "Edge",
+    "Bulk",
+    "Unique",
 ];
 
 /// Names of types by position in the catalogue.

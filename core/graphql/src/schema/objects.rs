@@ -3,6 +3,7 @@
 use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex};
 
 use super::{
+    bulk,
     names::Names,
     platform,
     writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
@@ -27,6 +28,7 @@ pub(super) fn write(
     order_type(writer, catalogue, names, object, type_name);
     input_types(writer, catalogue, names, index, object);
     root_fields(writer, object, type_name);
+    bulk::write(writer, object, type_name);
 }
 
 /// `Label. What it is for.`
@@ -361,6 +363,12 @@ fn input_types(
         };
         fields.push(In::new(&field.name, ty).described(field_description(field)));
     }
+    for (pointing, _, inverse) in catalogue.inverses_of(&object.key) {
+        fields.push(In::new(
+            &inverse.name,
+            format!("{}_Links", names.type_name(pointing)),
+        ));
+    }
     fields.push(
         In::new("owner", "ID").described(Some("Whose record it is: the id of a user.".to_owned())),
     );
@@ -418,7 +426,19 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
         InputForm::OpaqueOneOf,
         vec![
             In::new("connect", format!("{type_name}Key")),
+            In::new("create", format!("{type_name}Create"))
+                .described(Some("Makes the record that is pointed at.".to_owned())),
             In::new("disconnect", "Boolean"),
+        ],
+    );
+    writer.input(
+        &format!("{type_name}_Links"),
+        Some("Records that point, or no longer, or are made to.".to_owned()),
+        InputForm::Opaque,
+        vec![
+            In::new("connect", format!("[{type_name}Key!]")),
+            In::new("create", format!("[{type_name}Create!]")),
+            In::new("disconnect", format!("[{type_name}Key!]")),
         ],
     );
 }

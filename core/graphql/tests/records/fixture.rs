@@ -153,6 +153,12 @@ impl Client {
         body["data"].take()
     }
 
+    /// How many there are of a list, like `people` or `people(deleted: ONLY)`.
+    pub(crate) async fn count(&self, list: &str) -> Json {
+        let query = format!("{{ list: {list} {{ totalCount }} }}");
+        self.data(&query, json!({})).await["list"]["totalCount"].take()
+    }
+
     /// The codes of the errors, each with the paths and codes of its issues.
     pub(crate) async fn errors(&self, query: &str, variables: Json) -> Vec<String> {
         let (body, _) = self.ask(query, variables).await;

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bulk;
 mod fixture;
 mod hostile;
+mod nested;
 mod reads;
 mod writes;

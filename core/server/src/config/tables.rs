@@ -313,6 +313,14 @@ impl Table for RecordsLimits {
         order_terms_max: Count 1..=32;
         /// Relations that one term follows.
         order_depth_max: Count 0..=10;
+        /// Records that one mutation is given the data of.
+        bulk_rows_max: Count 1..=100_000;
+        /// Records that one mutation changes by a condition: they are locked until it ends.
+        bulk_records_max: Count 1..=1_000_000;
+        /// Records inside the data of records, counted from the one that the mutation names.
+        nested_depth_max: Count 0..=Self::NESTED_DEPTH_HIGHEST as u64;
+        /// Records that one mutation creates, connects or disconnects inside the data of others.
+        nested_records_max: Count 0..=100_000;
         /// Memory of cached documents and plans, roughly.
         cache_bytes_max: Size MIB..=16 * GIB;
     };

@@ -99,6 +99,35 @@ impl Transaction {
         self.records(object, self.statement(text, values)).await
     }
 
+    /// How many records satisfy a condition.
+    ///
+    /// # Errors
+    /// [`StoreError::Condition`] for a condition that cannot be compiled.
+    pub async fn count(
+        &self,
+        catalogue: &Catalogue,
+        object: ObjectIndex,
+        filter: &Filter,
+        deleted: Deleted,
+    ) -> Result<i64, StoreError> {
+        let mut sql = SqlText::new(catalogue, self.backend(), false);
+        let scope = Scope {
+            object,
+            alias: "r".to_owned(),
+        };
+        let condition = condition(&mut sql, &scope, deleted, filter)?;
+        let text = format!(
+            "SELECT count(*) FROM {} AS r{condition}",
+            quoted(&catalogue.object(object).table),
+        );
+        let values = constants(sql)?;
+        let row = self
+            .query_one(self.statement(text, values))
+            .await?
+            .ok_or(StoreError::NotFound)?;
+        Ok(row.try_get_by_index(0)?)
+    }
+
     /// How many records outside the trash satisfy a condition, and the sum of one of their
     /// columns (0 where there is none).
     ///

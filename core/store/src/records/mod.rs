@@ -86,6 +86,9 @@ impl Backend {
 /// another text to prepare.
 const INSERT_ROWS_MAX: usize = 250;
 
+/// Ids in one statement, for the same reason.
+const IDS_MAX: usize = 500;
+
 impl Transaction {
     /// Writes new records, several rows at a time.
     ///
@@ -108,47 +111,51 @@ impl Transaction {
         Ok(())
     }
 
-    /// Writes the changed fields and the system columns of a record that was read at the version
-    /// before `record.version`.
+    /// Writes the changed fields and the system columns of records that become alike: all of them
+    /// were read at the version before `to.version`, and get what `to` has.
     ///
     /// # Errors
-    /// [`StoreError::VersionConflict`] when it is not at that version any more, or not there;
+    /// [`StoreError::VersionConflict`] when one is not at that version any more, or not there;
     /// [`StoreError::Unique`], [`StoreError::Value`].
     pub async fn update(
         &self,
         object: &Object,
-        record: &Record,
+        ids: &[Uuid],
+        to: &Record,
         changed: &[FieldIndex],
     ) -> Result<(), StoreError> {
         let backend = self.backend();
         let mut update = Query::update();
         update
             .table(Alias::new(&object.table))
-            .value(Alias::new("_version"), record.version)
+            .value(Alias::new("_version"), to.version)
             .value(
                 Alias::new("_updated_at"),
-                instant_parameter(backend, Some(record.updated_at)),
+                instant_parameter(backend, Some(to.updated_at)),
             )
             .value(
                 Alias::new("_deleted_at"),
-                instant_parameter(backend, record.deleted_at),
+                instant_parameter(backend, to.deleted_at),
             )
-            .value(Alias::new("_updated_by"), record.updated_by.as_str())
-            .value(Alias::new("_owner"), SqlValue::Uuid(record.owner))
-            .and_where(Expr::col(Alias::new("id")).eq(record.id))
-            .and_where(Expr::col(Alias::new("_version")).eq(record.version - 1));
+            .value(Alias::new("_updated_by"), to.updated_by.as_str())
+            .value(Alias::new("_owner"), SqlValue::Uuid(to.owner))
+            .and_where(Expr::col(Alias::new("_version")).eq(to.version - 1));
         for index in changed {
             let field = object.field(*index);
-            let cells = written(backend, field, record.value(*index))?;
+            let cells = written(backend, field, to.value(*index))?;
             for (column, cell) in field.columns().into_iter().zip(cells) {
                 update.value(Alias::new(column.name), cell);
             }
         }
-        let done = self.execute(backend.sea().build(&update)).await?;
-        match done.rows_affected() {
-            0 => Err(StoreError::VersionConflict),
-            _ => Ok(()),
+        for chunk in ids.chunks(IDS_MAX) {
+            let mut update = update.clone();
+            update.and_where(Expr::col(Alias::new("id")).is_in(chunk.iter().copied()));
+            let done = self.execute(backend.sea().build(&update)).await?;
+            if done.rows_affected() != chunk.len() as u64 {
+                return Err(StoreError::VersionConflict);
+            }
         }
+        Ok(())
     }
 
     /// One record by its id, in the trash or not.
@@ -184,23 +191,18 @@ impl Transaction {
         ids: &[Uuid],
         lock: Lock,
     ) -> Result<Vec<Record>, StoreError> {
-        /// Few lengths of list, so that few statements are prepared.
-        const IDS_MAX: usize = 500;
         let mut records = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(IDS_MAX) {
             // Rows are locked in the order of their ids, so that two writers do not wait for each
             // other in a circle.
             let mut sorted = chunk.to_vec();
             sorted.sort_unstable();
-            let placeholders: Vec<String> = (1..=sorted.len())
-                .map(|position| self.backend().placeholder(position))
-                .collect();
             let statement = self.statement(
                 format!(
                     "SELECT {} FROM {} WHERE \"id\" IN ({}) ORDER BY \"id\"{}",
                     columns_selected(self.backend(), object),
                     quoted(&object.table),
-                    placeholders.join(", "),
+                    self.backend().placeholders(sorted.len()),
                     self.backend().lock_clause(lock),
                 ),
                 sorted.into_iter().map(SqlValue::from).collect(),
@@ -210,23 +212,25 @@ impl Transaction {
         Ok(records)
     }
 
-    /// Removes a record for good. Relations that still point at it become empty.
+    /// Removes records for good. Relations that still point at them become empty.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn destroy(&self, object: &Object, id: Uuid) -> Result<(), StoreError> {
-        let statement = self.statement(
-            format!(
-                "DELETE FROM {} WHERE \"id\" = {}",
-                quoted(&object.table),
-                self.backend().placeholder(1)
-            ),
-            vec![id.into()],
-        );
-        match self.execute(statement).await?.rows_affected() {
-            0 => Err(StoreError::NotFound),
-            _ => Ok(()),
+    /// [`StoreError::NotFound`] when one of them is not there.
+    pub async fn destroy(&self, object: &Object, ids: &[Uuid]) -> Result<(), StoreError> {
+        for chunk in ids.chunks(IDS_MAX) {
+            let statement = self.statement(
+                format!(
+                    "DELETE FROM {} WHERE \"id\" IN ({})",
+                    quoted(&object.table),
+                    self.backend().placeholders(chunk.len())
+                ),
+                chunk.iter().copied().map(SqlValue::from).collect(),
+            );
+            if self.execute(statement).await?.rows_affected() != chunk.len() as u64 {
+                return Err(StoreError::NotFound);
+            }
         }
+        Ok(())
     }
 
     /// Runs a statement whose rows are [`columns_selected`].
@@ -287,6 +291,14 @@ impl Backend {
             Self::Sqlite => format!("?{position}"),
             Self::Postgres => format!("${position}"),
         }
+    }
+
+    /// As many placeholders, as in a list.
+    fn placeholders(self, count: usize) -> String {
+        (1..=count)
+            .map(|position| self.placeholder(position))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn lock_clause(self, lock: Lock) -> &'static str {

@@ -1,17 +1,17 @@
 //! Who points at a record: what a deletion must know.
 
 use relata_catalog::{FieldIndex, Object};
+use sea_orm::sea_query::Value as SqlValue;
 use uuid::Uuid;
 
-use super::{Lock, Record, columns_selected};
+use super::{IDS_MAX, Lock, Record, columns_selected};
 use crate::cells::quoted;
 use crate::error::StoreError;
 use crate::filter::Deleted;
 use crate::transaction::Transaction;
 
 impl Transaction {
-    /// Records of `object` whose relation `field` points at `target`, in the order of their ids:
-    /// at most `limit`.
+    /// Records of `object` whose relation `field` points at one of `targets`: at most `limit`.
     ///
     /// # Errors
     /// What the database says.
@@ -19,23 +19,33 @@ impl Transaction {
         &self,
         object: &Object,
         field: FieldIndex,
-        target: Uuid,
+        targets: &[Uuid],
         deleted: Deleted,
         lock: Lock,
-        limit: u64,
+        limit: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let statement = self.statement(
-            format!(
-                "SELECT {} FROM {} WHERE {}{} ORDER BY \"id\" LIMIT {limit}{}",
-                columns_selected(self.backend(), object),
-                quoted(&object.table),
-                self.points_at(object, field),
-                trash(deleted),
-                self.backend().lock_clause(lock),
-            ),
-            vec![target.into()],
-        );
-        self.records(object, statement).await
+        let column = &object.field(field).columns()[0].name;
+        let mut found = Vec::new();
+        for chunk in targets.chunks(IDS_MAX) {
+            let rows = limit - found.len();
+            if rows == 0 {
+                break;
+            }
+            let statement = self.statement(
+                format!(
+                    "SELECT {} FROM {} WHERE {} IN ({}){} ORDER BY \"id\" LIMIT {rows}{}",
+                    columns_selected(self.backend(), object),
+                    quoted(&object.table),
+                    quoted(column),
+                    self.backend().placeholders(chunk.len()),
+                    trash(deleted),
+                    self.backend().lock_clause(lock),
+                ),
+                chunk.iter().copied().map(SqlValue::from).collect(),
+            );
+            found.extend(self.records(object, statement).await?);
+        }
+        Ok(found)
     }
 
     /// How many records of `object` point at `target`.
@@ -51,9 +61,10 @@ impl Transaction {
     ) -> Result<i64, StoreError> {
         let statement = self.statement(
             format!(
-                "SELECT count(*) FROM {} WHERE {}{}",
+                "SELECT count(*) FROM {} WHERE {} = {}{}",
                 quoted(&object.table),
-                self.points_at(object, field),
+                quoted(&object.field(field).columns()[0].name),
+                self.backend().placeholder(1),
                 trash(deleted),
             ),
             vec![target.into()],
@@ -62,11 +73,6 @@ impl Transaction {
         row.map_or(Ok(0), |row| {
             row.try_get_by_index(0).map_err(StoreError::from)
         })
-    }
-
-    fn points_at(&self, object: &Object, field: FieldIndex) -> String {
-        let column = &object.field(field).columns()[0].name;
-        format!("{} = {}", quoted(column), self.backend().placeholder(1))
     }
 }
 

@@ -50,7 +50,10 @@ async fn of_two_that_decide_by_what_the_other_changes_one_must_try_again() {
             let mut after = before.clone();
             after.version = 2;
             after.values[0] = Value::Integer(-40);
-            let outcome = match transaction.update(&account, &after, &[FieldIndex(0)]).await {
+            let outcome = match transaction
+                .update(&account, &[after.id], &after, &[FieldIndex(0)])
+                .await
+            {
                 Ok(()) => transaction.commit().await,
                 Err(error) => Err(error),
             };
@@ -134,7 +137,7 @@ async fn try_to_add(
     record.values[0] = Value::Integer(n + 1);
     record.version += 1;
     transaction
-        .update(counter, &record, &[FieldIndex(0)])
+        .update(counter, &[record.id], &record, &[FieldIndex(0)])
         .await?;
     transaction.commit().await
 }

@@ -354,7 +354,7 @@ async fn a_removed_field_is_parked_and_then_dropped() {
             .insert(&slim, &[record(vec![words("Edsger")])])
             .await
             .unwrap();
-        transaction.destroy(&slim, boss.id).await.unwrap();
+        transaction.destroy(&slim, &[boss.id]).await.unwrap();
         transaction.commit().await.unwrap();
 
         assert_eq!(drop_all_parked(&database).await.len(), 3);

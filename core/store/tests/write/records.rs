@@ -21,11 +21,11 @@ async fn a_stale_version_changes_nothing() {
         first.values[0] = words("Grace");
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction
-            .update(&company, &first, &[FieldIndex(0)])
+            .update(&company, &[first.id], &first, &[FieldIndex(0)])
             .await
             .unwrap();
         let error = transaction
-            .update(&company, &first, &[FieldIndex(0)])
+            .update(&company, &[first.id], &first, &[FieldIndex(0)])
             .await
             .unwrap_err();
         assert!(matches!(error, StoreError::VersionConflict), "{error:?}");
@@ -86,7 +86,10 @@ async fn a_violated_unique_key_is_named_by_its_index() {
         let mut trashed = first.clone();
         trashed.version = 2;
         trashed.deleted_at = Some(first.created_at);
-        transaction.update(&listing, &trashed, &[]).await.unwrap();
+        transaction
+            .update(&listing, &[trashed.id], &trashed, &[])
+            .await
+            .unwrap();
         transaction
             .insert(
                 &listing,
@@ -189,7 +192,7 @@ async fn referrers_are_found_and_relations_become_empty() {
             .referrers(
                 &person,
                 to_company,
-                employer.id,
+                &[employer.id],
                 Deleted::Exclude,
                 Lock::Update,
                 10,
@@ -202,9 +205,9 @@ async fn referrers_are_found_and_relations_become_empty() {
             .await
             .unwrap();
         assert_eq!(all, 2);
-        transaction.destroy(&company, employer.id).await.unwrap();
+        transaction.destroy(&company, &[employer.id]).await.unwrap();
         assert!(matches!(
-            transaction.destroy(&company, employer.id).await,
+            transaction.destroy(&company, &[employer.id]).await,
             Err(StoreError::NotFound)
         ));
         transaction.commit().await.unwrap();

@@ -258,7 +258,9 @@ fn every_kind_reads_as_it_was_written() {
                         let found = transaction.get(&thing, own, Lock::None).await?;
                         let all: Vec<FieldIndex> =
                             (0..thing.fields.len()).map(FieldIndex).collect();
-                        transaction.update(&thing, &changed, &all).await?;
+                        transaction
+                            .update(&thing, &[changed.id], &changed, &all)
+                            .await?;
                         let again = transaction.get(&thing, own, Lock::Update).await?;
                         transaction.rollback().await;
                         Ok::<_, relata_store::StoreError>((found, again))
