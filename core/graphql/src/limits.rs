@@ -25,6 +25,12 @@ pub struct RecordsLimits {
     pub order_terms_max: usize,
     /// Relations that one term follows.
     pub order_depth_max: usize,
+    /// Groups on a page that does not say how many.
+    pub groups_default: u64,
+    /// Groups on a page, at most.
+    pub groups_max: u64,
+    /// Keys that records are grouped by.
+    pub group_keys_max: usize,
     /// Memory of cached documents and plans, in bytes, roughly.
     pub cache_bytes_max: u64,
 }
@@ -48,6 +54,9 @@ impl Default for RecordsLimits {
             list_max: 1_000,
             order_terms_max: 8,
             order_depth_max: 3,
+            groups_default: 50,
+            groups_max: 500,
+            group_keys_max: 4,
             cache_bytes_max: 64 * 1024 * 1024,
         }
     }

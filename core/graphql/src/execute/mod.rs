@@ -213,6 +213,7 @@ impl Run<'_> {
             catalogue: self.coerce,
             list_max: self.limits.list_max,
             page_max: self.limits.page_max,
+            groups_max: self.limits.groups_max,
         };
         step.parameters(self.variables, &context, issues)
     }

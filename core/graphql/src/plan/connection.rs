@@ -34,8 +34,9 @@ impl<'v> Draft<'_, 'v> {
         } else {
             self.planner.limits.page_default
         };
-        let filter = match self.argument(selected, "where", &format!("{type_name}Filter")) {
-            Some(input) => self.inside("where", |draft| draft.filter(object, &input, 1)),
+        let given = self.argument(selected, "where", &format!("{type_name}Filter"));
+        let filter = match &given {
+            Some(input) => self.inside("where", |draft| draft.filter(object, input, 1)),
             None => everything(),
         };
         let order = match self.argument(selected, "orderBy", &format!("[{type_name}Order!]")) {
@@ -54,6 +55,8 @@ impl<'v> Draft<'_, 'v> {
         };
         let (page, size) = self.page(selected, default);
         let mut inner = Vec::new();
+        let mut groups: Vec<Cost> = Vec::new();
+        let mut group_parts = None;
         let mut reads_rows = false;
         let members = self
             .selected(&selected.sets, &format!("{type_name}Connection"), &[])
@@ -83,6 +86,23 @@ impl<'v> Draft<'_, 'v> {
                         }
                     }
                     "totalCount" => ConnectionMember::TotalCount { key },
+                    "aggregate" => ConnectionMember::Aggregate {
+                        key,
+                        members: draft.aggregate(object, &member.sets),
+                    },
+                    "groups" if via.is_some() => {
+                        draft.issue(Issue::new(
+                            "NOT_AT_ROOT",
+                            "groups are of lists at the root: ask for them there, with a filter",
+                        ));
+                        ConnectionMember::TotalCount { key }
+                    }
+                    "groups" => {
+                        let parts = group_parts
+                            .get_or_insert_with(|| draft.group_parts(given.as_ref()))
+                            .clone();
+                        draft.groups(key, object, member, parts, &mut groups)
+                    }
                     _ => typename!(ConnectionMember, key, &format!("{type_name}Connection")),
                 })
             })
@@ -97,7 +117,13 @@ impl<'v> Draft<'_, 'v> {
             deleted,
             members,
         };
-        (connection, Cost { size, inner })
+        let mut cost = Cost { size, inner };
+        if !groups.is_empty() {
+            // They stand beside the records, not inside each of them.
+            groups.push(cost);
+            cost = Cost::one(groups);
+        }
+        (connection, cost)
     }
 
     fn edges(
@@ -124,7 +150,7 @@ impl<'v> Draft<'_, 'v> {
             .collect()
     }
 
-    fn page_info(&mut self, sets: &[&'v SelectionSet]) -> Vec<PageInfoMember> {
+    pub(crate) fn page_info(&mut self, sets: &[&'v SelectionSet]) -> Vec<PageInfoMember> {
         self.selected(sets, "PageInfo", &[])
             .iter()
             .map(|member| {

@@ -19,6 +19,13 @@ const SUFFIXES: &[&str] = &[
     "Key",
     "Connection",
     "Edge",
+    "Aggregate",
+    "Group",
+    "GroupBy",
+    "GroupKey",
+    "GroupOrder",
+    "GroupConnection",
+    "Having",
 ];
 
 /// Names of types by position in the catalogue.

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod aggregates;
 mod fixture;
+mod groups;
 mod hostile;
 mod reads;
 mod writes;

@@ -3,10 +3,14 @@
 //! Each connection, count and log becomes a level; a relation to one becomes a join in the level
 //! of its record, shared by all that follow the same relation (members and order alike).
 
+mod aggregate;
 mod connection;
+mod groups;
 mod log;
 mod program;
 mod record;
+
+pub use groups::GROUP_KEYS_MAX;
 
 use indexmap::IndexMap;
 use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
@@ -14,9 +18,9 @@ use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
 use super::bind::{Conversion, Form, Slot};
 use super::columns::{describe, find_relation, find_target, quoted};
 use super::condition::{Scope, Statement};
-use super::plan::{Compiled, Level, Parent, Query, Root, select};
+use super::plan::{Compiled, GroupInputs, Level, Parent, Query, Root, select};
 use super::sqlite::Pace;
-use super::{Member, Read};
+use super::{Measure, Member, Read};
 use crate::filter::{ColumnRef, Operand, Operator};
 use crate::{Backend, StoreError};
 
@@ -48,6 +52,14 @@ pub enum CompileError {
     Unordered {
         /// Object, field and column.
         column: String,
+    },
+    /// The column has no such measure.
+    #[error("{column} has no measure {measure:?}")]
+    Unmeasured {
+        /// Object, field and column.
+        column: String,
+        /// What was to be measured.
+        measure: Measure,
     },
     /// The read is too large.
     #[error("the query has more {what} than allowed ({max})")]
@@ -98,6 +110,7 @@ pub fn compile(
         catalogue,
         backend,
         levels: Vec::new(),
+        group_inputs: None,
     };
     let root = match read {
         Read::One {
@@ -117,6 +130,7 @@ pub fn compile(
             .into_iter()
             .map(|level| level.expect("each reserved level is filled before its compilation ends"))
             .collect(),
+        group_inputs: compiler.group_inputs,
         pace: Pace::default(),
     })
 }
@@ -125,6 +139,7 @@ struct Compiler<'c> {
     catalogue: &'c Catalogue,
     backend: Backend,
     levels: Vec<Option<Level>>,
+    group_inputs: Option<GroupInputs>,
 }
 
 /// A statement over records or a log that is being written, with its columns and joins.

@@ -79,12 +79,23 @@ pub(crate) fn write_integer(out: &mut Vec<u8>, number: i64) {
 
 /// A decimal in quotes, with exactly `scale` digits after the point.
 pub(crate) fn write_decimal(out: &mut Vec<u8>, scaled: i64, scale: u32) {
-    out.push(b'"');
-    if scaled < 0 {
-        out.push(b'-');
-    }
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(scaled.unsigned_abs()).as_bytes();
+    write_pointed(out, scaled < 0, digits, scale);
+}
+
+/// The same of a number that may be wider than any column.
+pub(crate) fn write_wide_decimal(out: &mut Vec<u8>, scaled: i128, scale: u32) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(scaled.unsigned_abs()).as_bytes();
+    write_pointed(out, scaled < 0, digits, scale);
+}
+
+fn write_pointed(out: &mut Vec<u8>, negative: bool, digits: &[u8], scale: u32) {
+    out.push(b'"');
+    if negative {
+        out.push(b'-');
+    }
     let scale = scale as usize;
     if scale == 0 {
         out.extend_from_slice(digits);

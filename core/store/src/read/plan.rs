@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use relata_catalog::{ColumnType, Value};
 
 use super::bind::{Bind, Slot};
+use super::buckets::Zone;
 use super::condition::position;
 use super::cursor::{CursorColumn, CursorKey, read_cursor};
 use super::order::{Term, beyond, order_by};
@@ -36,6 +37,7 @@ pub struct Compiled {
     pub(crate) backend: Backend,
     pub(crate) root: Root,
     pub(crate) levels: Vec<Level>,
+    pub(crate) group_inputs: Option<GroupInputs>,
     pub(crate) pace: Pace,
 }
 
@@ -53,6 +55,41 @@ impl Compiled {
             .map(|level| level.depth + 1)
             .max()
             .unwrap_or_default()
+    }
+}
+
+/// What groups need to say which records are theirs: the zone's table, and the filter as it was
+/// given. All groups of a read are of the same connection.
+#[derive(Debug)]
+pub(crate) struct GroupInputs {
+    pub(crate) zone: Option<(Operand, Operand)>,
+    pub(crate) filter: Option<Operand>,
+}
+
+/// The same for one execution.
+#[derive(Debug, Default)]
+pub(crate) struct GroupContext {
+    pub(crate) zone: Zone,
+    /// JSON text.
+    pub(crate) filter: Option<String>,
+}
+
+impl GroupInputs {
+    fn context(&self, parameters: &Parameters) -> Result<GroupContext, StoreError> {
+        let given = |operand: &Operand| match operand {
+            Operand::Value(value) => Ok(Parameter::Value(value.clone())),
+            Operand::List(values) => Ok(Parameter::List(values.clone())),
+            Operand::Parameter(position) => parameter(parameters, *position).cloned(),
+        };
+        let zone = match &self.zone {
+            Some((starts, offsets)) => Zone::of(&given(starts)?, &given(offsets)?)?,
+            None => Zone::default(),
+        };
+        let filter = match self.filter.as_ref().map(given).transpose()? {
+            Some(Parameter::Value(Value::Json(json))) => Some(json.to_string()),
+            _ => None,
+        };
+        Ok(GroupContext { zone, filter })
     }
 }
 
@@ -336,6 +373,7 @@ pub(crate) struct Window {
 pub(crate) struct Execution<'p> {
     pub(crate) compiled: &'p Compiled,
     pub(crate) levels: Vec<Bound<'p>>,
+    pub(crate) groups: GroupContext,
 }
 
 impl<'p> Execution<'p> {
@@ -350,7 +388,15 @@ impl<'p> Execution<'p> {
             .iter()
             .map(|level| level.bind(compiled.backend, parameters, key))
             .collect::<Result<_, _>>()?;
-        Ok(Self { compiled, levels })
+        let groups = match &compiled.group_inputs {
+            Some(inputs) => inputs.context(parameters)?,
+            None => GroupContext::default(),
+        };
+        Ok(Self {
+            compiled,
+            levels,
+            groups,
+        })
     }
 
     pub(crate) fn window(&self, level: usize) -> Window {

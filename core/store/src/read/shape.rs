@@ -91,6 +91,21 @@ pub enum ConnectionMember {
         /// Response key.
         key: String,
     },
+    /// `aggregate`: measures over all records that satisfy the filter, whatever the page.
+    Aggregate {
+        /// Response key.
+        key: String,
+        /// What is measured.
+        members: Vec<AggregateMember>,
+    },
+    /// `groups`: the records that satisfy the filter, parted by what they have in common. At the
+    /// root alone, and not in a transaction.
+    Groups {
+        /// Response key.
+        key: String,
+        /// By what, which, and what is written of them.
+        groups: Box<Groups>,
+    },
     /// JSON that is known beforehand (`__typename`).
     Literal {
         /// Response key.
@@ -98,6 +113,290 @@ pub enum ConnectionMember {
         /// JSON text.
         json: String,
     },
+}
+
+/// Records of a connection, parted by what they have in common.
+#[derive(Debug, Clone)]
+pub struct Groups {
+    /// By what; at least one.
+    pub by: Vec<GroupKey>,
+    /// Which groups.
+    pub having: Having,
+    /// In which order; ends with all keys without being told.
+    pub order: Vec<GroupOrder>,
+    /// Which part of them: `first` and `after`.
+    pub page: Page,
+    /// The reader's zone, where an instant is grouped by.
+    pub zone: Option<GroupZone>,
+    /// The connection's filter as the client wrote it, JSON: a part of each group's `where`.
+    pub filter: Option<Operand>,
+    /// What is written.
+    pub members: Vec<LogConnectionMember<GroupMember>>,
+}
+
+/// Since when which offset holds in a zone: parameters that are lists.
+#[derive(Debug, Clone)]
+pub struct GroupZone {
+    /// Instants, ascending.
+    pub starts: Operand,
+    /// Whole numbers, seconds east of Greenwich: before the first start, and from each of them on.
+    pub offsets: Operand,
+}
+
+/// What records of a group have in common.
+#[derive(Debug, Clone)]
+pub struct GroupKey {
+    /// Relations to follow first (each to one), outermost first.
+    pub through: Vec<FieldIndex>,
+    /// What is compared.
+    pub by: GroupBy,
+    /// Names of the relations and of the field, as the client's filter has them.
+    pub path: Vec<String>,
+}
+
+/// What of a record is compared with others'.
+#[derive(Debug, Clone)]
+pub enum GroupBy {
+    /// The value of a column, as it is.
+    Column(ColumnRef),
+    /// The length of time that a day or an instant is in.
+    Span {
+        /// The column.
+        column: ColumnRef,
+        /// How long.
+        span: Span,
+    },
+    /// Pipeline and stage.
+    Stage {
+        /// The field.
+        field: FieldIndex,
+        /// Pipeline's key, stage's key, and the JSON text of the condition that finds them.
+        conditions: Vec<(Key, String, String)>,
+    },
+}
+
+/// A length of time of the calendar. Weeks begin on Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// A day.
+    Day,
+    /// Seven of them.
+    Week,
+    /// A month.
+    Month,
+    /// Three months, from January.
+    Quarter,
+    /// A year.
+    Year,
+}
+
+/// A measure of a group that is compared or ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupMeasure {
+    /// How many records.
+    Records,
+    /// A measure of a column: a number, an end, or a sum.
+    Column(ColumnRef, Measure),
+}
+
+/// A condition on groups.
+#[derive(Debug, Clone)]
+pub enum Having {
+    /// All hold. Empty: always true.
+    And(Vec<Having>),
+    /// At least one holds.
+    Or(Vec<Having>),
+    /// It does not hold.
+    Not(Box<Having>),
+    /// Compares a measure.
+    Compare {
+        /// What is compared.
+        measure: GroupMeasure,
+        /// How: an order or equality.
+        operator: crate::filter::Operator,
+        /// With what.
+        operand: Operand,
+    },
+    /// Whether nothing of it is filled.
+    IsNull {
+        /// What is looked at.
+        measure: GroupMeasure,
+        /// True for "is empty".
+        is_null: bool,
+    },
+}
+
+/// A term of an order of groups.
+#[derive(Debug, Clone)]
+pub struct GroupOrder {
+    /// By what.
+    pub by: GroupOrderBy,
+    /// Which way.
+    pub direction: crate::filter::Direction,
+    /// Where groups without a value go.
+    pub nulls: crate::filter::Nulls,
+}
+
+/// What groups are ordered by.
+#[derive(Debug, Clone)]
+pub enum GroupOrderBy {
+    /// The key at this position.
+    Key(usize),
+    /// A measure.
+    Measure(GroupMeasure),
+}
+
+/// A member of a group.
+#[derive(Debug, Clone)]
+pub enum GroupMember {
+    /// `key`
+    Key {
+        /// Response key.
+        key: String,
+        /// What is written of it.
+        members: Vec<KeyMember>,
+    },
+    /// `aggregate`
+    Aggregate {
+        /// Response key.
+        key: String,
+        /// What is measured.
+        members: Vec<AggregateMember>,
+    },
+    /// `where`: the condition that finds the group's records.
+    Where {
+        /// Response key.
+        key: String,
+    },
+    /// JSON that is known beforehand.
+    Literal {
+        /// Response key.
+        key: String,
+        /// JSON text.
+        json: String,
+    },
+}
+
+/// A member of a group's key.
+#[derive(Debug, Clone)]
+pub enum KeyMember {
+    /// The value of the key at this position.
+    Value {
+        /// Response key.
+        key: String,
+        /// Position in [`Groups::by`].
+        position: usize,
+    },
+    /// A stage, by members that depend on the stage alone.
+    Stage {
+        /// Response key.
+        key: String,
+        /// Position in [`Groups::by`].
+        position: usize,
+        /// What is written of it: `ByStage` and `Literal`.
+        members: Vec<StageMember>,
+    },
+    /// Keys of a related record.
+    Object {
+        /// Response key.
+        key: String,
+        /// Its members.
+        members: Vec<KeyMember>,
+    },
+    /// JSON that is known beforehand.
+    Literal {
+        /// Response key.
+        key: String,
+        /// JSON text.
+        json: String,
+    },
+}
+
+/// A member of an aggregate.
+#[derive(Debug, Clone)]
+pub enum AggregateMember {
+    /// `count`: how many records.
+    Count {
+        /// Response key.
+        key: String,
+    },
+    /// What is measured of a column.
+    Column {
+        /// Response key.
+        key: String,
+        /// Which.
+        column: ColumnRef,
+        /// What is written of it.
+        members: Vec<MeasureMember>,
+    },
+    /// What is measured of amounts of money, each currency by itself.
+    Money {
+        /// Response key.
+        key: String,
+        /// The field.
+        field: FieldIndex,
+        /// What is written of it.
+        members: Vec<MeasureMember>,
+    },
+    /// JSON that is known beforehand.
+    Literal {
+        /// Response key.
+        key: String,
+        /// JSON text.
+        json: String,
+    },
+}
+
+/// A measure of a column.
+#[derive(Debug, Clone)]
+pub enum MeasureMember {
+    /// One value, or `null` where nothing is filled.
+    Measure {
+        /// Response key.
+        key: String,
+        /// What is measured.
+        measure: Measure,
+    },
+    /// Of money: a list of amounts, one for each currency, in the order of their codes.
+    Amounts {
+        /// Response key.
+        key: String,
+        /// What is measured: a sum, a mean, an end or the median.
+        measure: Measure,
+        /// What is written of each: amount (part 0) and currency (part 1).
+        members: Vec<PartMember>,
+    },
+    /// JSON that is known beforehand.
+    Literal {
+        /// Response key.
+        key: String,
+        /// JSON text.
+        json: String,
+    },
+}
+
+/// What can be measured of a column. Empty columns never count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// How many are filled.
+    Count,
+    /// How many different values.
+    CountDistinct,
+    /// How many are true.
+    CountTrue,
+    /// How many are false.
+    CountFalse,
+    /// The sum, exactly.
+    Sum,
+    /// The mean, rounded half away from zero: to six digits behind the point, or to as many as the
+    /// column has, if these are more; of money to the digits of the field.
+    Mean,
+    /// The least; of text by its folded key.
+    Least,
+    /// The greatest, likewise.
+    Greatest,
+    /// The value in the middle, or the mean of the two there, rounded as a mean is.
+    Median,
 }
 
 /// A member of an edge.
