@@ -9,3 +9,4 @@ mod import;
 mod operation;
 mod plugins;
 mod records;
+mod reports;

@@ -64,11 +64,14 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 110] = [
+pub const PLATFORM_TYPES: [&str; 122] = [
     "Actor",
     "Address",
     "AddressFilter",
     "AddressInput",
+    "Address_GroupBy",
+    "Address_GroupKey",
+    "Address_GroupKeyOrder",
     "AutonumberFilter",
     "Boolean",
     "BooleanAggregate",
@@ -108,6 +111,10 @@ pub const PLATFORM_TYPES: [&str; 110] = [
     "FullName",
     "FullNameFilter",
     "FullNameInput",
+    "FullName_GroupBy",
+    "FullName_GroupKey",
+    "FullName_GroupKeyOrder",
+    "Group_DaySpan",
     "Group_Span",
     "Group_Stage",
     "HistoryChange",
@@ -127,6 +134,11 @@ pub const PLATFORM_TYPES: [&str; 110] = [
     "MoneyAggregate",
     "MoneyFilter",
     "MoneyInput",
+    "Money_AmountHaving",
+    "Money_AmountOrder",
+    "Money_GroupBy",
+    "Money_GroupKey",
+    "Money_GroupKeyOrder",
     "Money_Having",
     "Money_Order",
     "Mutation",

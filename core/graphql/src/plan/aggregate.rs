@@ -103,10 +103,9 @@ impl<'v> Draft<'_, 'v> {
             .map(|member| {
                 let key = member.key.to_owned();
                 match measure_named(member.name()) {
-                    Some(Measure::Count) => MeasureMember::Measure {
-                        key,
-                        measure: Measure::Count,
-                    },
+                    Some(measure @ (Measure::Count | Measure::CountDistinct)) => {
+                        MeasureMember::Measure { key, measure }
+                    }
                     Some(measure) => MeasureMember::Amounts {
                         key,
                         measure,

@@ -15,6 +15,7 @@ use super::{
     cost::{Cost, Size},
     draft::Draft,
     filter::everything,
+    groups::Grouped,
     inputs::Input,
     prepare::Selected,
     record::typename,
@@ -56,7 +57,6 @@ impl<'v> Draft<'_, 'v> {
         let (page, size) = self.page(selected, default);
         let mut inner = Vec::new();
         let mut groups: Vec<Cost> = Vec::new();
-        let mut group_parts = None;
         let mut reads_rows = false;
         let members = self
             .selected(&selected.sets, &format!("{type_name}Connection"), &[])
@@ -90,18 +90,13 @@ impl<'v> Draft<'_, 'v> {
                         key,
                         members: draft.aggregate(object, &member.sets),
                     },
-                    "groups" if via.is_some() => {
-                        draft.issue(Issue::new(
-                            "NOT_AT_ROOT",
-                            "groups are of lists at the root: ask for them there, with a filter",
-                        ));
-                        ConnectionMember::TotalCount { key }
-                    }
                     "groups" => {
-                        let parts = group_parts
-                            .get_or_insert_with(|| draft.group_parts(given.as_ref()))
-                            .clone();
-                        draft.groups(key, object, member, parts, &mut groups)
+                        let of = Grouped {
+                            object,
+                            via,
+                            filter: given.as_ref(),
+                        };
+                        draft.groups(key, &of, member, &mut groups)
                     }
                     _ => typename!(ConnectionMember, key, &format!("{type_name}Connection")),
                 })

@@ -61,6 +61,7 @@ pub(super) fn platform(writer: &mut SchemaWriter) {
         "Measures of money. Several currencies are never added up.",
         &[
             COUNT,
+            COUNT_DISTINCT,
             ("sum", "[Money!]!", &format!("Exact sums, {of_money}.")),
             (
                 "avg",

@@ -9,7 +9,7 @@
 //! ([`names::Names`]), so that no plugin and no administrator can stop the server from starting.
 
 pub(crate) mod aggregates;
-mod groups;
+pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod operations;

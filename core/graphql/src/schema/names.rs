@@ -23,6 +23,7 @@ const SUFFIXES: &[&str] = &[
     "Group",
     "GroupBy",
     "GroupKey",
+    "GroupKeyOrder",
     "GroupOrder",
     "GroupConnection",
     "Having",

@@ -281,10 +281,6 @@ async fn mistakes_are_told(client: Client) {
             "{ companies { groups(by: [{industry: true}], orderBy: [{key: {name: ASC}}]) { totalCount } } }",
             "companies.groups.orderBy.0.key NOT_GROUPED",
         ),
-        (
-            "{ companies { nodes { people { groups(by: [{jobTitle: true}]) { totalCount } } } } }",
-            "companies.nodes.people.groups NOT_AT_ROOT",
-        ),
     ];
     for (query, issue) in cases {
         assert_eq!(

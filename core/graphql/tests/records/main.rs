@@ -5,6 +5,7 @@
 
 mod aggregates;
 mod fixture;
+mod group_properties;
 mod groups;
 mod hostile;
 mod reads;

@@ -5,9 +5,13 @@
 
 mod aggregate;
 mod connection;
+mod group_body;
 mod groups;
 mod log;
+mod measures;
+mod ordered;
 mod program;
+mod quotient;
 mod record;
 
 pub use groups::GROUP_KEYS_MAX;
@@ -110,7 +114,7 @@ pub fn compile(
         catalogue,
         backend,
         levels: Vec::new(),
-        group_inputs: None,
+        groups: Vec::new(),
     };
     let root = match read {
         Read::One {
@@ -130,7 +134,7 @@ pub fn compile(
             .into_iter()
             .map(|level| level.expect("each reserved level is filled before its compilation ends"))
             .collect(),
-        group_inputs: compiler.group_inputs,
+        groups: compiler.groups,
         pace: Pace::default(),
     })
 }
@@ -139,7 +143,7 @@ struct Compiler<'c> {
     catalogue: &'c Catalogue,
     backend: Backend,
     levels: Vec<Option<Level>>,
-    group_inputs: Option<GroupInputs>,
+    groups: Vec<GroupInputs>,
 }
 
 /// A statement over records or a log that is being written, with its columns and joins.

@@ -122,9 +122,30 @@ pub(crate) fn write_uuid(out: &mut Vec<u8>, id: uuid::Uuid) {
 
 /// An instant in quotes: RFC 3339 in UTC, the fraction only when there is one.
 pub(crate) fn write_instant(out: &mut Vec<u8>, micros: i64) {
+    out.push(b'"');
+    write_clock(out, micros);
+    out.extend_from_slice(b"Z\"");
+}
+
+/// An instant in quotes, as the clock shows it that many seconds east of Greenwich. RFC 3339 has
+/// no seconds in an offset: where a zone had them, the instant is written in UTC.
+pub(crate) fn write_moment(out: &mut Vec<u8>, micros: i64, offset: i64) {
+    if offset == 0 || offset % 60 != 0 {
+        return write_instant(out, micros);
+    }
+    out.push(b'"');
+    write_clock(out, micros + offset * 1_000_000);
+    out.push(if offset < 0 { b'-' } else { b'+' });
+    let minutes = offset.abs() / 60;
+    write_two(out, minutes / 60);
+    out.push(b':');
+    write_two(out, minutes % 60);
+    out.push(b'"');
+}
+
+fn write_clock(out: &mut Vec<u8>, micros: i64) {
     const DAY: i64 = 86_400_000_000;
     let within = micros.rem_euclid(DAY);
-    out.push(b'"');
     write_day(out, micros.div_euclid(DAY));
     out.push(b'T');
     let seconds = within / 1_000_000;
@@ -143,7 +164,6 @@ pub(crate) fn write_instant(out: &mut Vec<u8>, micros: i64) {
         out.push(b'.');
         write_padded(out, fraction, digits);
     }
-    out.extend_from_slice(b"Z\"");
 }
 
 /// A day in quotes, given as days since 1970-01-01.
@@ -153,8 +173,24 @@ pub(crate) fn write_date(out: &mut Vec<u8>, day: i64) {
     out.push(b'"');
 }
 
-/// Days to civil date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 fn write_day(out: &mut Vec<u8>, day: i64) {
+    let (year, month, day_of_month) = civil_of_day(day);
+    if year < 0 {
+        // ISO 8601's expanded years, as jiff reads and writes them.
+        out.push(b'-');
+        write_padded(out, -year, 6);
+    } else {
+        write_padded(out, year, 4);
+    }
+    out.push(b'-');
+    write_two(out, month);
+    out.push(b'-');
+    write_two(out, day_of_month);
+}
+
+/// Days since 1970-01-01 to year, month and day: Howard Hinnant, "chrono-Compatible Low-Level
+/// Date Algorithms".
+pub(crate) fn civil_of_day(day: i64) -> (i64, i64, i64) {
     let shifted = day + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
@@ -169,17 +205,18 @@ fn write_day(out: &mut Vec<u8>, day: i64) {
         month_shifted - 9
     };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    if year < 0 {
-        // ISO 8601's expanded years, as jiff reads and writes them.
-        out.push(b'-');
-        write_padded(out, -year, 6);
-    } else {
-        write_padded(out, year, 4);
-    }
-    out.push(b'-');
-    write_two(out, month);
-    out.push(b'-');
-    write_two(out, day_of_month);
+    (year, month, day_of_month)
+}
+
+/// The way back, from the same source: the first day of a month, as days since 1970-01-01.
+pub(crate) fn first_of_month(year: i64, month: i64) -> i64 {
+    let shifted = year - i64::from(month <= 2);
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let month_shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * month_shifted + 2) / 5;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 fn write_two(out: &mut Vec<u8>, number: i64) {

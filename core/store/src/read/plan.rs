@@ -37,7 +37,7 @@ pub struct Compiled {
     pub(crate) backend: Backend,
     pub(crate) root: Root,
     pub(crate) levels: Vec<Level>,
-    pub(crate) group_inputs: Option<GroupInputs>,
+    pub(crate) groups: Vec<GroupInputs>,
     pub(crate) pace: Pace,
 }
 
@@ -58,20 +58,21 @@ impl Compiled {
     }
 }
 
-/// What groups need to say which records are theirs: the zone's table, and the filter as it was
-/// given. All groups of a read are of the same connection.
+/// What a list of groups needs to say which records are theirs.
 #[derive(Debug)]
 pub(crate) struct GroupInputs {
+    /// The zone's table.
     pub(crate) zone: Option<(Operand, Operand)>,
+    /// The connection's filter as it was given.
     pub(crate) filter: Option<Operand>,
 }
 
 /// The same for one execution.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct GroupContext {
     pub(crate) zone: Zone,
-    /// JSON text.
-    pub(crate) filter: Option<String>,
+    /// What each `where` begins with: JSON text up to the inside of `and: […]`.
+    pub(crate) begin: String,
 }
 
 impl GroupInputs {
@@ -85,12 +86,36 @@ impl GroupInputs {
             Some((starts, offsets)) => Zone::of(&given(starts)?, &given(offsets)?)?,
             None => Zone::default(),
         };
-        let filter = match self.filter.as_ref().map(given).transpose()? {
-            Some(Parameter::Value(Value::Json(json))) => Some(json.to_string()),
-            _ => None,
+        let begin = match self.filter.as_ref().map(given).transpose()? {
+            Some(Parameter::Value(Value::Json(filter))) => begin(&filter),
+            _ => "{\"and\":[".to_owned(),
         };
-        Ok(GroupContext { zone, filter })
+        Ok(GroupContext { zone, begin })
     }
+}
+
+/// A filter, open at the end of its own `and`: it nests no deeper than it did.
+fn begin(filter: &serde_json::Value) -> String {
+    let mut text = "{".to_owned();
+    let members = filter.as_object().into_iter().flatten();
+    for (name, value) in members.filter(|(name, _)| *name != "and") {
+        text.push_str(&format!(
+            "{}:{value},",
+            serde_json::Value::from(name.as_str())
+        ));
+    }
+    text.push_str("\"and\":[");
+    match &filter["and"] {
+        serde_json::Value::Array(parts) => {
+            parts
+                .iter()
+                .for_each(|part| text.push_str(&format!("{part},")));
+        }
+        serde_json::Value::Null => {}
+        // GraphQL takes one for a list of one.
+        one => text.push_str(&format!("{one},")),
+    }
+    text
 }
 
 /// What is written at the root.
@@ -373,7 +398,7 @@ pub(crate) struct Window {
 pub(crate) struct Execution<'p> {
     pub(crate) compiled: &'p Compiled,
     pub(crate) levels: Vec<Bound<'p>>,
-    pub(crate) groups: GroupContext,
+    pub(crate) groups: Vec<GroupContext>,
 }
 
 impl<'p> Execution<'p> {
@@ -388,10 +413,11 @@ impl<'p> Execution<'p> {
             .iter()
             .map(|level| level.bind(compiled.backend, parameters, key))
             .collect::<Result<_, _>>()?;
-        let groups = match &compiled.group_inputs {
-            Some(inputs) => inputs.context(parameters)?,
-            None => GroupContext::default(),
-        };
+        let groups = compiled
+            .groups
+            .iter()
+            .map(|inputs| inputs.context(parameters))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             compiled,
             levels,

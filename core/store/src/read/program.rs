@@ -69,8 +69,24 @@ pub(crate) enum Op {
     },
     /// A list of amounts, one for each currency.
     Amounts(Box<AmountsProgram>),
-    /// The condition that finds a group's records: the filter as it was given, and all of these.
-    GroupWhere(Box<[KeyCondition]>),
+    /// The beginning of a length of time, by the clock in the zone of a list of groups.
+    Moment {
+        column: usize,
+        span: Span,
+        groups: usize,
+    },
+    /// The condition that finds a group's records.
+    GroupWhere(Box<GroupWhere>),
+}
+
+/// See [`Op::GroupWhere`]: the filter as it was given, and all of these.
+#[derive(Debug)]
+pub(crate) struct GroupWhere {
+    /// Position of what is known of the list of groups.
+    pub(crate) groups: usize,
+    /// Of a list of related records: name of the relation, and the column of the record's id.
+    pub(crate) parent: Option<(Box<str>, usize)>,
+    pub(crate) keys: Box<[KeyCondition]>,
 }
 
 /// The condition that a key of a group stands for.
@@ -90,8 +106,10 @@ pub(crate) enum KeyValue {
     Related,
     /// A first day, in a column of days.
     Days(Span),
-    /// A first day, in a column of instants.
+    /// A first day or an hour, in a column of instants.
     Instants(Span),
+    /// An option that a list has.
+    Option,
     /// The column holds the pipeline.
     Stage {
         stage: usize,

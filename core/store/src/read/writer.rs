@@ -8,7 +8,7 @@ mod values;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use self::groups::write_group_where;
+use self::groups::{write_beginning, write_group_where};
 use self::measures::{
     write_amounts, write_mean, write_median, write_sum_decimal, write_sum_integer,
 };
@@ -21,7 +21,7 @@ use super::cursor::{CursorKey, write_cursor};
 use super::json::{write_integer, write_string, write_uuid};
 use super::plan::{Execution, Level, Query, Root};
 use super::program::{
-    ActorOp, ActorProgram, AggregateProgram, ChangeOp, ChangesProgram, ConnectionOp,
+    ActorOp, ActorProgram, AggregateProgram, Cell, ChangeOp, ChangesProgram, ConnectionOp,
     ConnectionProgram, Op,
 };
 use super::rows::{Flow, Row, Source, unexpected};
@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
                     self.aggregate(out, source, aggregate, parent)?;
                 }
                 ConnectionOp::Groups(groups) => {
-                    self.connection(out, source, &program.groups[*groups], None)?;
+                    self.connection(out, source, &program.groups[*groups], parent)?;
                 }
                 ConnectionOp::Total => write_integer(out, total.unwrap_or_default()),
                 ConnectionOp::HasNext => {
@@ -338,8 +338,17 @@ impl<'a> Writer<'a> {
                     digits,
                 } => write_median(out, row, [*lower, *upper], cell, *digits)?,
                 Op::Amounts(program) => write_amounts(out, row, program)?,
-                Op::GroupWhere(conditions) => {
-                    write_group_where(out, row, conditions, &self.execution.groups)?;
+                Op::Moment {
+                    column,
+                    span,
+                    groups,
+                } => {
+                    let context = &self.execution.groups[*groups];
+                    write_beginning(out, row, *column, *span, context)?;
+                }
+                Op::GroupWhere(program) => {
+                    let context = &self.execution.groups[program.groups];
+                    write_group_where(out, row, program, context)?;
                 }
             }
         }

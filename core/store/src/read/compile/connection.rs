@@ -46,11 +46,8 @@ impl<'c> Compiler<'c> {
                 ConnectionMember::Aggregate { members, .. } => {
                     aggregates.push(self.aggregate(connection, members, parent, position)?);
                 }
-                ConnectionMember::Groups { .. } if parent.is_some() => {
-                    return Err(CompileError::Missing("groups of related records"));
-                }
                 ConnectionMember::Groups { groups: one, .. } => {
-                    groups.push(self.groups(connection, one, position)?);
+                    groups.push(self.groups(connection, one, parent, position)?);
                 }
                 _ => {}
             }

@@ -1,42 +1,51 @@
 //! Groups: a page over the groups of a connection's records, keyset and all, as a page over
 //! records is one. What is grouped stands in a select of its own, in the place of a table.
 
-use relata_catalog::ColumnType;
+use relata_catalog::{ColumnType, ObjectIndex};
 
-use super::aggregate::{Measures, Ordered};
 use super::connection::{PageParts, and_where, arguments};
-use super::program::{ConnectionWriter, Program};
-use super::record::{plain_cell, stage_texts};
+use super::group_body::Written;
+use super::log::Wanted;
+use super::measures::Measures;
+use super::program::ConnectionWriter;
+use super::record::stage_texts;
 use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
-use crate::filter::{ColumnRef, Direction, Nulls, Operator, SystemColumn};
+use crate::Backend;
+use crate::filter::{ColumnRef, Direction, Nulls};
 use crate::read::bind::Form;
-use crate::read::buckets::bucket_text;
+use crate::read::buckets::{days_text, instants_text};
 use crate::read::columns::{describe, find_column, find_folded, quoted};
 use crate::read::condition::{Scope, Statement};
 use crate::read::cursor::fingerprint;
 use crate::read::order::Term;
-use crate::read::plan::{GroupInputs, Level, Query, select};
-use crate::read::program::{Body, Cell, ConnectionProgram, KeyCondition, KeyValue, Op, StageTexts};
+use crate::read::plan::{GroupInputs, Parent};
+use crate::read::program::{Body, ConnectionProgram, StageTexts};
 use crate::read::{
-    Connection, GroupBy, GroupKey, GroupMeasure, GroupMember, GroupOrderBy, Groups, Having,
-    KeyMember, LogConnectionMember, PageInfoMember, StageMember,
+    Connection, GroupBy, GroupKey, GroupMember, GroupOrderBy, Groups, Having, LogConnectionMember,
+    Span,
 };
 
 /// Most keys that records are grouped by.
 pub const GROUP_KEYS_MAX: usize = 16;
 
 /// A key, once its text is known.
-struct Key {
+pub(super) struct Key {
     /// Position of its first column among the keys' columns.
-    column: usize,
-    form: KeyForm,
+    pub(super) column: usize,
+    /// Whose it is.
+    pub(super) object: ObjectIndex,
+    pub(super) form: KeyForm,
     /// Position of the measure that orders it before it does itself: a text's folded key.
     folded: Option<usize>,
 }
 
-enum KeyForm {
+pub(super) enum KeyForm {
     Column(ColumnType),
-    Span(crate::read::Span, ColumnType),
+    /// The first day of a length of time, of days.
+    Days(Span),
+    /// The same of instants.
+    Instants(Span),
+    Option,
     Stage(StageTexts),
 }
 
@@ -45,9 +54,32 @@ impl Key {
     fn columns(&self) -> &[ColumnType] {
         match &self.form {
             KeyForm::Column(column) => std::slice::from_ref(column),
-            KeyForm::Span(..) => &[ColumnType::Date],
+            KeyForm::Days(_) => &[ColumnType::Date],
+            KeyForm::Instants(Span::Hour) => &[ColumnType::DateTime],
+            KeyForm::Instants(_) => &[ColumnType::Integer],
+            KeyForm::Option => &[ColumnType::Text],
             KeyForm::Stage(_) => &[ColumnType::Text, ColumnType::Text],
         }
+    }
+}
+
+/// The select of groups, as far as it is needed by whoever counts them.
+struct Parted<'c> {
+    statement: Statement<'c>,
+    measures: Measures,
+    scope: Scope,
+    keys: Vec<Key>,
+    /// Texts of the keys' columns.
+    texts: Vec<String>,
+    having: Vec<String>,
+    /// What stands behind the columns of the records.
+    from: String,
+}
+
+impl Parted<'_> {
+    /// What stands in the place of a table.
+    fn tables(&self) -> String {
+        format!("({}) AS g", self.measures.text(&self.texts, &self.from))
     }
 }
 
@@ -56,84 +88,146 @@ impl<'c> Compiler<'c> {
         &mut self,
         connection: &Connection,
         groups: &Groups,
+        parent: Option<Parent>,
         position: Position,
     ) -> Result<ConnectionProgram, CompileError> {
         check_depth(position.depth + 1)?;
+        let mut wanted = Wanted::default();
+        groups.members.iter().for_each(|member| wanted.add(member));
+        let count = match wanted.total {
+            true => Some(self.group_count(connection, groups, parent, position)?),
+            false => None,
+        };
+        let (level, lists) = match wanted.rows {
+            true => {
+                let (level, lists) =
+                    self.group_page(connection, groups, parent, position, &wanted)?;
+                (Some(level), lists)
+            }
+            false => (None, Box::default()),
+        };
+        let mut program = ConnectionWriter::default();
+        program.open();
+        program.log(&groups.members);
+        Ok(program.finish(level, count, lists, wanted.cursors))
+    }
+
+    fn group_page(
+        &mut self,
+        connection: &Connection,
+        groups: &Groups,
+        parent: Option<Parent>,
+        position: Position,
+        wanted: &Wanted,
+    ) -> Result<(usize, Box<[Body]>), CompileError> {
+        let level = self.reserve()?;
+        let mut parted = self.parted(connection, groups, parent)?;
+        let aggregates = self.group_aggregates(&mut parted, groups)?;
+        let terms = self.group_terms(&mut parted, groups)?;
+        let tables = parted.tables();
+        let columns = parted.measures.columns("g")?;
+        let mut select_of = Select::new(parted.statement, level, "", "");
+        select_of.tables = tables;
+        // Measures stand first, at the positions that their programs know.
+        for column in columns {
+            select_of.expression(column);
+        }
+        let first_key = select_of.columns.len();
+        for index in 0..parted.texts.len() {
+            select_of.expression(format!("g.k{index}"));
+        }
+        let parent_column =
+            parent.map(|_| select_of.expression(select_of.statement.parent().to_owned()));
+        self.groups.push(GroupInputs {
+            zone: groups
+                .zone
+                .as_ref()
+                .map(|zone| (zone.starts.clone(), zone.offsets.clone())),
+            filter: groups.origin.filter.clone(),
+        });
+        let mut written = Written {
+            by: &groups.by,
+            keys: &parted.keys,
+            first_key,
+            groups: self.groups.len() - 1,
+            parent: groups
+                .origin
+                .relation
+                .as_deref()
+                .zip(parent_column)
+                .map(|(relation, column)| (relation.into(), column)),
+            position,
+            nodes: Vec::new(),
+        };
+        let mut lists = Vec::new();
+        for (members, aggregates) in nodes(groups).zip(aggregates) {
+            lists.push(self.group_body(&mut select_of, &mut written, members, aggregates)?);
+        }
+        let table = &self.object(connection.object)?.table;
+        let parts = PageParts {
+            conditions: parted.having,
+            terms,
+            cursor: wanted.cursors,
+            arguments: arguments(&groups.page),
+            peek: wanted.more,
+            subject: format!("{table}:{:x}", fingerprint(&parted.texts.join(";"))),
+        };
+        self.finish_page(select_of, parent, position.level, parts)?;
+        Ok((level, lists.into()))
+    }
+
+    /// How many groups there are: with no measure but those that decide which.
+    fn group_count(
+        &mut self,
+        connection: &Connection,
+        groups: &Groups,
+        parent: Option<Parent>,
+        position: Position,
+    ) -> Result<usize, CompileError> {
+        let parted = self.parted(connection, groups, parent)?;
+        let mut tail = format!(" FROM {}", parted.tables());
+        and_where(&mut tail, &parted.having);
+        self.finish_count(parted.statement, parent, position.level, &tail)
+    }
+
+    /// Keys, the records that are grouped, and which groups count.
+    fn parted(
+        &self,
+        connection: &Connection,
+        groups: &Groups,
+        parent: Option<Parent>,
+    ) -> Result<Parted<'c>, CompileError> {
         if groups.by.is_empty() || groups.by.len() > GROUP_KEYS_MAX {
             return Err(CompileError::Limit {
                 what: "keys of groups",
                 max: GROUP_KEYS_MAX,
             });
         }
-        let level = self.reserve()?;
         let scope = Scope {
             object: connection.object,
             alias: "t".to_owned(),
         };
         let table = &self.object(connection.object)?.table;
-        let mut records = Select::new(self.statement(None), level, table, &scope.alias);
+        let mut records = Select::new(self.statement(parent), 0, table, &scope.alias);
         let mut measures = Measures::new(self.backend);
         let (keys, texts) = self.keys(&mut records, &mut measures, &scope, groups)?;
-        let aggregates = self.group_aggregates(&mut measures, &scope, groups)?;
-        let conditions = self.conditions(&mut records.statement, &scope, connection, None)?;
-        let having = self.having(
-            &mut records.statement,
-            &mut measures,
-            &scope,
-            &groups.having,
-        )?;
-        let terms = self.group_terms(&mut measures, &scope, groups, &keys)?;
+        let conditions = self.conditions(&mut records.statement, &scope, connection, parent)?;
         let mut from = format!(" FROM {}", records.tables);
         and_where(&mut from, &conditions);
-        let tables = format!("({}) AS g", measures.text(&texts, &from));
-        let having: Vec<String> = having.into_iter().collect();
-
-        let mut select_of = Select::new(records.statement, level, "", "");
-        select_of.tables = tables.clone();
-        // Measures stand first, at the positions that their programs know.
-        for column in measures.columns("g")? {
-            select_of.expression(column);
-        }
-        let first_key = select_of.columns.len();
-        for index in 0..texts.len() {
-            select_of.expression(format!("g.k{index}"));
-        }
-        let count = match wants_count(&groups.members) {
-            true => Some(self.group_count(&select_of.statement, &tables, &having, position)?),
-            false => None,
+        let mut statement = records.statement;
+        let having = match &groups.having {
+            Having::And(parts) if parts.is_empty() => Vec::new(),
+            having => vec![self.having(&mut statement, &mut measures, &scope, having)?],
         };
-        let wanted = Wanted::of(&groups.members);
-        let lists = groups
-            .members
-            .iter()
-            .filter_map(|member| match member {
-                LogConnectionMember::Nodes { members, .. } => Some(members),
-                _ => None,
-            })
-            .zip(aggregates)
-            .map(|(members, aggregates)| group_body(members, groups, &keys, first_key, aggregates))
-            .collect::<Result<Vec<_>, _>>()?;
-        let description: String = texts.join(";");
-        let parts = PageParts {
-            conditions: having,
-            terms,
-            cursor: wanted.cursors,
-            arguments: arguments(&groups.page),
-            peek: wanted.more,
-            subject: format!("{table}:{:x}", fingerprint(&description)),
-        };
-        self.finish_page(select_of, None, position.level, parts)?;
-        self.group_inputs.get_or_insert(GroupInputs {
-            zone: groups
-                .zone
-                .as_ref()
-                .map(|zone| (zone.starts.clone(), zone.offsets.clone())),
-            filter: groups.filter.clone(),
-        });
-        let mut program = ConnectionWriter::default();
-        program.open();
-        program.log(&groups.members);
-        Ok(program.finish(Some(level), count, lists.into(), wanted.cursors))
+        Ok(Parted {
+            statement,
+            measures,
+            scope,
+            keys,
+            texts,
+            having,
+            from,
+        })
     }
 
     /// The keys, and the texts of their columns.
@@ -152,52 +246,67 @@ impl<'c> Compiler<'c> {
             for field in through {
                 at = records.join(&at, *field)?;
             }
-            let text = |name: &str| format!("{}.{}", at.alias, quoted(name));
+            let own = |column| -> Result<_, CompileError> {
+                let found = find_column(self.catalogue, at.object, column)?;
+                let text = format!("{}.{}", at.alias, quoted(&found.name));
+                Ok((text, found.column))
+            };
             let column = texts.len();
-            let (form, folded) = match by {
+            let mut folded = None;
+            let form = match by {
                 GroupBy::Column(column) => {
-                    let found = find_column(self.catalogue, at.object, *column)?;
-                    if matches!(found.column, ColumnType::Json | ColumnType::TextList) {
+                    let (text, column_type) = own(*column)?;
+                    if matches!(column_type, ColumnType::Json | ColumnType::TextList) {
                         return Err(CompileError::Unordered {
                             column: describe(self.catalogue, at.object, *column),
                         });
                     }
-                    let folded = find_folded(self.catalogue, at.object, *column)?
-                        .map(|folded| measures.greatest(text(&folded.name)));
-                    texts.push(text(&found.name));
-                    (KeyForm::Column(found.column), folded)
+                    folded = find_folded(self.catalogue, at.object, *column)?.map(|found| {
+                        measures.greatest(format!("{}.{}", at.alias, quoted(&found.name)))
+                    });
+                    texts.push(text);
+                    KeyForm::Column(column_type)
                 }
                 GroupBy::Span { column, span } => {
-                    let found = find_column(self.catalogue, at.object, *column)?;
-                    let zone = match found.column {
-                        ColumnType::Date => None,
+                    let (text, column_type) = own(*column)?;
+                    match column_type {
+                        ColumnType::Date => {
+                            texts.push(days_text(self.backend, *span, &text));
+                            KeyForm::Days(*span)
+                        }
                         ColumnType::DateTime => {
-                            if zone.is_none() {
-                                zone = Some(zone_texts(&mut records.statement, groups)?);
-                            }
-                            zone.as_ref()
+                            let zone = match &zone {
+                                Some(zone) => zone,
+                                None => zone.insert(zone_texts(&mut records.statement, groups)?),
+                            };
+                            texts.push(instants_text(self.backend, *span, &text, zone));
+                            KeyForm::Instants(*span)
                         }
-                        _ => {
-                            return Err(CompileError::Missing("a time in this column"));
-                        }
-                    };
-                    texts.push(bucket_text(self.backend, *span, &text(&found.name), zone));
-                    (KeyForm::Span(*span, found.column), None)
+                        _ => return Err(CompileError::Missing("a time in this column")),
+                    }
+                }
+                GroupBy::Option(field) => {
+                    let (text, _) = own(ColumnRef::Field {
+                        field: *field,
+                        part: 0,
+                    })?;
+                    texts.push(self.each_option(records, &text));
+                    KeyForm::Option
                 }
                 GroupBy::Stage { field, conditions } => {
                     for part in [0, 1] {
-                        let part = ColumnRef::Field {
+                        let (text, _) = own(ColumnRef::Field {
                             field: *field,
                             part,
-                        };
-                        let found = find_column(self.catalogue, at.object, part)?;
-                        texts.push(text(&found.name));
+                        })?;
+                        texts.push(text);
                     }
-                    (KeyForm::Stage(stage_texts(conditions)), None)
+                    KeyForm::Stage(stage_texts(conditions))
                 }
             };
             keys.push(Key {
                 column,
+                object: at.object,
                 form,
                 folded,
             });
@@ -205,45 +314,45 @@ impl<'c> Compiler<'c> {
         Ok((keys, texts))
     }
 
+    /// The text of an option of a list: the record is there once for each, and once where the
+    /// list is empty.
+    fn each_option(&self, records: &mut Select<'c>, list: &str) -> String {
+        let alias = records.statement.alias('o');
+        let options = match self.backend {
+            Backend::Sqlite => format!("json_each({list}) AS {alias}"),
+            Backend::Postgres => format!("LATERAL unnest({list}) AS {alias}(value)"),
+        };
+        records
+            .tables
+            .push_str(&format!(" LEFT JOIN {options} ON TRUE"));
+        match self.backend {
+            Backend::Sqlite => format!("{alias}.value"),
+            // By code points, as all text is; an array has no such order of its own.
+            Backend::Postgres => format!("{alias}.value COLLATE \"C\""),
+        }
+    }
+
     /// Of each list of groups, the aggregates in their order.
     fn group_aggregates(
         &self,
-        measures: &mut Measures,
-        scope: &Scope,
+        parted: &mut Parted<'c>,
         groups: &Groups,
     ) -> Result<Vec<Vec<Body>>, CompileError> {
-        let mut lists = Vec::new();
-        for member in &groups.members {
-            let LogConnectionMember::Nodes { members, .. } = member else {
-                continue;
-            };
-            let mut bodies = Vec::new();
-            for member in members {
-                if let GroupMember::Aggregate { members, .. } = member {
-                    bodies.push(self.measures(measures, scope, members)?);
-                }
-            }
-            lists.push(bodies);
-        }
-        Ok(lists)
+        nodes(groups)
+            .map(|members| {
+                members
+                    .iter()
+                    .filter_map(|member| match member {
+                        GroupMember::Aggregate { members, .. } => Some(members),
+                        _ => None,
+                    })
+                    .map(|members| self.measures(&mut parted.measures, &parted.scope, members))
+                    .collect()
+            })
+            .collect()
     }
 
     fn having(
-        &self,
-        statement: &mut Statement<'c>,
-        measures: &mut Measures,
-        scope: &Scope,
-        having: &Having,
-    ) -> Result<Option<String>, CompileError> {
-        match having {
-            Having::And(parts) if parts.is_empty() => Ok(None),
-            having => self
-                .having_text(statement, measures, scope, having)
-                .map(Some),
-        }
-    }
-
-    fn having_text(
         &self,
         statement: &mut Statement<'c>,
         measures: &mut Measures,
@@ -254,41 +363,25 @@ impl<'c> Compiler<'c> {
             Having::And(parts) => (parts, " AND ", "TRUE"),
             Having::Or(parts) => (parts, " OR ", "FALSE"),
             Having::Not(part) => {
-                let part = self.having_text(statement, measures, scope, part)?;
+                let part = self.having(statement, measures, scope, part)?;
                 return Ok(format!("(({part}) IS NOT TRUE)"));
             }
             Having::IsNull { measure, is_null } => {
-                let ordered = self.ordered(measures, scope, *measure)?;
-                let not = if *is_null { "" } else { "NOT " };
-                return Ok(format!("{} IS {not}NULL", ordered.columns[0].0));
+                let ordered = self.ordered(statement, measures, scope, measure)?;
+                return Ok(ordered.is_null(*is_null));
             }
             Having::Compare {
                 measure,
                 operator,
                 operand,
             } => {
-                let ordered = self.ordered(measures, scope, *measure)?;
-                let (sign, form) = match operator {
-                    Operator::Eq | Operator::Ne => ("=", Form::Exact),
-                    Operator::Lt => ("<", Form::Ceiling),
-                    Operator::Lte => ("<=", Form::Floor),
-                    Operator::Gt => (">", Form::Floor),
-                    Operator::Gte => (">=", Form::Ceiling),
-                    _ => return Err(CompileError::Missing("a comparison of measures")),
-                };
-                let value = statement.operand(operand, ordered.operand, form)?;
-                let text = ordered.compare(self.backend, sign, &value);
-                // What is empty is not equal to anything.
-                return Ok(if *operator == Operator::Ne {
-                    format!("(({text}) IS NOT TRUE)")
-                } else {
-                    text
-                });
+                let ordered = self.ordered(statement, measures, scope, measure)?;
+                return ordered.compare(statement, *operator, operand);
             }
         };
         let parts = parts
             .iter()
-            .map(|part| self.having_text(statement, measures, scope, part))
+            .map(|part| self.having(statement, measures, scope, part))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(if parts.is_empty() {
             empty.to_owned()
@@ -297,33 +390,11 @@ impl<'c> Compiler<'c> {
         })
     }
 
-    fn ordered(
-        &self,
-        measures: &mut Measures,
-        scope: &Scope,
-        measure: GroupMeasure,
-    ) -> Result<Ordered, CompileError> {
-        let (column, measure) = match measure {
-            GroupMeasure::Records => return Ok(measures.records_counted()),
-            GroupMeasure::Column(column, measure) => (column, measure),
-        };
-        let found = find_column(self.catalogue, scope.object, column)?;
-        let own = format!("{}.{}", scope.alias, quoted(&found.name));
-        measures
-            .ordered(measure, found.column, own)
-            .ok_or_else(|| CompileError::Unmeasured {
-                column: describe(self.catalogue, scope.object, column),
-                measure,
-            })
-    }
-
     /// The order as it is asked for, and then all keys.
     fn group_terms(
         &self,
-        measures: &mut Measures,
-        scope: &Scope,
+        parted: &mut Parted<'c>,
         groups: &Groups,
-        keys: &[Key],
     ) -> Result<Vec<Term>, CompileError> {
         if groups.order.len() > ORDER_TERMS_MAX {
             return Err(CompileError::Limit {
@@ -331,79 +402,72 @@ impl<'c> Compiler<'c> {
                 max: ORDER_TERMS_MAX,
             });
         }
-        let mut terms: Vec<Term> = Vec::new();
-        let mut add = |expression: String, column, direction, nulls| {
-            if !terms.iter().any(|known| known.expression == expression) {
-                terms.push(Term {
-                    expression,
-                    column,
-                    nullable: true,
-                    direction,
-                    nulls,
-                });
-            }
-        };
-        let by_key =
-            |key: &Key,
-             direction,
-             nulls,
-             add: &mut dyn FnMut(String, ColumnType, Direction, Nulls)| {
-                if let Some(folded) = key.folded {
-                    add(format!("g.a{folded}"), ColumnType::Folded, direction, nulls);
-                }
-                for (index, column) in key.columns().iter().enumerate() {
-                    add(
-                        format!("g.k{}", key.column + index),
-                        *column,
-                        direction,
-                        nulls,
-                    );
-                }
-            };
+        let mut terms = GroupTerms::default();
         for term in &groups.order {
             match &term.by {
                 GroupOrderBy::Key(position) => {
-                    let key = keys
+                    let key = parted
+                        .keys
                         .get(*position)
                         .ok_or(CompileError::Missing("a key of the groups"))?;
-                    by_key(key, term.direction, term.nulls, &mut add);
+                    terms.add_key(key, term.direction, term.nulls);
                 }
                 GroupOrderBy::Measure(measure) => {
-                    let ordered = self.ordered(measures, scope, *measure)?;
-                    for (expression, column) in ordered.columns {
-                        add(expression, column, term.direction, term.nulls);
+                    let ordered = self.ordered(
+                        &mut parted.statement,
+                        &mut parted.measures,
+                        &parted.scope,
+                        measure,
+                    )?;
+                    for (expression, column) in ordered.columns() {
+                        terms.add(expression, column, term.direction, term.nulls);
                     }
                 }
             }
         }
-        for key in keys {
-            by_key(key, Direction::Ascending, Nulls::Last, &mut add);
+        for key in &parted.keys {
+            terms.add_key(key, Direction::Ascending, Nulls::Last);
         }
-        Ok(terms)
+        Ok(terms.0)
+    }
+}
+
+/// Terms of an order, each expression once: said twice, the first decides.
+#[derive(Default)]
+struct GroupTerms(Vec<Term>);
+
+impl GroupTerms {
+    fn add(&mut self, expression: String, column: ColumnType, direction: Direction, nulls: Nulls) {
+        if self.0.iter().any(|known| known.expression == expression) {
+            return;
+        }
+        self.0.push(Term {
+            expression,
+            column,
+            nullable: true,
+            direction,
+            nulls,
+        });
     }
 
-    fn group_count(
-        &mut self,
-        statement: &Statement<'c>,
-        tables: &str,
-        having: &[String],
-        position: Position,
-    ) -> Result<usize, CompileError> {
-        let level = self.reserve()?;
-        let mut tail = format!(" FROM {tables}");
-        and_where(&mut tail, having);
-        self.levels[level] = Some(Level {
-            index: level,
-            depth: position.level,
-            parent: None,
-            query: Query::Fixed {
-                sql: select(self.backend, false, &["count(*)".to_owned()], &tail).into(),
-                slots: statement.slots.clone().into(),
-                columns: 1,
-            },
-        });
-        Ok(level)
+    fn add_key(&mut self, key: &Key, direction: Direction, nulls: Nulls) {
+        if let Some(folded) = key.folded {
+            let folded = format!("g.a{folded}");
+            self.add(folded, ColumnType::Folded, direction, nulls);
+        }
+        for (index, column) in key.columns().iter().enumerate() {
+            let text = format!("g.k{}", key.column + index);
+            self.add(text, *column, direction, nulls);
+        }
     }
+}
+
+/// What is written of each group, list by list.
+fn nodes(groups: &Groups) -> impl Iterator<Item = &Vec<GroupMember>> {
+    groups.members.iter().filter_map(|member| match member {
+        LogConnectionMember::Nodes { members, .. } => Some(members),
+        _ => None,
+    })
 }
 
 /// Texts of the zone's two lists.
@@ -419,174 +483,4 @@ fn zone_texts(
         statement.operand(&zone.starts, ColumnType::DateTime, Form::List)?,
         statement.operand(&zone.offsets, ColumnType::Integer, Form::List)?,
     ))
-}
-
-/// What is written of each group.
-fn group_body(
-    members: &[GroupMember],
-    groups: &Groups,
-    keys: &[Key],
-    first_key: usize,
-    aggregates: Vec<Body>,
-) -> Result<Body, CompileError> {
-    let mut aggregates = aggregates.into_iter();
-    let mut program = Program::default();
-    program.open();
-    for member in members {
-        match member {
-            GroupMember::Key { key, members } => {
-                program.key(key);
-                key_object(&mut program, members, keys, first_key)?;
-            }
-            GroupMember::Aggregate { key, .. } => {
-                program.key(key);
-                program.extend(aggregates.next().unwrap_or_default());
-            }
-            GroupMember::Where { key } => {
-                let conditions = groups
-                    .by
-                    .iter()
-                    .zip(keys)
-                    .map(|(by, key)| condition(by, key, first_key))
-                    .collect();
-                program.member(key, Op::GroupWhere(conditions));
-            }
-            GroupMember::Literal { key, json } => program.literal(key, json),
-        }
-    }
-    program.close();
-    Ok(program.finish())
-}
-
-fn key_object(
-    program: &mut Program,
-    members: &[KeyMember],
-    keys: &[Key],
-    first_key: usize,
-) -> Result<(), CompileError> {
-    let find = |position: usize| {
-        keys.get(position)
-            .ok_or(CompileError::Missing("a key of the groups"))
-    };
-    program.open();
-    for member in members {
-        match member {
-            KeyMember::Value { key, position } => {
-                let found = find(*position)?;
-                program.member(
-                    key,
-                    Op::Cell {
-                        column: first_key + found.column,
-                        cell: cell(found),
-                    },
-                );
-            }
-            KeyMember::Stage {
-                key,
-                position,
-                members,
-            } => {
-                let pipeline = first_key + find(*position)?.column;
-                let stage = pipeline + 1;
-                let mut body = Program::default();
-                body.open();
-                for member in members {
-                    match member {
-                        StageMember::ByStage { key, json } => body.member(
-                            key,
-                            Op::ByStage {
-                                pipeline,
-                                stage,
-                                json: stage_texts(json),
-                            },
-                        ),
-                        StageMember::Literal { key, json } => body.literal(key, json),
-                        _ => return Err(CompileError::Missing("a stage without a record")),
-                    }
-                }
-                body.close();
-                program.member(
-                    key,
-                    Op::Guarded {
-                        present: Box::new([stage]),
-                        body: body.finish(),
-                    },
-                );
-            }
-            KeyMember::Object { key, members } => {
-                program.key(key);
-                key_object(program, members, keys, first_key)?;
-            }
-            KeyMember::Literal { key, json } => program.literal(key, json),
-        }
-    }
-    program.close();
-    Ok(())
-}
-
-fn cell(key: &Key) -> Cell {
-    match &key.form {
-        KeyForm::Column(column) => plain_cell(*column),
-        KeyForm::Span(..) => Cell::Date,
-        KeyForm::Stage(_) => Cell::Text,
-    }
-}
-
-fn condition(by: &GroupKey, key: &Key, first_key: usize) -> KeyCondition {
-    let column = first_key + key.column;
-    KeyCondition {
-        path: by.path.iter().map(|name| name.as_str().into()).collect(),
-        column,
-        value: match &key.form {
-            // A relation's own column is not grouped by: the id is that of the record there.
-            KeyForm::Column(_) if is_id(by) => KeyValue::Related,
-            KeyForm::Column(column) => KeyValue::Cell(plain_cell(*column)),
-            KeyForm::Span(span, ColumnType::Date) => KeyValue::Days(*span),
-            KeyForm::Span(span, _) => KeyValue::Instants(*span),
-            KeyForm::Stage(conditions) => KeyValue::Stage {
-                stage: column + 1,
-                conditions: conditions.clone(),
-            },
-        },
-    }
-}
-
-fn is_id(key: &GroupKey) -> bool {
-    !key.through.is_empty()
-        && matches!(key.by, GroupBy::Column(ColumnRef::System(SystemColumn::Id)))
-}
-
-fn wants_count(members: &[LogConnectionMember<GroupMember>]) -> bool {
-    members
-        .iter()
-        .any(|member| matches!(member, LogConnectionMember::TotalCount { .. }))
-}
-
-struct Wanted {
-    more: bool,
-    cursors: bool,
-}
-
-impl Wanted {
-    fn of(members: &[LogConnectionMember<GroupMember>]) -> Self {
-        let mut wanted = Self {
-            more: false,
-            cursors: false,
-        };
-        for member in members {
-            let LogConnectionMember::PageInfo { members, .. } = member else {
-                continue;
-            };
-            for member in members {
-                match member {
-                    PageInfoMember::StartCursor { .. } | PageInfoMember::EndCursor { .. } => {
-                        wanted.cursors = true;
-                    }
-                    PageInfoMember::Literal { .. } => {}
-                    _ => wanted.more = true,
-                }
-            }
-        }
-        wanted
-    }
 }

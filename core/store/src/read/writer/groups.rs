@@ -1,34 +1,64 @@
-//! The condition that finds the records of a group, as a client would write it.
+//! The condition that finds the records of a group, as a client would write it; and what a length
+//! of time begins with.
 
-use super::super::cursor::date_of_day;
-use super::super::json::{write_date, write_instant, write_string, write_uuid};
+use super::super::json::{write_date, write_instant, write_moment, write_string, write_uuid};
 use super::super::plan::GroupContext;
-use super::super::program::{KeyCondition, KeyValue};
+use super::super::program::{GroupWhere, KeyCondition, KeyValue};
 use super::super::rows::{Row, unexpected};
 use super::super::{Span, buckets};
 use super::values::write_cell;
 use crate::StoreError;
 
-/// `{"and":[…]}`: the filter as it was given, and a condition for each key.
+/// The filter as it was given with `and: […]`: of the parent, and a condition for each key.
 pub(super) fn write_group_where<R: Row>(
     out: &mut Vec<u8>,
     row: &R,
-    conditions: &[KeyCondition],
+    program: &GroupWhere,
     context: &GroupContext,
 ) -> Result<(), StoreError> {
-    out.extend_from_slice(b"{\"and\":[");
-    if let Some(filter) = &context.filter {
-        out.extend_from_slice(filter.as_bytes());
+    out.extend_from_slice(context.begin.as_bytes());
+    if let Some((relation, column)) = &program.parent {
+        let mut inner = b"{\"eq\":".to_vec();
+        if let Some(id) = row.uuid(*column)? {
+            write_uuid(&mut inner, id);
+        }
+        inner.push(b'}');
+        write_path(out, &[relation.clone(), "id".into()], &inner);
         out.push(b',');
     }
-    for (index, condition) in conditions.iter().enumerate() {
+    for (index, key) in program.keys.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        write_condition(out, row, condition, context)?;
+        write_condition(out, row, key, context)?;
     }
     out.extend_from_slice(b"]}");
     Ok(())
+}
+
+/// The instant at which a length of time begins, by the reader's clock; `null` when it is empty.
+pub(super) fn write_beginning<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    column: usize,
+    span: Span,
+    context: &GroupContext,
+) -> Result<(), StoreError> {
+    match bucket(row, column, span)? {
+        Some(bucket) => {
+            let micros = context.zone.beginning(span, bucket);
+            write_moment(out, micros, context.zone.offset_at(micros));
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    Ok(())
+}
+
+fn bucket<R: Row>(row: &R, column: usize, span: Span) -> Result<Option<i64>, StoreError> {
+    match span {
+        Span::Hour => row.instant(column),
+        _ => row.integer(column),
+    }
 }
 
 fn write_condition<R: Row>(
@@ -47,31 +77,35 @@ fn write_condition<R: Row>(
         return Ok(());
     }
     let mut inner = Vec::new();
+    let mut compared = |operator: &str, cell| -> Result<(), StoreError> {
+        inner.push(b'{');
+        write_string(&mut inner, operator);
+        inner.push(b':');
+        write_cell(&mut inner, row, *column, cell)?;
+        inner.push(b'}');
+        Ok(())
+    };
     match value {
-        KeyValue::Cell(cell) => {
-            inner.extend_from_slice(b"{\"eq\":");
-            write_cell(&mut inner, row, *column, cell)?;
-            inner.push(b'}');
-        }
-        KeyValue::Related => {
-            inner.extend_from_slice(b"{\"eq\":");
-            if let Some(id) = row.uuid(*column)? {
-                write_uuid(&mut inner, id);
-            }
-            inner.push(b'}');
-        }
+        KeyValue::Cell(cell) => compared("eq", cell)?,
+        KeyValue::Related => compared("eq", &super::Cell::Uuid)?,
+        KeyValue::Option => compared("has", &super::Cell::Text)?,
         KeyValue::Days(span) => {
-            let (start, end) = days(row, *column, *span)?;
+            let start = row
+                .day(*column)?
+                .ok_or_else(|| unexpected(*column, "a day"))?;
             inner.extend_from_slice(b"{\"gte\":");
             write_date(&mut inner, start);
-            if let Some(end) = end {
+            if let Some(end) = buckets::end_of_days(*span, start) {
                 inner.extend_from_slice(b",\"lt\":");
                 write_date(&mut inner, end);
             }
             inner.push(b'}');
         }
         KeyValue::Instants(span) => {
-            write_instants(out, row, *column, *span, path, context)?;
+            let bucket =
+                bucket(row, *column, *span)?.ok_or_else(|| unexpected(*column, "a bucket"))?;
+            let intervals = context.zone.intervals(*span, bucket);
+            write_intervals(out, path, &intervals);
             return Ok(());
         }
         KeyValue::Stage { stage, conditions } => {
@@ -86,6 +120,10 @@ fn write_condition<R: Row>(
 
 /// That a key is empty: its field is, or a relation on the way to it leads nowhere.
 fn write_empty(out: &mut Vec<u8>, path: &[Box<str>], value: &KeyValue) {
+    let empty = match value {
+        KeyValue::Option => "isEmpty",
+        _ => "isNull",
+    };
     match (value, path) {
         (KeyValue::Related, [relations @ .., _id]) => {
             // No record stands there, whether or not the relation is empty: it may be in the trash.
@@ -93,35 +131,22 @@ fn write_empty(out: &mut Vec<u8>, path: &[Box<str>], value: &KeyValue) {
             write_path(out, relations, b"{}");
             out.push(b'}');
         }
-        (_, [_own]) => write_path(out, path, b"{\"isNull\":true}"),
+        (_, [_own]) => write_path(out, path, format!("{{\"{empty}\":true}}").as_bytes()),
         _ => {
             out.extend_from_slice(b"{\"not\":");
-            write_path(out, path, b"{\"isNull\":false}");
+            write_path(out, path, format!("{{\"{empty}\":false}}").as_bytes());
             out.push(b'}');
         }
     }
 }
 
-/// Instants within days of the reader's zone: several intervals where clocks are set back over
-/// midnight.
-fn write_instants<R: Row>(
-    out: &mut Vec<u8>,
-    row: &R,
-    column: usize,
-    span: Span,
-    path: &[Box<str>],
-    context: &GroupContext,
-) -> Result<(), StoreError> {
-    let (start, end) = days(row, column, span)?;
-    let date = |day: i64| date_of_day(day).ok_or_else(|| unexpected(column, "a day"));
-    let intervals = context
-        .zone
-        .intervals(date(start)?, end.map(date).transpose()?);
+/// Instants within one of these intervals.
+fn write_intervals(out: &mut Vec<u8>, path: &[Box<str>], intervals: &[(Option<i64>, Option<i64>)]) {
     let several = intervals.len() != 1;
     if several {
         out.extend_from_slice(b"{\"or\":[");
     }
-    for (index, (from, to)) in intervals.into_iter().enumerate() {
+    for (index, (from, to)) in intervals.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -133,7 +158,7 @@ fn write_instants<R: Row>(
             }
             write_string(&mut inner, name);
             inner.push(b':');
-            write_instant(&mut inner, micros);
+            write_instant(&mut inner, *micros);
         }
         inner.push(b'}');
         write_path(out, path, &inner);
@@ -141,15 +166,6 @@ fn write_instants<R: Row>(
     if several {
         out.extend_from_slice(b"]}");
     }
-    Ok(())
-}
-
-/// The first day of a bucket, and the first behind it.
-fn days<R: Row>(row: &R, column: usize, span: Span) -> Result<(i64, Option<i64>), StoreError> {
-    let start = row
-        .day(column)?
-        .ok_or_else(|| unexpected(column, "a day"))?;
-    Ok((start, buckets::end_of(span, start)))
 }
 
 /// Objects inside each other, and what stands in the innermost.
