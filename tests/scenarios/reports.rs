@@ -98,6 +98,20 @@ scenario!(
             ])
         );
         assert_eq!(asked["deals"]["groups"]["totalCount"], 4);
+
+        // Without another order, stages come as they stand in their pipeline.
+        let stages = server
+            .data("{ deals { groups(by: [{stage: true}]) { nodes { key { stage { stage { name position } } } aggregate { count } } } } }")
+            .await;
+        let stages = stages["deals"]["groups"]["nodes"].as_array().unwrap();
+        assert_eq!(
+            stages[0]["key"]["stage"]["stage"],
+            json!({"name": "qualified", "position": 1})
+        );
+        assert_eq!(
+            stages[1]["key"]["stage"]["stage"],
+            json!({"name": "proposal", "position": 2})
+        );
     }
 );
 

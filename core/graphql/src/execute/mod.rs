@@ -239,7 +239,8 @@ impl Run<'_> {
                     };
                     std::iter::repeat_n(root, count)
                 });
-                if matches!(error, StoreError::BadCursor) && reads.len() > 1 {
+                let is_of_one = matches!(error, StoreError::BadCursor | StoreError::SumTooLarge);
+                if is_of_one && reads.len() > 1 {
                     // One root's mistake is not the others'.
                     let mut outcomes = Vec::with_capacity(reads.len());
                     for (root, read) in roots.zip(&reads) {

@@ -9,9 +9,11 @@ use super::{
     writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
 };
 
-/// What of each aggregate is compared and ordered by: its name, and the type of what it is
-/// compared with; none where it is ordered by alone.
-const MEASURES: &[(&str, &[(&str, Option<&str>)])] = &[
+/// A measure's name, and the type of what it is compared with; none where it is ordered by alone.
+type MeasureOf = (&'static str, Option<&'static str>);
+
+/// What of each aggregate is compared and ordered by.
+const MEASURES: &[(&str, &[MeasureOf])] = &[
     (
         "Int",
         &[
@@ -82,8 +84,8 @@ const MEASURES: &[(&str, &[(&str, Option<&str>)])] = &[
     ("Filled", &[COUNT]),
 ];
 
-const COUNT: (&str, Option<&str>) = ("count", Some("SafeInt"));
-const COUNT_DISTINCT: (&str, Option<&str>) = ("countDistinct", Some("SafeInt"));
+const COUNT: MeasureOf = ("count", Some("SafeInt"));
+const COUNT_DISTINCT: MeasureOf = ("countDistinct", Some("SafeInt"));
 /// Of one currency, which is said beside it.
 const AMOUNT: Option<&str> = Some("Money_Amount");
 

@@ -9,6 +9,9 @@ on_each_database! {
     the_lists_of_groups_are_the_groups
     keys_measures_conditions_and_order
     mistakes_are_told
+    cursors_belong_to_their_question
+    a_filter_is_a_part_of_the_condition_as_deep_as_it_was
+    what_a_mutation_selects_is_grouped
 }
 
 /// Tasks around changes of clocks, some without a time, a company, or a status.
@@ -229,8 +232,6 @@ async fn keys_measures_conditions_and_order(client: Client) {
         })
     );
     // By stage, and by what a related record is.
-    let company = json!({"connect": {"name": "A"}});
-    let _ = company;
     let deals = client
         .data(
             "{ deals { groups(by: [{stage: true}, {company: {name: true}}]) { totalCount nodes { where } } } }",
@@ -264,45 +265,238 @@ async fn keys_measures_conditions_and_order(client: Client) {
 }
 
 async fn mistakes_are_told(client: Client) {
+    let grouped = |arguments: &str| {
+        format!(
+            "{{ companies {{ groups(by: [{{industry: true}}], {arguments}) {{ totalCount nodes {{ where }} }} }} }}"
+        )
+    };
+    let by = |by: &str| format!("{{ companies {{ groups(by: {by}) {{ totalCount }} }} }}");
     let cases = [
+        (by("[]"), "by REQUIRED"),
+        (by("[{industry: false}]"), "by.0.industry WRONG_TYPE"),
+        (by("[{industry: null}]"), "by.0 ONE_OF"),
         (
-            "{ companies { groups(by: []) { totalCount } } }",
-            "companies.groups.by REQUIRED",
+            by("[{annualRevenue: {currency: false}}]"),
+            "by.0.annualRevenue.currency WRONG_TYPE",
+        ),
+        (by("[{industry: true}, {industry: true}]"), "by.1 CONFLICT"),
+        (by("[{createdAt: DAY}, {createdAt: YEAR}]"), "by.1 CONFLICT"),
+        (
+            grouped("orderBy: [{key: {name: ASC}}]"),
+            "orderBy.0.key NOT_GROUPED",
         ),
         (
-            "{ companies { groups(by: [{industry: false}]) { totalCount } } }",
-            "companies.groups.by.0.industry WRONG_TYPE",
+            grouped("orderBy: [{key: {industry: null}}]"),
+            "orderBy.0.key ONE_OF",
+        ),
+        (grouped("orderBy: [{count: null}]"), "orderBy.0 ONE_OF"),
+        (grouped("having: null"), "having NULL_OPERAND"),
+        (
+            grouped("having: {count: null}"),
+            "having.count NULL_OPERAND",
+        ),
+        (grouped("having: {count: {}}"), "having.count NO_OPERATOR"),
+        (
+            grouped("having: {count: {gt: null}}"),
+            "having.count.gt NULL_OPERAND",
         ),
         (
-            "{ companies { groups(by: [{industry: true}, {industry: true}]) { totalCount } } }",
-            "companies.groups.by.1 CONFLICT",
+            grouped("having: {count: {between: [1]}}"),
+            "having.count.between WRONG_TYPE",
         ),
         (
-            "{ companies { groups(by: [{industry: true}], orderBy: [{key: {name: ASC}}]) { totalCount } } }",
-            "companies.groups.orderBy.0.key NOT_GROUPED",
+            grouped("having: {count: {gt: 9007199254740992}}"),
+            "having.count.gt WRONG_TYPE",
         ),
+        (
+            grouped("having: {employees: {avg: {gt: \"1e40\"}}}"),
+            "having.employees.avg.gt WRONG_TYPE",
+        ),
+        (
+            grouped("having: {employees: {avg: {gt: \"1234567890123456789\"}}}"),
+            "having.employees.avg.gt OUT_OF_RANGE",
+        ),
+        (
+            grouped("having: {annualRevenue: {sum: {currency: \"EUR\"}}}"),
+            "having.annualRevenue.sum NO_OPERATOR",
+        ),
+        (
+            grouped("having: {annualRevenue: {sum: {currency: null, gt: \"1\"}}}"),
+            "having.annualRevenue.sum.currency REQUIRED",
+        ),
+        (grouped("first: -1"), "first WRONG_TYPE"),
     ];
-    for (query, issue) in cases {
-        assert_eq!(
-            client.errors(query, json!({})).await,
-            ["BAD_INPUT".to_owned(), format!("  {issue}")],
-            "{query}"
-        );
+    let mut found = Vec::new();
+    for (query, _) in &cases {
+        found.push(client.errors(query, json!({})).await);
+    }
+    let expected = cases.map(|(_, issue)| {
+        vec![
+            "BAD_INPUT".to_owned(),
+            format!("  companies.groups.{issue}"),
+        ]
+    });
+    assert_eq!(found, expected);
+    // What the schema itself refuses.
+    for query in [
+        by("null"),
+        by("[null]"),
+        by("[{closeDate: HOUR}]"),
+        by("[{industry: true, name: true}]"),
+        grouped("having: {annualRevenue: {sum: {gt: \"1\"}}}"),
+        grouped("orderBy: [{annualRevenue: {sum: DESC}}]"),
+        grouped("having: {industry: {sum: {gt: 1}}}"),
+        "{ deals { groups(by: [{closeDate: HOUR}]) { totalCount } } }".to_owned(),
+    ] {
+        let errors = client.errors(&query, json!({})).await;
+        assert_eq!(errors[0], "BAD_INPUT", "{query}");
     }
     for (query, issue) in [
         (
-            "{ companies { groups(by: [{industry: true}], first: 501) { totalCount } } }",
+            grouped("first: 501"),
             "companies.groups.first PAGE_TOO_LARGE",
         ),
         (
-            "{ companies { groups(by: [{industry: true}, {name: true}, {employees: true}, {createdAt: DAY}, {website: true}]) { totalCount } } }",
+            by(
+                "[{industry: true}, {name: true}, {employees: true}, {createdAt: DAY}, {website: true}]",
+            ),
             "companies.groups.by TOO_MANY",
+        ),
+        (
+            by("[{parent: {parent: {parent: {parent: {name: true}}}}}]"),
+            "companies.groups.by.0.parent.parent.parent.parent TOO_DEEP",
         ),
     ] {
         assert_eq!(
-            client.errors(query, json!({})).await,
+            client.errors(&query, json!({})).await,
             ["LIMIT_EXCEEDED".to_owned(), format!("  {issue}")],
             "{query}"
         );
     }
+    // The groups of each of many records, and the records of each of many groups.
+    for query in [
+        "{ companies(first: 500) { nodes { people { groups(by: [{jobTitle: true}], first: 50) { nodes { where } } } } } }",
+        "{ people { groups(by: [{company: {id: true}}], first: 500) { nodes { key { company { node { people(first: 50) { nodes { id } } } } } } } } }",
+    ] {
+        assert_eq!(
+            client.errors(query, json!({})).await[0],
+            "LIMIT_EXCEEDED",
+            "{query}"
+        );
+    }
+}
+
+async fn cursors_belong_to_their_question(client: Client) {
+    for name in ["A", "B", "C"] {
+        client
+            .create("company", json!({"name": name, "industry": "LEGAL"}))
+            .await;
+    }
+    let page = |arguments: &str| {
+        format!(
+            "query P($after: String) {{ companies {{ groups({arguments}, first: 1, after: $after) {{ nodes {{ key {{ name }} }} pageInfo {{ endCursor }} }} }} }}"
+        )
+    };
+    let by_name = page("by: [{name: true}]");
+    let first = client.data(&by_name, json!({})).await;
+    let cursor = &first["companies"]["groups"]["pageInfo"]["endCursor"];
+    let second = client.data(&by_name, json!({"after": cursor})).await;
+    assert_eq!(
+        second["companies"]["groups"]["nodes"],
+        json!([{"key": {"name": "B"}}])
+    );
+    for (arguments, after) in [
+        ("by: [{website: true}]", cursor.clone()),
+        (
+            "by: [{name: true}], orderBy: [{count: DESC}]",
+            cursor.clone(),
+        ),
+        ("by: [{name: true}, {industry: true}]", cursor.clone()),
+        ("by: [{name: true}]", json!("AAAA")),
+        ("by: [{name: true}]", json!("")),
+        ("by: [{name: true}]", json!("ö")),
+    ] {
+        let errors = client
+            .errors(&page(arguments), json!({"after": after}))
+            .await;
+        assert_eq!(errors, ["BAD_INPUT", "   BAD_INPUT"], "{arguments}");
+    }
+}
+
+async fn a_filter_is_a_part_of_the_condition_as_deep_as_it_was(client: Client) {
+    for name in ["A", "B"] {
+        client
+            .create("company", json!({"name": name, "industry": "LEGAL"}))
+            .await;
+    }
+    let deepest = (1..10).fold(json!({"name": {"eq": "A"}}), |inner, level| {
+        if level % 2 == 0 {
+            json!({"not": {"not": inner}})
+        } else {
+            inner
+        }
+    });
+    for filter in [
+        deepest,
+        json!({"and": {"name": {"eq": "A"}}}),
+        json!({"and": [{"name": {"eq": "A"}}], "industry": {"eq": "LEGAL"}}),
+        json!({"or": [{"name": {"eq": "A"}}, {"name": {"eq": "Z"}}]}),
+    ] {
+        let found = client
+            .data(
+                "query Q($filter: CompanyFilter) { companies(where: $filter) { groups(by: [{industry: true}]) { nodes { where } } } }",
+                json!({"filter": filter}),
+            )
+            .await;
+        let condition = &found["companies"]["groups"]["nodes"][0]["where"];
+        let list = client
+            .data(
+                "query L($where: CompanyFilter) { companies(where: $where) { nodes { name } } }",
+                json!({"where": condition}),
+            )
+            .await;
+        assert_eq!(
+            list["companies"]["nodes"],
+            json!([{"name": "A"}]),
+            "{condition}"
+        );
+    }
+}
+
+async fn what_a_mutation_selects_is_grouped(client: Client) {
+    let mother = client.create("company", json!({"name": "Mutter"})).await;
+    for (name, industry) in [("T0", "LEGAL"), ("T1", "ENERGY"), ("T2", "ENERGY")] {
+        let parent = json!({"connect": {"id": mother}});
+        client
+            .create(
+                "company",
+                json!({"name": name, "industry": industry, "parent": parent}),
+            )
+            .await;
+    }
+    let update = |by: &str| {
+        format!(
+            "mutation U($id: ID!) {{ updateCompany(id: $id, data: {{employees: 3}}) {{ subsidiaries {{ groups(by: [{by}], orderBy: [{{count: DESC}}]) {{ totalCount nodes {{ key {{ industry }} aggregate {{ count }} where }} }} }} }} }}"
+        )
+    };
+    let changed = client
+        .data(&update("{industry: true}"), json!({"id": mother}))
+        .await;
+    let condition = |industry: &str| json!({"and": [{"parent": {"id": {"eq": mother}}}, {"industry": {"eq": industry}}]});
+    assert_eq!(
+        changed["updateCompany"]["subsidiaries"]["groups"],
+        json!({"totalCount": 2, "nodes": [
+            {"key": {"industry": "ENERGY"}, "aggregate": {"count": 2}, "where": condition("ENERGY")},
+            {"key": {"industry": "LEGAL"}, "aggregate": {"count": 1}, "where": condition("LEGAL")},
+        ]})
+    );
+    assert_eq!(
+        client
+            .errors(&update("{createdAt: DAY}"), json!({"id": mother}))
+            .await,
+        [
+            "BAD_INPUT",
+            "  updateCompany.subsidiaries.groups.by.0.createdAt ONLY_IN_QUERIES"
+        ]
+    );
 }

@@ -9,13 +9,7 @@ use relata_store::{
 use serde_json::json;
 
 use crate::{
-    plan::{
-        cost::Cost,
-        draft::Draft,
-        inputs::{Input, null_operand},
-        prepare::Selected,
-        record::typename,
-    },
+    plan::{cost::Cost, draft::Draft, inputs::Input, prepare::Selected, record::typename},
     schema::groups::parts_of,
 };
 
@@ -96,10 +90,6 @@ impl<'v> Draft<'_, 'v> {
     ) -> Option<GroupKey> {
         let (name, value) = self.only_entry(input)?;
         self.inside(name, |draft| {
-            if value.is_null() {
-                draft.issue(null_operand());
-                return None;
-            }
             way.path.push(name.to_owned());
             let system = |column| Some(ColumnRef::System(column));
             let column = match name {
@@ -214,10 +204,6 @@ impl<'v> Draft<'_, 'v> {
     }
 
     fn checked_true(&mut self, value: &Input<'v>) -> Option<()> {
-        if value.is_null() {
-            self.issue(null_operand());
-            return None;
-        }
         if value.structural() != Some(json!(true)) {
             self.issue(Issue::new(
                 "WRONG_TYPE",

@@ -3,11 +3,7 @@
 use relata_catalog::{Issue, ObjectIndex};
 use relata_store::read::{GroupKey, GroupMeasure, GroupOrder, GroupOrderBy};
 
-use crate::plan::{
-    draft::Draft,
-    inputs::{Input, null_operand},
-    order::direction,
-};
+use crate::plan::{draft::Draft, inputs::Input, order::direction};
 
 impl<'v> Draft<'_, 'v> {
     pub(super) fn group_order(
@@ -48,10 +44,6 @@ impl<'v> Draft<'_, 'v> {
             "count" => Some((GroupOrderBy::Measure(GroupMeasure::Records), value)),
             name => draft.ordering_measure(object, name, &value),
         })?;
-        if way.is_null() {
-            self.inside(name, |draft| draft.issue(null_operand()));
-            return None;
-        }
         let (direction, nulls) = direction(way.structural().as_ref());
         Some(GroupOrder {
             by,

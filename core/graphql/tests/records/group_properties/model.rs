@@ -234,12 +234,23 @@ pub(crate) fn question(zones: usize) -> impl Strategy<Value = Question> {
                     .filter(|key| fields.insert(KEYS[*key].0))
                     .collect(),
                 // Of texts and times there is no number to compare with here.
-                having: having.filter(|(measure, ..)| {
-                    !matches!(
-                        MEASURES[*measure].0,
-                        "name.min" | "name.max" | "day.max" | "at.min"
-                    )
-                }),
+                having: having
+                    .map(|(measure, operator, operand, finer)| {
+                        // Whole numbers end at 2^53.
+                        let is_whole = MEASURES[measure].1 == 0;
+                        let operand = if is_whole {
+                            operand % 1_000_000_000
+                        } else {
+                            operand
+                        };
+                        (measure, operator, operand, finer)
+                    })
+                    .filter(|(measure, ..)| {
+                        !matches!(
+                            MEASURES[*measure].0,
+                            "name.min" | "name.max" | "day.max" | "at.min"
+                        )
+                    }),
                 order,
                 key_order,
             }

@@ -3,7 +3,7 @@
 use relata_catalog::{ColumnType, FieldIndex, Kind};
 
 use super::connection::and_where;
-use super::measures::Measures;
+use super::measures::{Fold, Measures};
 use super::program::{Program, Steps};
 use super::{CompileError, Compiler, Position, Select, check_depth};
 use crate::filter::ColumnRef;
@@ -63,7 +63,7 @@ impl<'c> Compiler<'c> {
         for member in members {
             match member {
                 AggregateMember::Count { key } => {
-                    let column = measures.output("count(*)".to_owned());
+                    let column = measures.output("count(*)".to_owned(), Fold::Count);
                     program.member(
                         key,
                         Op::Cell {

@@ -12,7 +12,7 @@ use super::record::stage_texts;
 use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
 use crate::Backend;
 use crate::filter::{ColumnRef, Direction, Nulls};
-use crate::read::bind::Form;
+use crate::read::bind::{Bind, Form, Slot};
 use crate::read::buckets::{days_text, instants_text};
 use crate::read::columns::{describe, find_column, find_folded, quoted};
 use crate::read::condition::{Scope, Statement};
@@ -402,6 +402,11 @@ impl<'c> Compiler<'c> {
                 max: ORDER_TERMS_MAX,
             });
         }
+        let positions = parted
+            .keys
+            .iter()
+            .map(|key| stage_position(&mut parted.statement, key))
+            .collect::<Vec<_>>();
         let mut terms = GroupTerms::default();
         for term in &groups.order {
             match &term.by {
@@ -410,7 +415,8 @@ impl<'c> Compiler<'c> {
                         .keys
                         .get(*position)
                         .ok_or(CompileError::Missing("a key of the groups"))?;
-                    terms.add_key(key, term.direction, term.nulls);
+                    let stage = positions[*position].as_deref();
+                    terms.add_key(key, stage, term.direction, term.nulls);
                 }
                 GroupOrderBy::Measure(measure) => {
                     let ordered = self.ordered(
@@ -425,8 +431,8 @@ impl<'c> Compiler<'c> {
                 }
             }
         }
-        for key in &parted.keys {
-            terms.add_key(key, Direction::Ascending, Nulls::Last);
+        for (key, stage) in parted.keys.iter().zip(&positions) {
+            terms.add_key(key, stage.as_deref(), Direction::Ascending, Nulls::Last);
         }
         Ok(terms.0)
     }
@@ -450,7 +456,10 @@ impl GroupTerms {
         });
     }
 
-    fn add_key(&mut self, key: &Key, direction: Direction, nulls: Nulls) {
+    fn add_key(&mut self, key: &Key, stage: Option<&str>, direction: Direction, nulls: Nulls) {
+        if let Some(stage) = stage {
+            self.add(stage.to_owned(), ColumnType::Integer, direction, nulls);
+        }
         if let Some(folded) = key.folded {
             let folded = format!("g.a{folded}");
             self.add(folded, ColumnType::Folded, direction, nulls);
@@ -460,6 +469,26 @@ impl GroupTerms {
             self.add(text, *column, direction, nulls);
         }
     }
+}
+
+/// Where in its pipeline a stage is, where the key is one.
+fn stage_position(statement: &mut Statement<'_>, key: &Key) -> Option<String> {
+    let KeyForm::Stage(StageTexts(stages)) = &key.form else {
+        return None;
+    };
+    let mut place = |text: &str| {
+        let slot = Slot::Constant(Bind::Text(text.to_owned()));
+        statement.place(slot, ColumnType::Text, false)
+    };
+    let (pipeline, stage) = (key.column, key.column + 1);
+    let mut text = "CAST(CASE".to_owned();
+    for (position, (own_pipeline, own_stage, _)) in stages.iter().enumerate() {
+        let (own_pipeline, own_stage) = (place(own_pipeline), place(own_stage));
+        text.push_str(&format!(
+            " WHEN g.k{pipeline} = {own_pipeline} AND g.k{stage} = {own_stage} THEN {position}"
+        ));
+    }
+    (!stages.is_empty()).then(|| format!("{text} END AS bigint)"))
 }
 
 /// What is written of each group, list by list.

@@ -67,10 +67,22 @@ impl Window {
 
 /// A column of the result.
 enum Output {
-    /// Text over the records.
-    Measure(String),
+    /// Text over the records, and how it comes out of those of parts of them.
+    Measure(String, Fold),
     /// By currency, as JSON.
     Amounts(Amounts),
+}
+
+/// How a measure comes out of the same measure of parts of the records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fold {
+    /// Numbers of records are added up; of nothing there are none.
+    Count,
+    Sum,
+    Least,
+    Greatest,
+    /// It doesn't.
+    Not,
 }
 
 /// What is measured of money, by currency.
@@ -112,13 +124,13 @@ impl Measures {
     }
 
     /// Position of a column of the result.
-    pub(super) fn output(&mut self, text: String) -> usize {
+    pub(super) fn output(&mut self, text: String, fold: Fold) -> usize {
         let known = self
             .outputs
             .iter()
-            .position(|output| matches!(output, Output::Measure(known) if *known == text));
+            .position(|output| matches!(output, Output::Measure(known, _) if *known == text));
         known.unwrap_or_else(|| {
-            self.outputs.push(Output::Measure(text));
+            self.outputs.push(Output::Measure(text, fold));
             self.outputs.len() - 1
         })
     }
@@ -155,12 +167,12 @@ impl Measures {
         match measure {
             Measure::Count => {
                 let amount = self.inner(money.amount.clone());
-                Some(self.output(format!("count(b.{amount})")))
+                Some(self.output(format!("count(b.{amount})"), Fold::Count))
             }
             Measure::CountDistinct => {
                 let both = format!("{} || ' ' || {}", money.amount, money.currency);
                 let both = self.inner(both);
-                Some(self.output(format!("count(DISTINCT b.{both})")))
+                Some(self.output(format!("count(DISTINCT b.{both})"), Fold::Not))
             }
             _ => None,
         }
@@ -188,15 +200,15 @@ impl Measures {
             cell: Cell::Integer,
         };
         Some(match measure {
-            Measure::Count => integer(self.output(format!("count(b.{name})"))),
+            Measure::Count => integer(self.output(format!("count(b.{name})"), Fold::Count)),
             Measure::CountDistinct if !is_listed => {
-                integer(self.output(format!("count(DISTINCT b.{name})")))
+                integer(self.output(format!("count(DISTINCT b.{name})"), Fold::Not))
             }
             Measure::CountTrue if column == Type::Boolean => {
-                integer(self.output(format!("count(*) FILTER (WHERE b.{name})")))
+                integer(self.output(format!("count(*) FILTER (WHERE b.{name})"), Fold::Count))
             }
             Measure::CountFalse if column == Type::Boolean => {
-                integer(self.output(format!("count(*) FILTER (WHERE NOT b.{name})")))
+                integer(self.output(format!("count(*) FILTER (WHERE NOT b.{name})"), Fold::Count))
             }
             Measure::Sum => {
                 let sum = self.halves(&name, scale?);
@@ -208,7 +220,7 @@ impl Measures {
             Measure::Mean => {
                 let scale = scale?;
                 let sum = self.halves(&name, scale);
-                let count = self.output(format!("count(b.{name})"));
+                let count = self.output(format!("count(b.{name})"), Fold::Count);
                 Op::Mean {
                     sum,
                     count,
@@ -220,8 +232,8 @@ impl Measures {
                 let scale = scale?;
                 let (lower, upper) = self.middle(&name, None);
                 Op::Median {
-                    lower: self.output(lower),
-                    upper: self.output(upper),
+                    lower: self.output(lower, Fold::Greatest),
+                    upper: self.output(upper, Fold::Greatest),
                     cell: plain_cell(column),
                     digits: mean_digits(scale),
                 }
@@ -241,7 +253,10 @@ impl Measures {
                     .map(|column| format!("r.{column} {direction} NULLS LAST"))
                     .collect::<Vec<_>>();
                 let rank = self.window("row_number()".to_owned(), None, Some(order.join(", ")));
-                let column = self.output(format!("max(CASE WHEN b.{rank} = 1 THEN b.{name} END)"));
+                let column = self.output(
+                    format!("max(CASE WHEN b.{rank} = 1 THEN b.{name} END)"),
+                    Fold::Greatest,
+                );
                 Op::Cell {
                     column,
                     cell: Cell::Text,
@@ -250,12 +265,7 @@ impl Measures {
             Measure::Least | Measure::Greatest
                 if scale.is_some() || matches!(column, Type::Date | Type::DateTime) =>
             {
-                let function = if measure == Measure::Least {
-                    "min"
-                } else {
-                    "max"
-                };
-                let position = self.output(format!("{function}(b.{name})"));
+                let position = self.end(measure, &name);
                 Op::Cell {
                     column: position,
                     cell: plain_cell(column),
@@ -280,8 +290,16 @@ impl Measures {
     pub(super) fn halves(&mut self, name: &str, scale: u32) -> Halves {
         let (high, low) = self.half_texts(name, scale);
         Halves {
-            high: self.output(high),
-            low: self.output(low),
+            high: self.output(high, Fold::Sum),
+            low: self.output(low, Fold::Sum),
+        }
+    }
+
+    /// Position of the least value of a column, or of the greatest.
+    pub(super) fn end(&mut self, measure: Measure, name: &str) -> usize {
+        match measure {
+            Measure::Least => self.output(format!("min(b.{name})"), Fold::Least),
+            _ => self.output(format!("max(b.{name})"), Fold::Greatest),
         }
     }
 
@@ -304,7 +322,7 @@ impl Measures {
     /// Position of the greatest value of a text over the records.
     pub(super) fn greatest(&mut self, text: String) -> usize {
         let name = self.inner(text);
-        self.output(format!("max(b.{name})"))
+        self.end(Measure::Greatest, &name)
     }
 
     /// The columns of the result, qualified.
@@ -339,15 +357,19 @@ impl Measures {
             .enumerate()
             .filter_map(|(index, output)| match output {
                 Output::Amounts(amounts) => Some((index, amounts)),
-                Output::Measure(_) => None,
+                Output::Measure(..) => None,
             })
             .collect::<Vec<_>>();
-        let mut selects = vec![self.plain(keys.len(), &records)];
+        let folds = |output: &Output| !matches!(output, Output::Measure(_, Fold::Not));
+        let mut selects = match by_currency.as_slice() {
+            [] => return self.plain(keys.len(), &records),
+            [(_, amounts)] if self.outputs.iter().all(folds) => {
+                return self.at_once(keys.len(), amounts, &records);
+            }
+            _ => vec![self.plain(keys.len(), &records)],
+        };
         for (index, amounts) in &by_currency {
             selects.push(self.of_currencies(keys.len(), *index, amounts, &records));
-        }
-        if by_currency.is_empty() {
-            return selects.remove(0);
         }
         // Each of them has the columns of all, and fills its own.
         let columns = names("u", keys.len())
@@ -397,7 +419,7 @@ impl Measures {
                     .iter()
                     .enumerate()
                     .map(|(index, output)| match output {
-                        Output::Measure(text) => format!("{text} AS a{index}"),
+                        Output::Measure(text, _) => format!("{text} AS a{index}"),
                         Output::Amounts(_) => format!("NULL AS a{index}"),
                     }),
             )
@@ -412,8 +434,68 @@ impl Measures {
         )
     }
 
-    /// Rows of currency, number, sum in two halves, least, greatest, and the two in the middle.
+    /// All measures by a single walk over the records: by currency, and out of these the others.
+    fn at_once(&self, keys: usize, amounts: &Amounts, records: &str) -> String {
+        let parts = self
+            .outputs
+            .iter()
+            .enumerate()
+            .filter_map(|(index, output)| match output {
+                Output::Measure(text, _) => Some(format!("{text} AS p{index}")),
+                Output::Amounts(_) => None,
+            });
+        let inner = self.currency_columns(keys, amounts).chain(parts);
+        let outer =
+            names("c", keys).chain(self.outputs.iter().enumerate().map(|(index, output)| {
+                match output {
+                    Output::Measure(_, fold) => {
+                        format!("{} AS a{index}", self.folded(*fold, index))
+                    }
+                    Output::Amounts(_) => format!("{} AS a{index}", self.currency_rows()),
+                }
+            }));
+        format!(
+            "SELECT {} FROM (SELECT {} FROM ({records}) AS b{}) AS c{}",
+            joined(outer),
+            joined(inner),
+            group_by("b", keys, Some(&amounts.currency)),
+            group_by("c", keys, None)
+        )
+    }
+
+    fn folded(&self, fold: Fold, index: usize) -> String {
+        // PostgreSQL's sum of whole numbers has another type than they have.
+        let whole = match self.backend {
+            Backend::Sqlite => "",
+            Backend::Postgres => "::int8",
+        };
+        match fold {
+            Fold::Count => format!("coalesce(sum(c.p{index}), 0){whole}"),
+            Fold::Sum => format!("sum(c.p{index}){whole}"),
+            Fold::Least => format!("min(c.p{index})"),
+            Fold::Greatest | Fold::Not => format!("max(c.p{index})"),
+        }
+    }
+
     fn of_currencies(&self, keys: usize, own: usize, amounts: &Amounts, records: &str) -> String {
+        let outer = names("c", keys).chain((0..self.outputs.len()).map(|index| {
+            if index == own {
+                format!("{} AS a{index}", self.currency_rows())
+            } else {
+                format!("NULL AS a{index}")
+            }
+        }));
+        format!(
+            "SELECT {} FROM (SELECT {} FROM ({records}) AS b{}) AS c{}",
+            joined(outer),
+            joined(self.currency_columns(keys, amounts)),
+            group_by("b", keys, Some(&amounts.currency)),
+            group_by("c", keys, None)
+        )
+    }
+
+    /// Keys, currency, number, sum in two halves, least, greatest, and the two in the middle.
+    fn currency_columns(&self, keys: usize, amounts: &Amounts) -> impl Iterator<Item = String> {
         let Amounts {
             amount,
             currency,
@@ -427,7 +509,7 @@ impl Measures {
         };
         let (high, low) = self.half_texts(amount, *scale);
         let (lower, upper) = amounts.middle.clone().unwrap_or_default();
-        let measures = [
+        let measures: [String; CURRENCY_MEASURES] = [
             format!("count(b.{amount})"),
             or_null(amounts.sum, high),
             or_null(amounts.sum, low),
@@ -436,39 +518,32 @@ impl Measures {
             or_null(amounts.middle.is_some(), number(lower)),
             or_null(amounts.middle.is_some(), number(upper)),
         ];
-        let inner = names("b", keys)
+        let measures = measures.into_iter().enumerate();
+        names("b", keys)
             .chain([format!("b.{currency} AS v")])
-            .chain(
-                measures
-                    .iter()
-                    .enumerate()
-                    .map(|(index, text)| format!("{text} AS v{index}")),
-            )
-            .collect::<Vec<_>>();
-        let row = (0..measures.len())
+            .chain(measures.map(|(index, text)| format!("{text} AS v{index}")))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The rows of [`Measures::currency_columns`] as JSON; those without a currency are none.
+    fn currency_rows(&self) -> String {
+        let row = (0..CURRENCY_MEASURES)
             .map(|index| format!(", c.v{index}"))
             .collect::<String>();
-        let json = match self.backend {
-            Backend::Sqlite => format!("json_group_array(json_array(c.v{row}))"),
-            Backend::Postgres => format!("json_agg(json_build_array(c.v{row}))::text"),
-        };
-        let outer = names("c", keys)
-            .chain((0..self.outputs.len()).map(|index| {
-                if index == own {
-                    format!("{json} AS a{index}")
-                } else {
-                    format!("NULL AS a{index}")
-                }
-            }))
-            .collect::<Vec<_>>();
-        format!(
-            "SELECT {} FROM (SELECT {} FROM ({records}) AS b WHERE b.{currency} IS NOT NULL{}) AS c{}",
-            outer.join(", "),
-            inner.join(", "),
-            group_by("b", keys, Some(currency)),
-            group_by("c", keys, None)
-        )
+        let filter = "FILTER (WHERE c.v IS NOT NULL)";
+        match self.backend {
+            Backend::Sqlite => format!("json_group_array(json_array(c.v{row})) {filter}"),
+            Backend::Postgres => format!("(json_agg(json_build_array(c.v{row})) {filter})::text"),
+        }
     }
+}
+
+/// What is measured of the amounts in a currency.
+const CURRENCY_MEASURES: usize = 7;
+
+fn joined(columns: impl Iterator<Item = String>) -> String {
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 /// Digits behind the point of a mean or a median of numbers with these.

@@ -2,7 +2,7 @@
 
 use relata_catalog::{ColumnType, Kind};
 
-use super::measures::{CUT, CUT_DIGITS, Measures, mean_digits, scaled};
+use super::measures::{CUT, CUT_DIGITS, Fold, Measures, mean_digits, scaled};
 use super::quotient::Quotient;
 use super::{CompileError, Compiler};
 use crate::Backend;
@@ -123,7 +123,9 @@ impl<'c> Compiler<'c> {
             measure,
         };
         match measure {
-            GroupMeasure::Records => Ok(counted(measures.output("count(*)".to_owned()))),
+            GroupMeasure::Records => {
+                Ok(counted(measures.output("count(*)".to_owned(), Fold::Count)))
+            }
             GroupMeasure::Column(column, measure) => {
                 if let ColumnRef::Field { field, part: 0 } = *column
                     && matches!(self.field(scope.object, field)?.kind, Kind::Money { .. })
@@ -206,7 +208,7 @@ impl Measures {
             (Measure::Mean, Some(scale)) => {
                 let name = self.inner(own.to_owned());
                 let sum = self.halves(&name, scale);
-                let count = self.output(format!("count(b.{name})"));
+                let count = self.output(format!("count(b.{name})"), Fold::Count);
                 let high = format!("d.a{}", sum.high);
                 let low = format!("d.a{}", sum.low);
                 Some(self.quotient(high, low, format!("d.a{count}"), scale, digits))
@@ -215,7 +217,7 @@ impl Measures {
                 let name = self.inner(own.to_owned());
                 let (lower, upper) = self.middle(&name, None);
                 let [lower, upper] = [lower, upper].map(|text| {
-                    let text = format!("d.a{}", self.output(text));
+                    let text = format!("d.a{}", self.output(text, Fold::Greatest));
                     match self.backend {
                         Backend::Sqlite => text,
                         Backend::Postgres => {
@@ -236,14 +238,9 @@ impl Measures {
                 else {
                     return None;
                 };
-                let end = if measure == Measure::Least {
-                    "min"
-                } else {
-                    "max"
-                };
                 let folded = folded.map(|folded| {
                     let name = self.inner(folded);
-                    format!("g.a{}", self.output(format!("{end}(b.{name})")))
+                    format!("g.a{}", self.end(measure, &name))
                 });
                 Some(Ordered::Text {
                     folded,
