@@ -317,4 +317,20 @@ mod tests {
             prop_assert_eq!(instant.as_microsecond(), micros);
         }
     }
+
+    #[test]
+    fn moments_show_the_clock_and_its_offset() {
+        for (micros, offset, text) in [
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (0, 3_600, "1970-01-01T01:00:00+01:00"),
+            (0, -12_600, "1969-12-31T20:30:00-03:30"),
+            // Before there were zones: RFC 3339 has no such offset.
+            (-2_500_000_000_000_000, 3_208, "1890-10-11T19:33:20Z"),
+        ] {
+            assert_eq!(
+                written(|out| write_moment(out, micros, offset)),
+                format!("\"{text}\"")
+            );
+        }
+    }
 }

@@ -230,10 +230,10 @@ impl Measures {
             }
             Measure::Median => {
                 let scale = scale?;
-                let (lower, upper) = self.middle(&name, None);
+                let (fold, (lower, upper)) = (self.middle_fold(), self.middle(&name, None));
                 Op::Median {
-                    lower: self.output(lower, Fold::Greatest),
-                    upper: self.output(upper, Fold::Greatest),
+                    lower: self.output(lower, fold),
+                    upper: self.output(upper, fold),
                     cell: plain_cell(column),
                     digits: mean_digits(scale),
                 }
@@ -276,8 +276,16 @@ impl Measures {
     }
 
     /// Texts of the two values in the middle, which are one where their number is odd. `within`
-    /// is a column that parts the records further.
+    /// is a column that parts the records further, and by which the texts are grouped.
     pub(super) fn middle(&mut self, name: &str, within: Option<&str>) -> (String, String) {
+        if self.backend == Backend::Postgres {
+            // Its own way sorts once for both, and three times as fast as windows do. The value
+            // behind a half of n is that at ceil(n · fraction), up to n = 5 · 10^9.
+            let behind = |fraction: &str| {
+                format!("percentile_disc({fraction}) WITHIN GROUP (ORDER BY b.{name})")
+            };
+            return (behind("0.5"), behind("0.5000000001"));
+        }
         let order = format!("r.{name} ASC NULLS LAST");
         let rank = self.window("row_number()".to_owned(), within, Some(order));
         let count = self.window(format!("count(r.{name})"), within, None);
@@ -285,6 +293,14 @@ impl Measures {
             format!("max(CASE WHEN b.{rank} = (b.{count} + {add}) / 2 THEN b.{name} END)")
         };
         (middle(1), middle(2))
+    }
+
+    /// A rank among all records is one among parts of them, too; PostgreSQL's own way has none.
+    pub(super) fn middle_fold(&self) -> Fold {
+        match self.backend {
+            Backend::Sqlite => Fold::Greatest,
+            Backend::Postgres => Fold::Not,
+        }
     }
 
     pub(super) fn halves(&mut self, name: &str, scale: u32) -> Halves {

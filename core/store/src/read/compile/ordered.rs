@@ -215,9 +215,9 @@ impl Measures {
             }
             (Measure::Median, Some(scale)) => {
                 let name = self.inner(own.to_owned());
-                let (lower, upper) = self.middle(&name, None);
+                let (fold, (lower, upper)) = (self.middle_fold(), self.middle(&name, None));
                 let [lower, upper] = [lower, upper].map(|text| {
-                    let text = format!("d.a{}", self.output(text, Fold::Greatest));
+                    let text = format!("d.a{}", self.output(text, fold));
                     match self.backend {
                         Backend::Sqlite => text,
                         Backend::Postgres => {
