@@ -73,6 +73,9 @@ pub enum StoreError {
     /// it did: the transaction was rolled back.
     #[error("a statement of the transaction was abandoned; it was rolled back")]
     Abandoned,
+    /// A sum that its type cannot hold. It is told, never rounded.
+    #[error("a sum is too large: whole numbers end at 2^53 − 1")]
+    SumTooLarge,
     /// A condition or an order that cannot be compiled.
     #[error(transparent)]
     Condition(Box<CompileError>),

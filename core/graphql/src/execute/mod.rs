@@ -246,6 +246,7 @@ impl Run<'_> {
             catalogue: self.coerce,
             list_max: self.limits.list_max,
             page_max: self.limits.page_max,
+            groups_max: self.limits.groups_max,
         }
     }
 
@@ -270,7 +271,8 @@ impl Run<'_> {
                     };
                     std::iter::repeat_n(root, count)
                 });
-                if matches!(error, StoreError::BadCursor) && reads.len() > 1 {
+                let is_of_one = matches!(error, StoreError::BadCursor | StoreError::SumTooLarge);
+                if is_of_one && reads.len() > 1 {
                     // One root's mistake is not the others'.
                     let mut outcomes = Vec::with_capacity(reads.len());
                     for (root, read) in roots.zip(&reads) {

@@ -9,12 +9,14 @@
 //! Invariant: a mistake in what the client gave is collected with its path, never thrown; a plan
 //! exists only where there is none.
 
+mod aggregate;
 pub(crate) mod bulk;
 pub(crate) mod coercer;
 mod connection;
 pub(crate) mod cost;
 mod draft;
 mod filter;
+mod groups;
 pub(crate) mod inputs;
 mod order;
 pub(crate) mod pick;
@@ -173,6 +175,7 @@ impl<'v> Planner<'v> {
             catalogue: self.coerce,
             list_max: self.limits.list_max,
             page_max: self.limits.page_max,
+            groups_max: self.limits.groups_max,
         }
     }
 

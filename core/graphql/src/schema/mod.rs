@@ -8,7 +8,9 @@
 //! Invariant: a schema can always be built. Names that would clash give way in a fixed manner
 //! ([`names::Names`]), so that no plugin and no administrator can stop the server from starting.
 
+pub(crate) mod aggregates;
 pub(crate) mod bulk;
+pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod operations;

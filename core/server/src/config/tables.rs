@@ -12,6 +12,7 @@ use relata_app::outbox::DeliveryOptions;
 use relata_app::retention::RetentionOptions;
 use relata_graphql::{RecordsLimits, guard::DocumentLimits};
 use relata_host::Limits as PluginLimits;
+use relata_store::read::GROUP_KEYS_MAX;
 
 use super::values::{Setting as _, Size, Time};
 
@@ -321,6 +322,12 @@ impl Table for RecordsLimits {
         nested_depth_max: Count 0..=Self::NESTED_DEPTH_HIGHEST as u64;
         /// Records that one mutation creates, connects or disconnects inside the data of others.
         nested_records_max: Count 0..=100_000;
+        /// Groups on a page that does not say how many.
+        groups_default: Count 1..=10_000;
+        /// Groups on a page, at most.
+        groups_max: Count 1..=10_000;
+        /// Keys that records are grouped by.
+        group_keys_max: Count 1..=GROUP_KEYS_MAX as u64;
         /// Memory of cached documents and plans, roughly.
         cache_bytes_max: Size MIB..=16 * GIB;
     };
@@ -337,6 +344,15 @@ impl Table for RecordsLimits {
                     format!("{page} is more than page_max, {}", self.page_max),
                 );
             }
+        }
+        if self.groups_default > self.groups_max {
+            wrong.insert(
+                "groups_default",
+                format!(
+                    "{} is more than groups_max, {}",
+                    self.groups_default, self.groups_max
+                ),
+            );
         }
         if self.rows_max < self.page_default {
             wrong.insert(
