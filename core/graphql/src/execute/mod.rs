@@ -442,12 +442,18 @@ impl Run<'_> {
             moved: AtomicBool::new(false),
             refused: AtomicBool::new(false),
         });
+        let is_long = work.jobs.iter().any(|job| matches!(job, Job::Bulk(_)));
         let carried_out = {
             let work = work.clone();
-            self.workspace
-                .transact(self.caller, move |unit| work.clone().run(unit))
-                .instrument(tracing::debug_span!("write"))
-                .await
+            let run = move |unit| work.clone().run(unit);
+            let written = async {
+                if is_long {
+                    self.workspace.transact_long(self.caller, run).await
+                } else {
+                    self.workspace.transact(self.caller, run).await
+                }
+            };
+            written.instrument(tracing::debug_span!("write")).await
         };
         match carried_out {
             Ok(Done::Now(written)) => Ok(answer(plan, written.into_iter().map(Ok).collect())),
