@@ -1,6 +1,7 @@
 //! What is kept of requests: answers for who asks again, and documents that are named by a hash.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::spelling::spelled;
 
@@ -23,10 +24,18 @@ impl MigrationTrait for Migration {
                 .execute_unprepared(&spelled(statement, backend))
                 .await?;
         }
+        if backend == DbBackend::Postgres {
+            let connection = manager.get_connection();
+            connection.execute_unprepared(EXPECT_REVISION).await?;
+        }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.get_database_backend() == DbBackend::Postgres {
+            let drop = "DROP FUNCTION relata_expect_revision (BIGINT)";
+            manager.get_connection().execute_unprepared(drop).await?;
+        }
         for table in ["relata_answer", "relata_document"] {
             manager
                 .drop_table(Table::drop().table(Alias::new(table)).to_owned())
@@ -35,6 +44,16 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 }
+
+/// Fails where the catalogue is at another revision, so that a writer learns of it in the round
+/// trip in which it takes its turn.
+const EXPECT_REVISION: &str = "
+    CREATE FUNCTION relata_expect_revision (expected BIGINT) RETURNS VOID LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT coalesce(max(revision), 0) FROM relata_catalogue) <> expected THEN
+            RAISE EXCEPTION 'the catalogue has moved on' USING ERRCODE = 'RL001';
+        END IF;
+    END $$";
 
 const TABLES: &[&str] = &[
     // The answer to each request that came with an idempotency key. `body` is the SHA-256 of what

@@ -299,15 +299,19 @@ impl Workspace {
         /// The catalogue changes rarely; more often than this in a row it does not.
         const TRIES: usize = 5;
         for _ in 0..TRIES {
-            let transaction = match access {
-                Access::Write(turn) => self.database().begin(turn).await?,
-                Access::Read => self.database().snapshot().await?,
-            };
+            // Held before the turn: a new state comes with a new revision, which is noticed.
             let state = self.state();
-            if transaction.catalogue_revision().await? == state.revision {
+            let begun = match access {
+                Access::Write(turn) => self.database().begin_at(turn, state.revision).await?,
+                Access::Read => {
+                    let snapshot = self.database().snapshot().await?;
+                    let revision = snapshot.catalogue_revision().await?;
+                    (revision == state.revision).then_some(snapshot)
+                }
+            };
+            if let Some(transaction) = begun {
                 return Ok((transaction, state));
             }
-            transaction.rollback().await;
             self.refresh().await?;
         }
         Err(AppError::Conflict)

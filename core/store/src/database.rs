@@ -15,8 +15,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use relata_migrations::Migrator;
@@ -148,6 +148,9 @@ struct Shared {
     /// token or for the revision must not wait for that.
     snapshots: DatabaseConnection,
     turns: Counters,
+    /// `SQLite`: the revision of the catalogue, where it has been read since it was last written.
+    /// Nobody else can write it.
+    revision: Mutex<Option<u64>>,
     /// Held while the process may change the workspace.
     _held: Option<Held>,
 }
@@ -267,6 +270,39 @@ impl Database {
     /// [`StoreError::Timeout`] when the turn does not come within the limit.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn begin(&self, turn: Turn) -> Result<Transaction, StoreError> {
+        self.begin_expecting(turn, None).await
+    }
+
+    /// Begins a write transaction, if the catalogue is at this revision; gives none where it has
+    /// moved on.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    #[tracing::instrument(level = "debug", skip(self))]
+    pub async fn begin_at(
+        &self,
+        turn: Turn,
+        revision: u64,
+    ) -> Result<Option<Transaction>, StoreError> {
+        let transaction = match self.begin_expecting(turn, Some(revision)).await {
+            Ok(transaction) => transaction,
+            Err(StoreError::VersionConflict) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // PostgreSQL has looked in the round trip of the turn.
+        if self.backend() == Backend::Sqlite && transaction.catalogue_revision().await? != revision
+        {
+            transaction.rollback().await;
+            return Ok(None);
+        }
+        Ok(Some(transaction))
+    }
+
+    async fn begin_expecting(
+        &self,
+        turn: Turn,
+        revision: Option<u64>,
+    ) -> Result<Transaction, StoreError> {
         let writers = self.shared.writer.as_ref().ok_or(StoreError::ReadOnly)?;
         let asked = Instant::now();
         let waiting = Waiting::among(&self.shared.turns.waiting);
@@ -278,7 +314,7 @@ impl Database {
         self.shared.turns.taken.fetch_add(1, Ordering::Relaxed);
         let transaction = Transaction::new(inner, self.clone(), Access::Write);
         if self.backend() == Backend::Postgres {
-            transaction.take_turn(turn).await?;
+            transaction.take_turn(turn, revision).await?;
         }
         drop(waiting);
         metrics::histogram!("relata_turn_wait_seconds").record(asked.elapsed());
@@ -298,6 +334,12 @@ impl Database {
                 _ => 0,
             },
         }
+    }
+
+    /// See [`Shared::revision`].
+    pub(crate) fn known_revision(&self) -> MutexGuard<'_, Option<u64>> {
+        let known = self.shared.revision.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The end of a write transaction.
@@ -446,6 +488,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         platform,
         snapshots,
         turns,
+        revision: Mutex::default(),
         _held: held,
     })
 }
@@ -552,6 +595,7 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> 
         platform: pool,
         snapshots,
         turns: Counters::default(),
+        revision: Mutex::default(),
         _held: None,
     })
 }

@@ -5,7 +5,7 @@
 //! or the future that holds it, rolls it back; a statement that was abandoned on the way makes the
 //! commit fail, unless a savepoint from before it was come back to.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbErr, ExecResult, QueryResult, Statement, Value,
@@ -26,6 +26,8 @@ pub struct Transaction {
     /// See [`Observed::running`].
     running: AtomicU32,
     savepoints: AtomicU32,
+    /// It has written a revision of the catalogue.
+    pub(crate) has_written_catalogue: AtomicBool,
     /// Where it was begun: its connection goes back to the pool by a task there, wherever it is
     /// dropped.
     runtime: tokio::runtime::Handle,
@@ -69,6 +71,7 @@ impl Transaction {
             access,
             running: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
+            has_written_catalogue: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
         }
     }
@@ -164,11 +167,19 @@ impl Transaction {
     }
 
     /// `PostgreSQL`: isolation and turn. A lock on a table is taken before the snapshot: what is
-    /// then read is what the one before has left. Both in one round trip.
-    pub(crate) async fn take_turn(&self, turn: Turn) -> Result<(), StoreError> {
+    /// then read is what the one before has left. And whether the catalogue is at a revision
+    /// ([`StoreError::VersionConflict`] where it isn't). All in one round trip.
+    pub(crate) async fn take_turn(
+        &self,
+        turn: Turn,
+        revision: Option<u64>,
+    ) -> Result<(), StoreError> {
         let mode = lock_mode(turn);
+        let expected = revision.map_or_else(String::new, |revision| {
+            format!("; SELECT relata_expect_revision({revision})")
+        });
         self.execute_text(&format!(
-            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; LOCK TABLE relata_turn IN {mode} MODE"
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; LOCK TABLE relata_turn IN {mode} MODE{expected}"
         ))
         .await
     }
@@ -279,6 +290,15 @@ impl Transaction {
         if std::mem::replace(&mut self.access, Access::Snapshot) == Access::Write {
             self.database.turn_ended();
         }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Whether nobody else can write what it reads: `SQLite`'s one writer.
+    pub(crate) fn is_only_writer(&self) -> bool {
+        self.access == Access::Write && self.backend() == Backend::Sqlite
     }
 
     fn slow(&self) -> std::time::Duration {

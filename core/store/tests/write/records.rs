@@ -2,6 +2,7 @@
 
 use relata_catalog::{FieldIndex, Kind, Value};
 use relata_store::filter::Deleted;
+use relata_store::log::Log;
 use relata_store::{Lock, StoreError, Turn};
 use uuid::Uuid;
 
@@ -21,11 +22,23 @@ async fn a_stale_version_changes_nothing() {
         first.values[0] = words("Grace");
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction
-            .update(&company, &[first.id], &first, &[FieldIndex(0)])
+            .update(
+                &company,
+                &[first.id],
+                &first,
+                &[FieldIndex(0)],
+                &Log::default(),
+            )
             .await
             .unwrap();
         let error = transaction
-            .update(&company, &[first.id], &first, &[FieldIndex(0)])
+            .update(
+                &company,
+                &[first.id],
+                &first,
+                &[FieldIndex(0)],
+                &Log::default(),
+            )
             .await
             .unwrap_err();
         assert!(matches!(error, StoreError::VersionConflict), "{error:?}");
@@ -87,7 +100,7 @@ async fn a_violated_unique_key_is_named_by_its_index() {
         trashed.version = 2;
         trashed.deleted_at = Some(first.created_at);
         transaction
-            .update(&listing, &[trashed.id], &trashed, &[])
+            .update(&listing, &[trashed.id], &trashed, &[], &Log::default())
             .await
             .unwrap();
         transaction
