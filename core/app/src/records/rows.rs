@@ -26,7 +26,7 @@ pub(super) async fn store(
         let records: Vec<Record> = drafts.iter().map(|draft| row(unit, draft)).collect();
         let log = changes::of_drafts(unit, object, change, drafts);
         transaction
-            .insert(object, &records, &log)
+            .insert_logged(object, &records, &log)
             .await
             .map_err(|error| explained(unit, object, error))?;
     } else {
@@ -95,7 +95,7 @@ pub(super) async fn update(
         let ids: Vec<Uuid> = group.iter().map(|next| next.record.id).collect();
         let to = &group[0];
         unit.transaction()
-            .update(object, &ids, &to.record, &to.changed, log)
+            .update_logged(object, &ids, &to.record, &to.changed, log)
             .await
             .map_err(|error| explained(unit, object, error))?;
     }

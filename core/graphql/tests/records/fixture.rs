@@ -1,7 +1,9 @@
 //! A fresh workspace with the records endpoint in front of it.
 
 use relata_app::{Caller, UserInfo, Workspace, WorkspaceOptions};
-use relata_graphql::{GraphqlRequest, Outcome, Records, RequestContext};
+use relata_graphql::{
+    GraphqlRequest, Outcome, Records, RecordsLimits, RecordsOptions, RequestContext,
+};
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{DatabaseOptions, read::CursorKey};
 use serde_json::{Value as Json, json};
@@ -123,6 +125,18 @@ impl Client {
                 locale: None,
                 zone: None,
             }),
+        }
+    }
+
+    /// The same client, where other limits hold.
+    pub(crate) fn within(&self, limits: RecordsLimits) -> Self {
+        let options = RecordsOptions {
+            limits,
+            ..RecordsOptions::default()
+        };
+        Self {
+            records: Records::with_options(self.workspace.clone(), options),
+            ..self.clone()
         }
     }
 

@@ -91,12 +91,20 @@ const INSERT_ROWS_MAX: usize = 250;
 const IDS_MAX: usize = 500;
 
 impl Transaction {
+    /// [`Transaction::insert_logged`] without a log.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn insert(&self, object: &Object, records: &[Record]) -> Result<(), StoreError> {
+        self.insert_logged(object, records, &Log::default()).await
+    }
+
     /// Writes new records, several rows at a time, and what the logs say of them.
     ///
     /// # Errors
     /// [`StoreError::Unique`], [`StoreError::Referenced`] (a relation points at nothing, on
     /// `PostgreSQL` at the commit), [`StoreError::Value`].
-    pub async fn insert(
+    pub async fn insert_logged(
         &self,
         object: &Object,
         records: &[Record],
@@ -124,6 +132,21 @@ impl Transaction {
         self.append(log).await
     }
 
+    /// [`Transaction::update_logged`] without a log.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn update(
+        &self,
+        object: &Object,
+        ids: &[Uuid],
+        to: &Record,
+        changed: &[FieldIndex],
+    ) -> Result<(), StoreError> {
+        let nothing = Log::default();
+        self.update_logged(object, ids, to, changed, &nothing).await
+    }
+
     /// Writes the changed fields and the system columns of records that become alike: all of them
     /// were read at the version before `to.version`, and get what `to` has. And what the logs say
     /// of them.
@@ -131,7 +154,7 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::VersionConflict`] when one is not at that version any more, or not there;
     /// [`StoreError::Unique`], [`StoreError::Value`].
-    pub async fn update(
+    pub async fn update_logged(
         &self,
         object: &Object,
         ids: &[Uuid],

@@ -1,7 +1,6 @@
 //! Writers beside each other.
 
 use relata_catalog::{Catalogue, FieldIndex, Kind, Value};
-use relata_store::log::Log;
 use relata_store::{Database, Lock, Retention, StoreError, Turn};
 use uuid::Uuid;
 
@@ -52,13 +51,7 @@ async fn of_two_that_decide_by_what_the_other_changes_one_must_try_again() {
             after.version = 2;
             after.values[0] = Value::Integer(-40);
             let outcome = match transaction
-                .update(
-                    &account,
-                    &[after.id],
-                    &after,
-                    &[FieldIndex(0)],
-                    &Log::default(),
-                )
+                .update(&account, &[after.id], &after, &[FieldIndex(0)])
                 .await
             {
                 Ok(()) => transaction.commit().await,

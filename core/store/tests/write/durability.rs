@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use relata_store::log::Log;
 use relata_store::{Backend, Database, DatabaseOptions, Purpose, StoreError, Turn};
 use sea_orm::ConnectionTrait as _;
 
@@ -47,24 +46,16 @@ async fn what_was_abandoned_behind_a_savepoint_is_undone_with_it() {
         let catalogue = with_objects(&database, vec![company.clone()]).await;
         let transaction = database.begin(Turn::First).await.unwrap();
         let kept = [record(vec![words("Ada")])];
-        transaction
-            .insert(&company, &kept, &Log::default())
-            .await
-            .unwrap();
+        transaction.insert(&company, &kept).await.unwrap();
         let savepoint = transaction.savepoint().await.unwrap();
         let records: Vec<_> = (0..5_000)
             .map(|n| record(vec![words(&n.to_string())]))
             .collect();
-        let outcome = transaction
-            .insert(&company, &records, &Log::default())
-            .now_or_never();
+        let outcome = transaction.insert(&company, &records).now_or_never();
         assert!(outcome.is_none(), "{outcome:?}");
         transaction.rollback_to(savepoint).await.unwrap();
         let kept = [record(vec![words("Grace")])];
-        transaction
-            .insert(&company, &kept, &Log::default())
-            .await
-            .unwrap();
+        transaction.insert(&company, &kept).await.unwrap();
         transaction.commit().await.unwrap();
         let transaction = database.begin(Turn::First).await.unwrap();
         assert_eq!(count(&transaction, &catalogue, "company").await, 2);
@@ -82,9 +73,7 @@ async fn an_abandoned_statement_cannot_be_committed() {
         let records: Vec<_> = (0..5_000)
             .map(|n| record(vec![words(&n.to_string())]))
             .collect();
-        let outcome = transaction
-            .insert(&company, &records, &Log::default())
-            .now_or_never();
+        let outcome = transaction.insert(&company, &records).now_or_never();
         assert!(outcome.is_none(), "{outcome:?}");
         let error = transaction.commit().await.unwrap_err();
         assert!(matches!(error, StoreError::Abandoned), "{error:?}");
@@ -238,10 +227,7 @@ async fn statistics_are_there_when_they_are_refreshed() {
         let records: Vec<_> = (0..300)
             .map(|n| record(vec![words(&n.to_string())]))
             .collect();
-        transaction
-            .insert(&company, &records, &Log::default())
-            .await
-            .unwrap();
+        transaction.insert(&company, &records).await.unwrap();
         transaction.commit().await.unwrap();
         database.refresh_statistics().await.unwrap();
         let known = match database.backend() {

@@ -6,7 +6,6 @@ use relata_catalog::{
     Catalogue, Field, Key, Kind, Object, OnDelete, Plan, Relation, SelectOption, Step, Unique,
     Value,
 };
-use relata_store::log::Log;
 use relata_store::{Database, DatabaseOptions, Record, Retention, Transaction, Turn};
 use sea_orm::ConnectionTrait as _;
 use uuid::Uuid;
@@ -217,10 +216,7 @@ pub fn words(text: &str) -> Value {
 
 pub async fn insert(database: &Database, object: &Object, records: &[Record]) {
     let transaction = database.begin(Turn::First).await.unwrap();
-    transaction
-        .insert(object, records, &Log::default())
-        .await
-        .unwrap();
+    transaction.insert(object, records).await.unwrap();
     transaction.commit().await.unwrap();
 }
 

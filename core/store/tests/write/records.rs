@@ -2,7 +2,6 @@
 
 use relata_catalog::{FieldIndex, Kind, Value};
 use relata_store::filter::Deleted;
-use relata_store::log::Log;
 use relata_store::{Lock, StoreError, Turn};
 use uuid::Uuid;
 
@@ -22,23 +21,11 @@ async fn a_stale_version_changes_nothing() {
         first.values[0] = words("Grace");
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction
-            .update(
-                &company,
-                &[first.id],
-                &first,
-                &[FieldIndex(0)],
-                &Log::default(),
-            )
+            .update(&company, &[first.id], &first, &[FieldIndex(0)])
             .await
             .unwrap();
         let error = transaction
-            .update(
-                &company,
-                &[first.id],
-                &first,
-                &[FieldIndex(0)],
-                &Log::default(),
-            )
+            .update(&company, &[first.id], &first, &[FieldIndex(0)])
             .await
             .unwrap_err();
         assert!(matches!(error, StoreError::VersionConflict), "{error:?}");
@@ -100,7 +87,7 @@ async fn a_violated_unique_key_is_named_by_its_index() {
         trashed.version = 2;
         trashed.deleted_at = Some(first.created_at);
         transaction
-            .update(&listing, &[trashed.id], &trashed, &[], &Log::default())
+            .update(&listing, &[trashed.id], &trashed, &[])
             .await
             .unwrap();
         transaction

@@ -6,7 +6,6 @@ use relata_catalog::{
     Address, Emails, Field, FieldIndex, FullName, Key, Kind, Money, NameOrder, Object, Phone,
     Phones, StageValue, Value,
 };
-use relata_store::log::Log;
 use relata_store::{Lock, Record, Turn};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -260,7 +259,7 @@ fn every_kind_reads_as_it_was_written() {
                         let all: Vec<FieldIndex> =
                             (0..thing.fields.len()).map(FieldIndex).collect();
                         transaction
-                            .update(&thing, &[changed.id], &changed, &all, &Log::default())
+                            .update(&thing, &[changed.id], &changed, &all)
                             .await?;
                         let again = transaction.get(&thing, own, Lock::Update).await?;
                         transaction.rollback().await;
