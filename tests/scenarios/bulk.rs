@@ -152,7 +152,10 @@ scenario!(
             .data("{ companies { totalCount } people { totalCount } }")
             .await;
         assert_eq!(
-            (&left["companies"]["totalCount"], &left["people"]["totalCount"]),
+            (
+                &left["companies"]["totalCount"],
+                &left["people"]["totalCount"]
+            ),
             (&json!(2), &json!(3))
         );
     }
@@ -210,7 +213,10 @@ scenario!(
             })
         );
         let refused = server
-            .graphql(upsert, json!({"data": [{"code": "A0", "stock": 8}, {"stock": 9}]}))
+            .graphql(
+                upsert,
+                json!({"data": [{"code": "A0", "stock": 8}, {"stock": 9}]}),
+            )
             .await;
         assert_eq!(refused.code(), "BAD_INPUT");
         let kept = server

@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 79] = [
+pub const PLATFORM_TYPES: [&str; 80] = [
     "Actor",
     "Address",
     "AddressFilter",
@@ -74,6 +74,7 @@ pub const PLATFORM_TYPES: [&str; 79] = [
     "BooleanFilter",
     "BulkError",
     "BulkMode",
+    "Bulk_Issue",
     "Date",
     "DateFilter",
     "DateTime",
