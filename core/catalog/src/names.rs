@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 122] = [
+pub const PLATFORM_TYPES: [&str; 123] = [
     "Actor",
     "Address",
     "AddressFilter",
@@ -80,6 +80,7 @@ pub const PLATFORM_TYPES: [&str; 122] = [
     "Boolean_Order",
     "BulkError",
     "BulkMode",
+    "Bulk_Issue",
     "Date",
     "DateAggregate",
     "DateFilter",

@@ -11,7 +11,7 @@ use relata_store::log::Change;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{attempt, can_go_together, input, nested, record_create, write};
+use super::{attempt, can_go_together, input, record_create, stands_alone, write};
 use crate::{AppError, access, transact::Unit};
 
 /// Most issues that one answer carries.
@@ -68,8 +68,8 @@ pub async fn record_create_bulk(
         let fields = input::named(&described, data);
         access::authorise(unit, &described, Change::Create, &fields)?;
     }
-    let is_nested = |data| nested::is_nested(unit, object, data);
-    if can_go_together(unit, object, Change::Create) && !rows.iter().any(is_nested) {
+    let stands_alone = |data| stands_alone(unit, object, data);
+    if can_go_together(unit, object, Change::Create) && rows.iter().all(stands_alone) {
         let rows: Vec<&Map<String, Json>> = rows.iter().collect();
         let drafts = input::created(unit, object, &rows).await?;
         return finished(write(unit, object, drafts, mode).await?, mode);
@@ -131,12 +131,15 @@ pub(super) fn combined(errors: Vec<AppError>, mut issues: Issues) -> AppError {
         .map(|error| (error.code(), error.plugin()))
         .collect();
     let is_one_code = codes.len() == 1;
+    let count = errors.len();
     match errors.into_iter().next() {
         Some(AppError::BadInput { .. }) if is_one_code => AppError::bad_input_issues(issues),
         Some(AppError::Referenced { message, .. }) if is_one_code => AppError::Referenced {
-            message: match issues.0.len() {
-                0 | 1 => message,
-                several => format!("{message} ({several} relations are in the way)"),
+            message: match count {
+                1 => message,
+                several => {
+                    format!("{several} records can't go or come back: others are in the way")
+                }
             },
             issues,
         },

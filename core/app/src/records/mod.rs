@@ -97,6 +97,21 @@ fn can_go_together(unit: &Unit, object: ObjectIndex, change: Change) -> bool {
     !hooks::watch(unit, object, change)
 }
 
+/// Whether a row of data is about one record, whatever the rows before it have written: no others
+/// hang on it, and it doesn't name one of its own kind by a key that an earlier row may have made.
+fn stands_alone(unit: &Unit, object: ObjectIndex, data: &Map<String, Json>) -> bool {
+    let described = unit.catalogue().object(object);
+    let names_its_kind = data.iter().any(|(name, json)| {
+        let Some((_, field)) = described.field_named(name) else {
+            return false;
+        };
+        let by_key = json.get("connect").is_some_and(|by| by.get("id").is_none());
+        by_key
+            && matches!(&field.kind, Kind::Relation(relation) if relation.target == described.key)
+    });
+    !names_its_kind && !nested::is_nested(unit, object, data)
+}
+
 /// The write, after authorisation and coercion: hooks → validation → gates → row → history →
 /// outbox → further writes of hooks. Only drafts that [`can_go_together`] come together.
 async fn write(

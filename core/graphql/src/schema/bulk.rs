@@ -54,7 +54,7 @@ pub(super) fn write(writer: &mut SchemaWriter, object: &Object, type_name: &str)
         vec![
             Out::new("count", "SafeInt!").about("How many records it was carried out on."),
             Out::new("nodes", format!("[{type_name}!]!"))
-                .about("The first of them, as they are now; none where they are gone for good.")
+                .about("The first of them, as they are now, in the order of `data`, or of their ids; none where they are gone for good.")
                 .arguments(vec![In::new("first", "Int")]),
             Out::new("errors", "[BulkError!]!")
                 .about("Records that were left out, with `mode: PARTIAL`."),
@@ -95,7 +95,7 @@ pub(super) fn write(writer: &mut SchemaWriter, object: &Object, type_name: &str)
         let on = In::new("on", format!("{type_name}Unique!"));
         mutation(
             "upsert",
-            "Changes the records that have the same key, and makes the others. An empty key and the trash are nobody's.",
+            "Changes the records that have the same key, and makes the others. What is in the trash is not found. An item whose key is empty is refused with `BAD_INPUT`: it would be made anew each time.",
             vec![
                 In::new("data", format!("[{type_name}Create!]!")),
                 on,
@@ -105,7 +105,7 @@ pub(super) fn write(writer: &mut SchemaWriter, object: &Object, type_name: &str)
     }
     mutation(
         "update",
-        "Changes what `data` names in all records that satisfy `where`.",
+        "Changes what `data` names in all records that satisfy `where`, or in none. What `data` creates is created for each of them.",
         vec![
             which(),
             In::new("data", format!("{type_name}Update!")),

@@ -439,12 +439,16 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
     );
     writer.input(
         &format!("{type_name}_Links"),
-        Some("Records that point, or no longer, or are made to.".to_owned()),
+        Some("Records that point at the one around them; each is named once.".to_owned()),
         InputForm::Opaque,
         vec![
-            In::new("connect", format!("[{type_name}Key!]")),
-            In::new("create", format!("[{type_name}Create!]")),
-            In::new("disconnect", format!("[{type_name}Key!]")),
+            In::new("connect", format!("[{type_name}Key!]")).described(Some(
+                "They point at it from now on, and no longer at another.".to_owned(),
+            )),
+            In::new("create", format!("[{type_name}Create!]"))
+                .described(Some("They are made, and point at it.".to_owned())),
+            In::new("disconnect", format!("[{type_name}Key!]"))
+                .described(Some("They point at it no longer.".to_owned())),
         ],
     );
 }

@@ -8,6 +8,7 @@ use crate::fixture::{Client, on_each_database};
 
 on_each_database! {
     many_are_created_at_once
+    rows_may_name_earlier_ones
     all_or_none_tells_all_that_is_wrong
     partial_writes_the_good_ones
     many_are_changed_by_a_condition
@@ -71,6 +72,34 @@ async fn many_are_created_at_once(client: Client) {
         data,
         json!({"many": {"count": 1, "nodes": [{"name": "One"}]}, "none": {"count": 0, "nodes": []}})
     );
+}
+
+/// Whether hooks watch or not: a row may name what an earlier one has made.
+async fn rows_may_name_earlier_ones(client: Client) {
+    articles(&client).await;
+    let shelf =
+        |code: &str, above: &str| json!({"code": code, "above": {"connect": {"code": above}}});
+    for mutation in [
+        "createShelves(data: $data)",
+        "upsertShelves(data: $data, on: code)",
+    ] {
+        let mutation = format!(
+            "mutation C($data: [ShelfCreate!]!) {{ bulk: {mutation} {{ nodes {{ code above {{ code }} }} }} }}"
+        );
+        let first = mutation.contains("upsert").to_string();
+        let (top, low) = (format!("top {first}"), format!("low {first}"));
+        let rows = json!({"data": [{"code": top}, shelf(&low, &top)]});
+        let data = client.data(&mutation, rows).await;
+        assert_eq!(
+            data["bulk"]["nodes"],
+            json!([{"code": top, "above": null}, {"code": low, "above": {"code": top}}])
+        );
+        let rows = json!({"data": [shelf("x", "y"), {"code": "y"}]});
+        assert_eq!(
+            client.errors(&mutation, rows).await,
+            ["VALIDATION_FAILED", "  data.0.above.connect.code NOT_FOUND"]
+        );
+    }
 }
 
 /// Rows of which the second, the fourth and the last are wrong.
