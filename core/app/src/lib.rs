@@ -41,4 +41,4 @@ pub use hooks::CHAIN_MAX;
 pub use relata_catalog::{Issue, Issues, PathSegment};
 pub use state::{Directory, State};
 pub use transact::{TRIES_MAX, Unit};
-pub use workspace::{Readiness, Workspace, WorkspaceOptions};
+pub use workspace::{Readiness, Steady, Workspace, WorkspaceOptions};

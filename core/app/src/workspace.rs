@@ -11,7 +11,7 @@ use relata_store::{
     Database, DatabaseOptions, Purpose, Transaction, Turn,
     read::{CursorKey, Reader, ReaderOptions},
 };
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 
 use crate::{
     AppError, Caller, Directory, State, catalogue, outbox,
@@ -75,6 +75,8 @@ struct Shared {
     state: ArcSwap<State>,
     /// One loads at a time.
     loading: Mutex<()>,
+    /// Held by each change of the catalogue, or by those who need it to stay for a while.
+    catalogue: Arc<RwLock<()>>,
     revision: watch::Sender<u64>,
     /// The outbox has something new.
     outbox: Notify,
@@ -144,6 +146,7 @@ impl Workspace {
                     revision: 0,
                 }),
                 loading: Mutex::new(()),
+                catalogue: Arc::default(),
                 revision: watch::Sender::new(0),
                 outbox: Notify::new(),
                 ending: watch::Sender::new(false),
@@ -186,6 +189,18 @@ impl Workspace {
     #[must_use]
     pub fn options(&self) -> &WorkspaceOptions {
         &self.shared.options
+    }
+
+    /// As long as the guard lives, this process does not change the catalogue. For who has found
+    /// it changed on the way: changes that follow each other without a pause would always be
+    /// faster. Who waits to change it goes first.
+    pub async fn steady(&self) -> Steady {
+        Steady(Arc::clone(&self.shared.catalogue).read_owned().await)
+    }
+
+    /// Keeps who asked for [`Workspace::steady`] and other changes out.
+    pub(crate) async fn change_catalogue(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.shared.catalogue).write_owned().await
     }
 
     /// Hears of each new revision.
@@ -446,6 +461,10 @@ impl Workspace {
         });
     }
 }
+
+/// See [`Workspace::steady`].
+#[must_use]
+pub struct Steady(#[expect(dead_code, reason = "held, not used")] OwnedRwLockReadGuard<()>);
 
 /// What a transaction is begun for.
 #[derive(Clone, Copy)]

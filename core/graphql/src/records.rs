@@ -238,10 +238,17 @@ impl Records {
     ) -> GraphqlResponse {
         let started = std::time::Instant::now();
         let mut moves = 0;
+        let mut steady = None;
         let response = loop {
             match self.attempt(&request, caller).await {
                 Ok(answer) => break answer.respond(context),
-                Err(Stop::Moved) if moves < MOVES_MAX => moves += 1,
+                Err(Stop::Moved) if moves < MOVES_MAX => {
+                    moves += 1;
+                    // From here on only other processes can change it.
+                    if steady.is_none() {
+                        steady = Some(self.shared.workspace.steady().await);
+                    }
+                }
                 Err(Stop::Moved) => {
                     let error =
                         GraphqlError::new("CONFLICT", "the catalogue keeps changing; try again");

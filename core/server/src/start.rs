@@ -251,6 +251,8 @@ pub fn database_options(config: &Config, purpose: Purpose) -> DatabaseOptions {
     DatabaseOptions {
         purpose,
         slow_statement: config.slow_statement.0,
+        group_members_max: config.commit_group_max,
+        group_age_max: config.commit_group_age.0,
         ..DatabaseOptions::new(config.database_url.clone())
     }
 }

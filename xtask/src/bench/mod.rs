@@ -4,6 +4,7 @@
 //! permissions and no planner. The load comes from `wrk`. What is printed is a Markdown table:
 //! requests per second, latencies, CPU per request of the answering process, and the ratio.
 
+mod commits;
 mod hook;
 mod load;
 mod machine;
@@ -149,6 +150,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             server.peak_mib()?,
             floor.peak_mib()?
         ));
+        if database == "sqlite" {
+            drop(floor);
+            notes.extend(commits::measure(&server.stop(), &options)?);
+        }
     }
     println!();
     for note in notes {

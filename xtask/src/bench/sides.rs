@@ -53,7 +53,7 @@ impl Relata<Prepared> {
         relata.token = relata.fill(records)?;
 
         let start = Instant::now();
-        let process = relata.start()?;
+        let process = relata.start(&[])?;
         relata.ask_at(&process.url, "{companies(first: 1){nodes{id}}}", &json!({}))?;
         relata.first_answer = start.elapsed();
         Ok(relata)
@@ -95,7 +95,7 @@ impl Relata<Prepared> {
     }
 
     pub(super) fn serve(self) -> Result<Relata<Serving>> {
-        let process = self.start()?;
+        let process = self.start(&[])?;
         let answer = self.ask_at(
             &process.url,
             "query($n: Int!){companies(first: $n){nodes{id}}}",
@@ -132,8 +132,11 @@ impl<State> Relata<State> {
         command
     }
 
-    fn start(&self) -> Result<Process> {
-        Process::start(self.command(&["serve", "--listen", "127.0.0.1:0"]))
+    /// Starts a server of its own, with these variables.
+    pub(super) fn start(&self, variables: &[(&str, &str)]) -> Result<Process> {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(variables.iter().copied());
+        Process::start(command)
     }
 
     fn ask_at(&self, url: &str, query: &str, variables: &Value) -> Result<Value> {
@@ -189,6 +192,18 @@ end"#,
 }
 
 impl Relata<Serving> {
+    /// Ends the server.
+    pub(super) fn stop(self) -> Relata<Prepared> {
+        Relata {
+            program: self.program,
+            database_url: self.database_url,
+            folder: self.folder,
+            token: self.token,
+            first_answer: self.first_answer,
+            state: Prepared,
+        }
+    }
+
     pub(super) fn url(&self) -> &str {
         &self.state.process.url
     }
@@ -284,12 +299,20 @@ end"#
 }
 
 /// A process that says where it listens. Dropping it ends the process.
-struct Process {
+pub(super) struct Process {
     child: Child,
     url: String,
 }
 
 impl Process {
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command
             .stdout(Stdio::piped())

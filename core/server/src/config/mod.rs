@@ -104,6 +104,10 @@ settings! {
         database_url: String = "sqlite://relata.db?mode=rwc".to_owned(),
         /// Connections that read at the same time.
         database_readers: usize = 4,
+        /// `SQLite`: transactions that share a commit while others wait to write; 1 for none.
+        commit_group_max: usize = 64,
+        /// `SQLite`: how long such a group forms. Its first transaction waits for its last.
+        commit_group_age: Time = Time::milliseconds(10),
         /// Files that belong to the workspace.
         data_dir: PathBuf = PathBuf::from("relata-data"),
         /// Compiled plugins; can be thrown away. `cache` in the data folder unless set.
