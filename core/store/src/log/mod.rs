@@ -106,8 +106,6 @@ impl Transaction {
         let history = history::insertion(self.backend(), &log.history, &mut values);
         let outbox = outbox::insertion(self.backend(), &log.outbox, &mut values);
         match self.backend() {
-            // One after the other. The positions of the logs are numbered, so that they are found
-            // behind those of the statement.
             Backend::Sqlite => {
                 let text = format!("{}; {history}; {outbox}", statement.sql);
                 let done = self.execute(self.statement(text, values)).await?;
@@ -151,7 +149,7 @@ fn insert_text_behind(
                 .iter()
                 .map(|_| {
                     position += 1;
-                    backend.placeholder(position)
+                    backend.next_placeholder(position)
                 })
                 .collect();
             format!("({})", row.join(", "))

@@ -71,7 +71,7 @@ pub(super) fn insertion(
     let mut rows = Vec::with_capacity(entries.len());
     for entry in entries {
         let placeholders: Vec<String> = (values.len() + 1..=values.len() + 7)
-            .map(|position| backend.placeholder(position))
+            .map(|position| backend.next_placeholder(position))
             .collect();
         rows.push(format!(
             "({}, {})",

@@ -337,6 +337,16 @@ impl Backend {
         }
     }
 
+    /// The placeholder at this position, where all are used once and in order. SQLite's then have
+    /// no numbers, so that the statement may stand behind others in one text: sqlx gives each
+    /// what those before it have left.
+    pub(crate) fn next_placeholder(self, position: usize) -> String {
+        match self {
+            Self::Sqlite => "?".to_owned(),
+            Self::Postgres => self.placeholder(position),
+        }
+    }
+
     /// As many placeholders, as in a list.
     fn placeholders(self, count: usize) -> String {
         (1..=count)
