@@ -442,7 +442,7 @@ impl Run<'_> {
             moved: AtomicBool::new(false),
             refused: AtomicBool::new(false),
         });
-        let is_long = work.jobs.iter().any(|job| matches!(job, Job::Bulk(_)));
+        let is_long = work.jobs.iter().any(Job::may_take_long);
         let carried_out = {
             let work = work.clone();
             let run = move |unit| work.clone().run(unit);

@@ -121,6 +121,19 @@ impl Work {
 }
 
 impl Job {
+    /// Whether it may take much longer than a change of one record: others that are done must not
+    /// wait for it.
+    pub(super) fn may_take_long(&self) -> bool {
+        match self {
+            Self::Known(_) => false,
+            Self::Bulk(_) | Self::Plugin { .. } => true,
+            // Others may go with it.
+            Self::Write { write, .. } => {
+                !matches!(write, Write::Create { .. } | Write::Update { .. })
+            }
+        }
+    }
+
     async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
         match self {
             Self::Known(bytes) => Ok(bytes.clone()),
