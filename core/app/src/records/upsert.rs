@@ -42,9 +42,7 @@ pub async fn record_upsert_bulk(
     }
     let is_plain = can_go_together(unit, object, Change::Create)
         && can_go_together(unit, object, Change::Update)
-        && !rows
-            .iter()
-            .any(|data| nested::is_nested(unit, object, data));
+        && rows.iter().all(|data| stands_alone(unit, object, data));
     if is_plain && let Some(bulk) = all_together(unit, object, &described, rows, on).await? {
         return Ok(bulk);
     }

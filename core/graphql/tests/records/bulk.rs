@@ -9,6 +9,7 @@ use crate::fixture::{Client, on_each_database};
 on_each_database! {
     many_are_created_at_once
     rows_may_name_earlier_ones
+    rows_see_what_earlier_ones_have_changed
     all_or_none_tells_all_that_is_wrong
     partial_writes_the_good_ones
     many_are_changed_by_a_condition
@@ -26,6 +27,7 @@ async fn articles(client: &Client) {
         "objects": [
             {"key": "shelf", "plural": "shelves", "label": "code", "fields": [
                 {"key": "code", "kind": "text", "required": true, "unique": true},
+                {"key": "tag", "kind": "text", "unique": true},
                 {"key": "above", "kind": "relation", "to": "shelf", "onDelete": "RESTRICT"},
             ]},
             {"key": "article", "plural": "articles", "label": "code", "fields": [
@@ -100,6 +102,25 @@ async fn rows_may_name_earlier_ones(client: Client) {
             ["VALIDATION_FAILED", "  data.0.above.connect.code NOT_FOUND"]
         );
     }
+}
+
+/// An earlier row takes away the key by which a later one names a record: as one after the other.
+async fn rows_see_what_earlier_ones_have_changed(client: Client) {
+    articles(&client).await;
+    client
+        .create("shelf", json!({"code": "S", "tag": "red"}))
+        .await;
+    let upsert = "mutation U($data: [ShelfCreate!]!) { upsertShelves(data: $data, on: code) { count nodes { above { code } } } }";
+    let rows = |tag: &str| json!({"data": [{"code": "S", "tag": "blue"}, {"code": "T", "above": {"connect": {"tag": tag}}}]});
+    assert_eq!(
+        client.errors(upsert, rows("red")).await,
+        ["VALIDATION_FAILED", "  data.1.above.connect.tag NOT_FOUND"]
+    );
+    assert_eq!(client.count("shelves").await, 1);
+    assert_eq!(
+        client.data(upsert, rows("blue")).await["upsertShelves"],
+        json!({"count": 2, "nodes": [{"above": null}, {"above": {"code": "S"}}]})
+    );
 }
 
 /// Rows of which the second, the fourth and the last are wrong.
