@@ -23,6 +23,26 @@ use anyhow::{Context, Result, bail};
 /// that all test processes share one cluster.
 pub const URL_VARIABLE: &str = "RELATA_TEST_POSTGRES";
 
+/// Set by who wants to leave PostgreSQL out, and says so.
+pub const SQLITE_ONLY_VARIABLE: &str = "RELATA_TEST_SQLITE_ONLY";
+
+/// The cluster that all tests share; none where PostgreSQL is to be left out.
+///
+/// # Panics
+/// When neither is said: a test that leaves a database out by itself would pass without having
+/// looked.
+#[must_use]
+pub fn shared() -> Option<String> {
+    match std::env::var(URL_VARIABLE) {
+        Ok(url) => Some(url),
+        Err(_) if std::env::var_os(SQLITE_ONLY_VARIABLE).is_some() => None,
+        Err(_) => panic!(
+            "{URL_VARIABLE} names no PostgreSQL server. `cargo xtask test FILTER` starts one; \
+             {SQLITE_ONLY_VARIABLE}=1 leaves it out"
+        ),
+    }
+}
+
 /// How long a cluster may take to answer its first connection.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -64,7 +64,7 @@ impl Place {
     }
 
     pub(crate) async fn postgres() -> Option<Self> {
-        let base = std::env::var("RELATA_TEST_POSTGRES").ok()?;
+        let base = relata_test_cluster::shared()?;
         let name = format!("relata_app_{}", Uuid::now_v7().simple());
         execute(&base, &format!("CREATE DATABASE {name}")).await;
         Some(Self {

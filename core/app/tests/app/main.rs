@@ -1,5 +1,4 @@
-//! What the product does, through its own functions, on SQLite, and on PostgreSQL where
-//! `RELATA_TEST_POSTGRES` names a server.
+//! What the product does, through its own functions, on both databases.
 
 #![allow(clippy::unwrap_used)]
 

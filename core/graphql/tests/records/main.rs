@@ -1,5 +1,4 @@
-//! The records endpoint over a real workspace: SQLite always, PostgreSQL where
-//! `RELATA_TEST_POSTGRES` names a server.
+//! The records endpoint over a real workspace, on both databases.
 
 #![allow(clippy::unwrap_used)]
 

@@ -79,7 +79,7 @@ pub(crate) struct World {
 /// One world for each database there is, filled alike.
 pub(crate) async fn worlds(records: &[(&str, u128, Json)]) -> Vec<World> {
     let mut worlds = vec![World::on_sqlite().await];
-    if let Ok(base) = std::env::var("RELATA_TEST_POSTGRES") {
+    if let Some(base) = relata_test_cluster::shared() {
         worlds.push(World::on_postgres(&base).await);
     }
     for world in &worlds {

@@ -28,7 +28,7 @@ impl Place {
     }
 
     pub async fn server() -> Option<Self> {
-        let base = std::env::var("RELATA_TEST_POSTGRES").ok()?;
+        let base = relata_test_cluster::shared()?;
         let name = format!("relata_store_{}", Uuid::now_v7().simple());
         let connection = sea_orm::Database::connect(format!("{base}/postgres"))
             .await
@@ -59,7 +59,7 @@ impl Place {
     }
 
     pub async fn remove(self) {
-        let Ok(base) = std::env::var("RELATA_TEST_POSTGRES") else {
+        let Some(base) = relata_test_cluster::shared() else {
             return;
         };
         let Some(name) = self.url.strip_prefix(&format!("{base}/")) else {

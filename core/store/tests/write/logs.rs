@@ -296,7 +296,7 @@ async fn stranger(url: &str) -> (sea_orm::DatabaseConnection, sea_orm::DatabaseT
 async fn who_does_not_write_here_holds_up_nobody() {
     on_postgres(async |database| {
         let url = database.options().url.clone();
-        let base = std::env::var("RELATA_TEST_POSTGRES").unwrap();
+        let base = relata_test_cluster::shared().unwrap();
         for place in [format!("{base}/postgres"), url] {
             let before = database.outbox_end().await.unwrap();
             let (connection, open) = stranger(&place).await;

@@ -1,5 +1,4 @@
-//! The write half on both databases: `SQLite` always, `PostgreSQL` when `RELATA_TEST_POSTGRES`
-//! names a server on which databases may be made.
+//! The write half on both databases.
 
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
