@@ -9,6 +9,8 @@
 //! reader serves both.
 
 mod m0001_platform;
+mod m0002_requests;
+mod spelling;
 
 use sea_orm_migration::prelude::*;
 
@@ -18,7 +20,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_platform::Migration)]
+        vec![
+            Box::new(m0001_platform::Migration),
+            Box::new(m0002_requests::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

@@ -3,6 +3,8 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
+use crate::spelling::spelled;
+
 /// See the module.
 pub(crate) struct Migration;
 
@@ -33,32 +35,6 @@ impl MigrationTrait for Migration {
             "the first migration is not undone: drop the database instead".to_owned(),
         ))
     }
-}
-
-/// The types, as each database spells them.
-fn spelled(statement: &str, backend: DbBackend) -> String {
-    let spellings: [(&str, &str); 4] = match backend {
-        DbBackend::Postgres => [
-            (
-                "{serial}",
-                "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            ),
-            ("{text}", "TEXT COLLATE \"C\""),
-            ("{uuid}", "UUID"),
-            ("{bytes}", "BYTEA"),
-        ],
-        _ => [
-            ("{serial}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
-            ("{text}", "TEXT"),
-            ("{uuid}", "BLOB"),
-            ("{bytes}", "BLOB"),
-        ],
-    };
-    spellings
-        .iter()
-        .fold(statement.to_owned(), |text, (name, spelling)| {
-            text.replace(name, spelling)
-        })
 }
 
 /// Never holds a row: write transactions lock it, shared for the first turn, alone after repeated

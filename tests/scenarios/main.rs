@@ -10,3 +10,5 @@ mod import;
 mod operation;
 mod plugins;
 mod records;
+mod reports;
+mod requests;

@@ -117,6 +117,8 @@ pub struct Answer {
     pub body: Value,
     /// The request id that the server gave.
     pub request_id: Option<String>,
+    /// The server says that it was carried out before.
+    pub is_repeated: bool,
 }
 
 impl Answer {
@@ -270,21 +272,32 @@ impl Server {
     }
 
     async fn post(&self, route: &str, query: &str, variables: Value) -> Answer {
-        let response = self
+        self.send(route, &json!({"query": query, "variables": variables}), &[])
+            .await
+    }
+
+    /// A request with this body, and headers beside the usual ones.
+    ///
+    /// # Panics
+    /// When there is no answer at all.
+    pub async fn send(&self, route: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self
             .client
             .post(format!("{}{route}", self.url))
             .bearer_auth(&self.token)
             .header("accept", "application/graphql-response+json")
-            .json(&json!({"query": query, "variables": variables}))
-            .send()
-            .await
-            .expect("the server answers");
+            .json(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the server answers");
         let status = response.status().as_u16();
-        let request_id = response
-            .headers()
-            .get("x-request-id")
-            .and_then(|id| id.to_str().ok())
-            .map(str::to_owned);
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let request_id = header("x-request-id");
+        let is_repeated = header("idempotent-replayed").is_some();
         let text = response.text().await.expect("the answer arrives whole");
         let body =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON ({status}): {text}"));
@@ -292,6 +305,7 @@ impl Server {
             status,
             body,
             request_id,
+            is_repeated,
         }
     }
 

@@ -47,6 +47,7 @@ pub(crate) fn relata(profile: Profile) -> Result<PathBuf> {
                 "relata",
                 "--bin",
                 "relata-floor",
+                "--lib",
             ],
             "release",
         ),

@@ -4,10 +4,12 @@
 //! dependencies only: it is compiled before anything else.
 
 mod bench;
+mod clients;
 mod demo;
 mod guests;
 mod process;
 mod setup;
+mod smoke;
 mod test;
 mod tidy;
 
@@ -18,11 +20,13 @@ use anyhow::Result;
 const USAGE: &str = "\
 cargo xtask <task>
 
-  setup            installs what the machine lacks: the WebAssembly target, PostgreSQL's programs
+  setup            installs what the machine lacks: the WebAssembly target, PostgreSQL's programs, Node.js
   demo [ARGS…]     builds everything and serves a lifelike sample company; ARGS go to `relata demo`
   guests           builds the bundled plugins into target/guests
   test [FILTER…]   format, clippy, tidy, guests, all tests on both databases, smoke run of the demo;
                    with a FILTER only the tests that match it
+  clients          Apollo Client, urql, Relay, a code generator and the audit of GraphQL over HTTP,
+                   against a demo; a part of `test`
   tidy             only the checks of the house's rules
   bench [ARGS…]    measures the server beside a hand-written floor; `bench --help` lists ARGS";
 
@@ -45,6 +49,12 @@ fn run(task: &str, rest: &[String]) -> Result<ExitCode> {
         "demo" => demo::run(rest)?,
         "guests" => guests::run(guests::Profile::Debug).map(|_| ())?,
         "test" => test::run(rest)?,
+        "clients" => {
+            setup::run()?;
+            let demo = smoke::Demo::start(&guests::run(guests::Profile::Debug)?)?;
+            clients::run(&demo)?;
+            demo.end()?;
+        }
         "tidy" => tidy::run()?,
         "bench" => bench::run(rest)?,
         "" | "help" | "--help" | "-h" => println!("{USAGE}"),

@@ -6,7 +6,8 @@ use crate::process::{self, command, is_there, output};
 
 pub(crate) fn run() -> Result<()> {
     webassembly_target()?;
-    postgres()
+    postgres()?;
+    node()
 }
 
 /// The target that guests are built for. Named in `rust-toolchain.toml` too, but rustup does not
@@ -33,6 +34,16 @@ fn postgres() -> Result<()> {
     }
     apt_install("postgresql")?;
     relata_test_cluster::programs_folder().map(|_| ())
+}
+
+/// Node.js and npm: clients of other people run in the tests.
+fn node() -> Result<()> {
+    for (program, package) in [("node", "nodejs"), ("npm", "npm")] {
+        if !is_there(program, &["--version"]) {
+            apt_install(package)?;
+        }
+    }
+    Ok(())
 }
 
 /// Installs a package of a Debian-like distribution.

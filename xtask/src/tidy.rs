@@ -53,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("relata-test-cluster", &[]),
     ("relata-tests", &["relata-server", "relata-test-cluster"]),
     ("relata-floor", &[]),
+    ("relata-sync", &[]),
     ("xtask", &["relata-test-cluster"]),
 ];
 

@@ -4,3 +4,8 @@
 pub(crate) fn now_micros() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
+
+/// A duration in microseconds; one that no instant lies behind is as long as it can be.
+pub(crate) fn micros_of(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2)
+}

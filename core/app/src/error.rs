@@ -261,6 +261,7 @@ impl From<StoreError> for AppError {
             StoreError::BadCursor => Self::bad_input(
                 "the cursor does not belong to this list: it was made by another order, or by nobody",
             ),
+            StoreError::SumTooLarge => Self::LimitExceeded(error.to_string()),
             StoreError::Timeout(_) => {
                 tracing::warn!(error = %chain(&error), "the database took too long");
                 Self::Timeout("the database took longer than allowed".to_owned())

@@ -154,10 +154,33 @@ impl Workspace {
     where
         F: Fn(Unit) -> BoxFuture<'static, Result<T, AppError>>,
     {
+        self.transact_in(Turn::First, caller, work).await
+    }
+
+    /// As [`Workspace::transact`], for work that may take long: nobody who is done waits for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn transact_long<T, F>(&self, caller: &Caller, work: F) -> Result<T, AppError>
+    where
+        F: Fn(Unit) -> BoxFuture<'static, Result<T, AppError>>,
+    {
+        self.transact_in(Turn::Long, caller, work).await
+    }
+
+    async fn transact_in<T, F>(
+        &self,
+        first_turn: Turn,
+        caller: &Caller,
+        work: F,
+    ) -> Result<T, AppError>
+    where
+        F: Fn(Unit) -> BoxFuture<'static, Result<T, AppError>>,
+    {
         let mut failures = 0;
         loop {
             let turn = if failures < TRIES_BESIDE_OTHERS {
-                Turn::First
+                first_turn
             } else {
                 Turn::Alone
             };

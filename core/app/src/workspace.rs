@@ -11,11 +11,12 @@ use relata_store::{
     Database, DatabaseOptions, Purpose, Transaction, Turn,
     read::{CursorKey, Reader, ReaderOptions},
 };
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 
 use crate::{
     AppError, Caller, Directory, State, catalogue, outbox,
     plugins::{self, Installed, Plugins, Status},
+    retention,
     state::People,
     tokens::TokenCache,
 };
@@ -39,6 +40,8 @@ pub struct WorkspaceOptions {
     pub plugin_faults_max: u32,
     /// How the outbox is delivered.
     pub delivery: outbox::DeliveryOptions,
+    /// How long things stay that nobody needs any more.
+    pub retention: retention::RetentionOptions,
 }
 
 impl WorkspaceOptions {
@@ -54,6 +57,7 @@ impl WorkspaceOptions {
             poll: Duration::from_secs(1),
             plugin_faults_max: 10,
             delivery: outbox::DeliveryOptions::default(),
+            retention: retention::RetentionOptions::default(),
         }
     }
 }
@@ -71,6 +75,8 @@ struct Shared {
     state: ArcSwap<State>,
     /// One loads at a time.
     loading: Mutex<()>,
+    /// Held by each change of the catalogue, or by those who need it to stay for a while.
+    catalogue: Arc<RwLock<()>>,
     revision: watch::Sender<u64>,
     /// The outbox has something new.
     outbox: Notify,
@@ -140,6 +146,7 @@ impl Workspace {
                     revision: 0,
                 }),
                 loading: Mutex::new(()),
+                catalogue: Arc::default(),
                 revision: watch::Sender::new(0),
                 outbox: Notify::new(),
                 ending: watch::Sender::new(false),
@@ -155,6 +162,7 @@ impl Workspace {
             workspace.upgrade_standard().await?;
             workspace.spawn(follow(workspace.clone()));
             workspace.spawn(outbox::pump(workspace.clone()));
+            workspace.spawn(retention::keep_house(workspace.clone()));
         }
         Ok(workspace)
     }
@@ -181,6 +189,18 @@ impl Workspace {
     #[must_use]
     pub fn options(&self) -> &WorkspaceOptions {
         &self.shared.options
+    }
+
+    /// As long as the guard lives, this process does not change the catalogue. For who has found
+    /// it changed on the way: changes that follow each other without a pause would always be
+    /// faster. Who waits to change it goes first.
+    pub async fn steady(&self) -> Steady {
+        Steady(Arc::clone(&self.shared.catalogue).read_owned().await)
+    }
+
+    /// Keeps who asked for [`Workspace::steady`] and other changes out.
+    pub(crate) async fn change_catalogue(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.shared.catalogue).write_owned().await
     }
 
     /// Hears of each new revision.
@@ -294,15 +314,19 @@ impl Workspace {
         /// The catalogue changes rarely; more often than this in a row it does not.
         const TRIES: usize = 5;
         for _ in 0..TRIES {
-            let transaction = match access {
-                Access::Write(turn) => self.database().begin(turn).await?,
-                Access::Read => self.database().snapshot().await?,
-            };
+            // Held before the turn: a new state comes with a new revision, which is noticed.
             let state = self.state();
-            if transaction.catalogue_revision().await? == state.revision {
+            let begun = match access {
+                Access::Write(turn) => self.database().begin_at(turn, state.revision).await?,
+                Access::Read => {
+                    let snapshot = self.database().snapshot().await?;
+                    let revision = snapshot.catalogue_revision().await?;
+                    (revision == state.revision).then_some(snapshot)
+                }
+            };
+            if let Some(transaction) = begun {
                 return Ok((transaction, state));
             }
-            transaction.rollback().await;
             self.refresh().await?;
         }
         Err(AppError::Conflict)
@@ -437,6 +461,10 @@ impl Workspace {
         });
     }
 }
+
+/// See [`Workspace::steady`].
+#[must_use]
+pub struct Steady(#[expect(dead_code, reason = "held, not used")] OwnedRwLockReadGuard<()>);
 
 /// What a transaction is begun for.
 #[derive(Clone, Copy)]

@@ -9,6 +9,7 @@ mod control;
 pub mod errors;
 pub mod guard;
 pub mod limits;
+pub(crate) mod persisted;
 pub(crate) mod plan;
 pub mod protocol;
 pub(crate) mod records;
@@ -16,8 +17,9 @@ pub(crate) mod schema;
 
 mod execute;
 
-pub use control::ControlPlane;
+pub use control::{ControlOptions, ControlPlane};
 pub use errors::GraphqlError;
 pub use limits::RecordsLimits;
+pub use persisted::DocumentsAllowed;
 pub use protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
-pub use records::Records;
+pub use records::{Records, RecordsOptions};

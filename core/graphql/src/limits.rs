@@ -35,7 +35,14 @@ pub struct RecordsLimits {
     pub nested_depth_max: usize,
     /// Records that one mutation creates, connects or disconnects inside the data of others.
     pub nested_records_max: usize,
-    /// Memory of cached documents and plans, in bytes, roughly.
+    /// Groups on a page that does not say how many.
+    pub groups_default: u64,
+    /// Groups on a page, at most.
+    pub groups_max: u64,
+    /// Keys that records are grouped by.
+    pub group_keys_max: usize,
+    /// Memory of cached documents and plans, in bytes, roughly. Texts of documents that are named
+    /// by their hashes have a quarter as much beside it.
     pub cache_bytes_max: u64,
 }
 
@@ -72,6 +79,9 @@ impl Default for RecordsLimits {
             bulk_records_max: 10_000,
             nested_depth_max: 5,
             nested_records_max: 1_000,
+            groups_default: 50,
+            groups_max: 500,
+            group_keys_max: 4,
             cache_bytes_max: 64 * 1024 * 1024,
         }
     }

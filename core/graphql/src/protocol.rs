@@ -4,19 +4,24 @@
 //! specification of GraphQL over HTTP makes them depend on.
 
 use bytes::Bytes;
+use relata_app::{documents::DocumentHash, idempotency::Repeatable};
 use serde_json::{Map, Value as Json};
 
 /// One GraphQL request, as its transport has read it.
 #[derive(Debug, Clone, Default)]
 pub struct GraphqlRequest {
-    /// The document.
-    pub query: String,
+    /// The document; where it is only named, nothing.
+    pub query: Option<String>,
+    /// The SHA-256 that names it, where the client says so.
+    pub document: Option<DocumentHash>,
     /// Which of its operations, where there are several.
     pub operation_name: Option<String>,
     /// Values of its variables.
     pub variables: Map<String, Json>,
     /// What may be done.
     pub accepts: Accepts,
+    /// By what the client will know it, if it has to send it again.
+    pub repeatable: Option<Repeatable>,
 }
 
 /// Which operations a transport carries.
@@ -43,6 +48,19 @@ pub struct GraphqlResponse {
     pub body: Bytes,
     /// What happened.
     pub outcome: Outcome,
+    /// Nothing was done now: it is the answer to the same request from before.
+    pub is_repeated: bool,
+}
+
+impl GraphqlResponse {
+    /// What was done just now.
+    pub(crate) fn new(body: Bytes, outcome: Outcome) -> Self {
+        Self {
+            body,
+            outcome,
+            is_repeated: false,
+        }
+    }
 }
 
 /// What happened to a request, as far as a transport cares.

@@ -13,7 +13,7 @@ use async_graphql::parser::{parse_query, types::OperationType};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moka::sync::Cache;
-use relata_app::{AppError, Caller, State, Workspace};
+use relata_app::{AppError, Caller, State, Workspace, documents::DocumentHash};
 use relata_catalog::{CoerceContext, Issues};
 use relata_host::OperationKind;
 use sha2::{Digest as _, Sha256};
@@ -25,6 +25,7 @@ use crate::{
     execute::{self, Run},
     guard,
     limits::RecordsLimits,
+    persisted::{DocumentsAllowed, Persisted},
     plan::{
         NoPlan, Plan, Planner, Step,
         inputs::Variables,
@@ -44,7 +45,8 @@ pub struct Records {
 
 struct Shared {
     workspace: Workspace,
-    limits: RecordsLimits,
+    options: RecordsOptions,
+    persisted: Persisted,
     snapshot: ArcSwapOption<Snapshot>,
     /// One builds at a time.
     building: tokio::sync::Mutex<()>,
@@ -71,6 +73,30 @@ impl Figures {
     }
 }
 
+/// What a records endpoint answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordsOptions {
+    /// How much at once.
+    pub limits: RecordsLimits,
+    /// Which documents.
+    pub documents: DocumentsAllowed,
+    /// Whether `__schema` and `__type` are answered.
+    pub introspection: bool,
+    /// Whether an error about an unknown name says which known name is near.
+    pub suggestions: bool,
+}
+
+impl Default for RecordsOptions {
+    fn default() -> Self {
+        Self {
+            limits: RecordsLimits::default(),
+            documents: DocumentsAllowed::default(),
+            introspection: true,
+            suggestions: true,
+        }
+    }
+}
+
 /// The schema at one revision.
 pub(crate) struct Snapshot {
     revision: u64,
@@ -80,7 +106,7 @@ pub(crate) struct Snapshot {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct DocumentKey {
-    /// SHA-256 of the operation's name and the document.
+    /// SHA-256 of the document; where an operation is named, of that and its name.
     hash: [u8; 32],
     revision: u64,
 }
@@ -93,20 +119,22 @@ struct PlanKey {
 }
 
 impl Records {
-    /// The endpoint of a workspace, with default limits.
+    /// The endpoint of a workspace, as it is unless told otherwise.
     #[must_use]
     pub fn new(workspace: Workspace) -> Self {
-        Self::with_limits(workspace, RecordsLimits::default())
+        Self::with_options(workspace, RecordsOptions::default())
     }
 
     /// The endpoint of a workspace.
     #[must_use]
-    pub fn with_limits(workspace: Workspace, limits: RecordsLimits) -> Self {
-        let half = limits.cache_bytes_max / 2;
+    pub fn with_options(workspace: Workspace, options: RecordsOptions) -> Self {
+        let half = options.limits.cache_bytes_max / 2;
+        let persisted = Persisted::new(workspace.clone(), options.documents, half / 2);
         Self {
             shared: Arc::new(Shared {
                 workspace,
-                limits,
+                options,
+                persisted,
                 snapshot: ArcSwapOption::empty(),
                 building: tokio::sync::Mutex::new(()),
                 documents: Cache::builder()
@@ -131,6 +159,64 @@ impl Records {
         Ok(snapshot.sdl.get_or_init(|| snapshot.schema.sdl()).clone())
     }
 
+    /// Whether a request may change something, as far as it can be told without reading the
+    /// document: one without the word is no mutation.
+    #[must_use]
+    pub fn may_write(&self, request: &GraphqlRequest) -> bool {
+        if request.accepts == Accepts::QueryOnly {
+            return false;
+        }
+        let known = |hash| self.shared.persisted.known(hash);
+        match (&request.query, &request.document) {
+            (Some(text), _) => text.contains("mutation"),
+            (None, Some(hash)) => known(hash).is_none_or(|text| text.contains("mutation")),
+            (None, None) => false,
+        }
+    }
+
+    /// Registered documents have changed.
+    pub(crate) fn forget_documents(&self) {
+        self.shared.persisted.forget();
+    }
+
+    /// All that is wrong with a document, by its guard and against the schema of this moment:
+    /// each of its operations is looked at.
+    pub(crate) async fn check_document(&self, text: &str) -> Result<Vec<GraphqlError>, AppError> {
+        let (_, snapshot) = self.snapshot().await?;
+        let limits = &self.shared.options.limits.document;
+        if let Err(refusal) = guard::inspect(text, limits) {
+            return Ok(vec![GraphqlError::refused(&refusal, text)]);
+        }
+        let document = match parse_query(text) {
+            Ok(document) => document,
+            Err(error) => return Ok(vec![GraphqlError::invalid(&error.into())]),
+        };
+        let names: Vec<Option<String>> = document
+            .operations
+            .iter()
+            .map(|(name, _)| name.map(ToString::to_string))
+            .collect();
+        let mut wrong = Vec::new();
+        for name in names {
+            let prepared = self.prepare(text, name.as_deref(), &snapshot).await;
+            match prepared {
+                Ok(_) => {}
+                Err(Stop::Refused(errors)) => {
+                    wrong.extend(
+                        errors
+                            .into_iter()
+                            .filter(|error| !wrong.contains(error))
+                            .collect::<Vec<_>>(),
+                    );
+                }
+                Err(Stop::NotHere(error)) => wrong.push(*error),
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Moved) => return Err(AppError::Conflict),
+            }
+        }
+        Ok(wrong)
+    }
+
     /// Carries a request out.
     ///
     /// Boxed: the future of a whole request is large; and the machine code of a future that is not
@@ -152,10 +238,17 @@ impl Records {
     ) -> GraphqlResponse {
         let started = std::time::Instant::now();
         let mut moves = 0;
+        let mut steady = None;
         let response = loop {
             match self.attempt(&request, caller).await {
                 Ok(answer) => break answer.respond(context),
-                Err(Stop::Moved) if moves < MOVES_MAX => moves += 1,
+                Err(Stop::Moved) if moves < MOVES_MAX => {
+                    moves += 1;
+                    // From here on only other processes can change it.
+                    if steady.is_none() {
+                        steady = Some(self.shared.workspace.steady().await);
+                    }
+                }
                 Err(Stop::Moved) => {
                     let error =
                         GraphqlError::new("CONFLICT", "the catalogue keeps changing; try again");
@@ -182,12 +275,23 @@ impl Records {
         request: &GraphqlRequest,
         caller: &Caller,
     ) -> Result<execute::Answer, Stop> {
+        let named = self.shared.persisted.find(request).await?;
         let (state, snapshot) = self.snapshot().await.map_err(Stop::Failed)?;
+        let operation = request.operation_name.as_deref();
         let key = DocumentKey {
-            hash: hash(request),
+            hash: with_operation(named.hash, operation),
             revision: state.revision,
         };
-        let prepared = self.prepared(&key, request, &snapshot).await?;
+        let prepared = match self.shared.documents.get(&key) {
+            Some(prepared) => prepared,
+            None => {
+                let prepared = self.prepare(&named.text, operation, &snapshot).await?;
+                let prepared = Arc::new(prepared);
+                self.shared.documents.insert(key.clone(), prepared.clone());
+                prepared
+            }
+        };
+        self.shared.persisted.remember(&named);
         if prepared.operation == OperationType::Mutation && request.accepts == Accepts::QueryOnly {
             let message = "mutations are not carried out by GET; use POST";
             let error = GraphqlError::new("BAD_INPUT", message);
@@ -208,12 +312,13 @@ impl Records {
         )?;
         Run {
             workspace: &self.shared.workspace,
-            limits: &self.shared.limits,
+            limits: &self.shared.options.limits,
             state: &state,
             schema: &snapshot.schema,
             coerce: &coerce,
             variables: &variables,
             given: &request.variables,
+            repeatable: request.repeatable.as_ref(),
             caller,
         }
         .plan(&plan)
@@ -221,28 +326,24 @@ impl Records {
     }
 
     /// The document, parsed and validated: once for each revision.
-    async fn prepared(
+    async fn prepare(
         &self,
-        key: &DocumentKey,
-        request: &GraphqlRequest,
+        text: &str,
+        name: Option<&str>,
         snapshot: &Snapshot,
-    ) -> Result<Arc<Prepared>, Stop> {
-        if let Some(prepared) = self.shared.documents.get(key) {
-            return Ok(prepared);
-        }
-        let limits = &self.shared.limits.document;
-        tracing::debug_span!("guard", bytes = request.query.len())
-            .in_scope(|| guard::inspect(&request.query, limits))
+    ) -> Result<Prepared, Stop> {
+        let limits = &self.shared.options.limits.document;
+        tracing::debug_span!("guard", bytes = text.len())
+            .in_scope(|| guard::inspect(text, limits))
             .map_err(|refusal| {
                 metrics::counter!("relata_graphql_refused_total").increment(1);
-                Stop::Refused(vec![GraphqlError::refused(&refusal, &request.query)])
+                Stop::Refused(vec![GraphqlError::refused(&refusal, text)])
             })?;
-        let name = request.operation_name.as_deref();
         let span = tracing::debug_span!("validate");
-        let prepared = async {
+        async {
             let refuse = |error: GraphqlError| Stop::Refused(vec![error]);
-            let document = parse_query(&request.query)
-                .map_err(|error| refuse(GraphqlError::invalid(&error.into())))?;
+            let document =
+                parse_query(text).map_err(|error| refuse(GraphqlError::invalid(&error.into())))?;
             let operation = prepare::choose(&document, name)
                 .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
             match operation.ty {
@@ -268,7 +369,7 @@ impl Records {
                     errors.iter().map(GraphqlError::invalid).collect(),
                 ));
             }
-            let prepared = Prepared::new(document, name, request.query.len())
+            let prepared = Prepared::new(document, name, text.len())
                 .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
             let mistakes = prepared.directive_mistakes();
             if mistakes.is_empty() {
@@ -278,10 +379,7 @@ impl Records {
             }
         }
         .instrument(span)
-        .await?;
-        let prepared = Arc::new(prepared);
-        self.shared.documents.insert(key.clone(), prepared.clone());
-        Ok(prepared)
+        .await
     }
 
     /// The plan for this shape of variables.
@@ -310,7 +408,8 @@ impl Records {
             catalogue: &state.catalogue,
             schema: &snapshot.schema,
             backend: self.shared.workspace.database().backend(),
-            limits: &self.shared.limits,
+            limits: &self.shared.options.limits,
+            introspection: self.shared.options.introspection,
             coerce,
             locale: &caller.locale,
             prepared,
@@ -347,10 +446,11 @@ impl Records {
                 continue;
             }
             let building = state.clone();
+            let suggestions = self.shared.options.suggestions;
             // Tens of milliseconds in a large workspace: not on a thread that serves others.
             let built = tokio::task::spawn_blocking(move || {
                 let span = tracing::info_span!("schema", revision = building.revision);
-                span.in_scope(|| build(&building))
+                span.in_scope(|| build(&building, suggestions))
             })
             .await
             .map_err(|error| AppError::internal(&error))?
@@ -369,7 +469,7 @@ impl Records {
     }
 }
 
-fn build(state: &State) -> Result<RecordSchema, SchemaError> {
+fn build(state: &State, suggestions: bool) -> Result<RecordSchema, SchemaError> {
     let operations = state
         .plugins
         .operations()
@@ -383,7 +483,7 @@ fn build(state: &State) -> Result<RecordSchema, SchemaError> {
             result: operation.result.clone(),
         })
         .collect::<Vec<_>>();
-    RecordSchema::build(&state.catalogue, &operations)
+    RecordSchema::build(&state.catalogue, &operations, suggestions)
 }
 
 /// Why a request ends without an answer of its own.
@@ -404,16 +504,15 @@ fn is_about_a_value(error: &async_graphql::ServerError) -> bool {
     error.message.starts_with("Invalid value for argument")
 }
 
-fn hash(request: &GraphqlRequest) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    if let Some(name) = &request.operation_name {
-        hasher.update((name.len() as u64 + 1).to_le_bytes());
-        hasher.update(name.as_bytes());
-    } else {
-        hasher.update(0_u64.to_le_bytes());
+fn with_operation(document: DocumentHash, operation: Option<&str>) -> [u8; 32] {
+    match operation {
+        None => document,
+        Some(name) => Sha256::new()
+            .chain_update(document)
+            .chain_update(name.as_bytes())
+            .finalize()
+            .into(),
     }
-    hasher.update(request.query.as_bytes());
-    hasher.finalize().into()
 }
 
 /// Bytes of a plan, roughly: its statements' texts, and about as much around them.
@@ -467,8 +566,5 @@ fn request_errors(
     if outcome == Outcome::Executed {
         body["data"] = serde_json::Value::Null;
     }
-    GraphqlResponse {
-        body: Bytes::from(body.to_string()),
-        outcome,
-    }
+    GraphqlResponse::new(Bytes::from(body.to_string()), outcome)
 }

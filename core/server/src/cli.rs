@@ -115,6 +115,9 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Bring the rows of a CSV file in as records
     Import(ImportFlags),
+    /// Manage documents that clients may name by their hash instead of sending them
+    #[command(subcommand)]
+    Documents(DocumentsCommand),
     /// Manage users
     #[command(subcommand)]
     User(UserCommand),
@@ -300,6 +303,25 @@ pub(crate) struct ImportFlags {
     /// Check the rows, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DocumentsCommand {
+    /// Register documents; each must be valid at this moment
+    Register {
+        /// GraphQL (*.graphql, *.gql; one document each), or JSON: an object of hashes and texts
+        /// (GraphQL Code Generator, Relay), or a manifest of Apollo's
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// List the registered documents
+    List,
+    /// Remove documents
+    Remove {
+        /// SHA-256, as `list` shows it
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

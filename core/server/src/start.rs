@@ -231,6 +231,7 @@ pub async fn open_workspace(config: &Config, purpose: Purpose) -> Result<Workspa
     options.currency.clone_from(&config.currency);
     options.plugin_faults_max = u32::try_from(config.plugin_faults_max).unwrap_or(u32::MAX);
     options.delivery = config.delivery.clone();
+    options.retention = config.retention.clone();
     let workspace = Workspace::open(options)
         .await
         .map_err(StartError::Workspace)?;
@@ -250,6 +251,8 @@ pub fn database_options(config: &Config, purpose: Purpose) -> DatabaseOptions {
     DatabaseOptions {
         purpose,
         slow_statement: config.slow_statement.0,
+        group_members_max: config.commit_group_max,
+        group_age_max: config.commit_group_age.0,
         ..DatabaseOptions::new(config.database_url.clone())
     }
 }

@@ -4,6 +4,7 @@
 //! [`Transaction::apply`], in one transaction, by one process at a time.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use relata_catalog::{Catalogue, Plan, TakenNames};
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
@@ -153,7 +154,16 @@ impl Transaction {
     /// # Errors
     /// What the database says.
     pub async fn catalogue_revision(&self) -> Result<u64, StoreError> {
-        revision_of(self.query_one(self.statement(REVISION, Vec::new())).await?)
+        let is_remembered =
+            self.is_only_writer() && !self.has_written_catalogue.load(Ordering::Relaxed);
+        if is_remembered && let Some(known) = *self.database().known_revision() {
+            return Ok(known);
+        }
+        let revision = revision_of(self.query_one(self.statement(REVISION, Vec::new())).await?)?;
+        if is_remembered {
+            *self.database().known_revision() = Some(revision);
+        }
+        Ok(revision)
     }
 
     /// Physical names that new elements must not take.
@@ -222,6 +232,8 @@ impl Transaction {
     }
 
     async fn write_revision(&self, plan: &Plan, actor: &str, at: i64) -> Result<(), StoreError> {
+        self.has_written_catalogue.store(true, Ordering::Relaxed);
+        *self.database().known_revision() = None;
         let catalogue =
             serde_json::to_string(&plan.target).expect("a catalogue is made of JSON's types");
         let steps = serde_json::to_string(&plan.steps).expect("steps are made of JSON's types");

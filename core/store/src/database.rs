@@ -15,8 +15,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use relata_migrations::Migrator;
@@ -30,7 +30,8 @@ use sea_orm_migration::MigratorTrait as _;
 
 use crate::error::StoreError;
 use crate::observe::Observed;
-use crate::transaction::Transaction;
+use crate::transaction::{Inner, Transaction};
+use crate::turns::{GroupLimits, Writer};
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +67,10 @@ pub struct DatabaseOptions {
     pub slow_statement: Duration,
     /// Longest wait for a turn to write (`SQLite`) or for a connection.
     pub turn_wait_max: Duration,
+    /// `SQLite`: transactions that share a commit, while others wait to write.
+    pub group_members_max: usize,
+    /// `SQLite`: how long such a group forms. Its first member waits for its last.
+    pub group_age_max: Duration,
     /// Longest wait for a lock of another transaction.
     pub lock_wait_max: Duration,
     /// Longest run of one statement (`PostgreSQL`).
@@ -83,6 +88,8 @@ impl DatabaseOptions {
             snapshots: 4,
             slow_statement: Duration::from_millis(200),
             turn_wait_max: Duration::from_secs(30),
+            group_members_max: 64,
+            group_age_max: Duration::from_millis(10),
             lock_wait_max: Duration::from_secs(10),
             statement_time_max: Duration::from_secs(60),
         }
@@ -95,6 +102,8 @@ pub enum Turn {
     /// Beside others. On `PostgreSQL` it may fail with [`StoreError::Retryable`].
     #[default]
     First,
+    /// The same, and it may take long (an import): on `SQLite` nobody who is done waits for it.
+    Long,
     /// With nobody else writing: after repeated conflicts, and for changes of the catalogue.
     /// Waits for those who write, and its snapshot is taken after they have ended. Holds for all
     /// processes on the database.
@@ -110,11 +119,13 @@ pub struct Turns {
     pub held: usize,
     /// Have had it since the database was opened.
     pub taken: u64,
+    /// `SQLite`: commits since then. Several of those who had a turn may share one.
+    pub commits: u64,
 }
 
 #[derive(Default)]
 struct Counters {
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
     held: AtomicUsize,
     taken: AtomicU64,
 }
@@ -128,8 +139,8 @@ pub struct Database {
 struct Shared {
     backend: Backend,
     options: DatabaseOptions,
-    /// `SQLite`: exactly one connection. Absent when opened for looking only.
-    writer: Option<DatabaseConnection>,
+    /// Absent when opened for looking only.
+    writer: Option<Writers>,
     /// Platform tables outside of transactions. `SQLite`: a small read-only pool; `PostgreSQL`:
     /// the writers' pool.
     platform: DatabaseConnection,
@@ -137,8 +148,18 @@ struct Shared {
     /// token or for the revision must not wait for that.
     snapshots: DatabaseConnection,
     turns: Counters,
+    /// `SQLite`: the revision of the catalogue, where it has been read since it was last written.
+    /// Nobody else can write it.
+    revision: Mutex<Option<u64>>,
     /// Held while the process may change the workspace.
     _held: Option<Held>,
+}
+
+/// The connections that write.
+enum Writers {
+    /// Exactly one, used in turns.
+    Sqlite(Arc<Writer>),
+    Postgres(DatabaseConnection),
 }
 
 impl std::fmt::Debug for Database {
@@ -249,25 +270,51 @@ impl Database {
     /// [`StoreError::Timeout`] when the turn does not come within the limit.
     #[tracing::instrument(level = "debug", skip(self))]
     pub async fn begin(&self, turn: Turn) -> Result<Transaction, StoreError> {
-        let writer = self.writer()?;
+        self.begin_expecting(turn, None).await
+    }
+
+    /// Begins a write transaction, if the catalogue is at this revision; gives none where it has
+    /// moved on.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    #[tracing::instrument(level = "debug", skip(self))]
+    pub async fn begin_at(
+        &self,
+        turn: Turn,
+        revision: u64,
+    ) -> Result<Option<Transaction>, StoreError> {
+        let transaction = match self.begin_expecting(turn, Some(revision)).await {
+            Ok(transaction) => transaction,
+            Err(StoreError::VersionConflict) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // PostgreSQL has looked in the round trip of the turn.
+        if self.backend() == Backend::Sqlite && transaction.catalogue_revision().await? != revision
+        {
+            transaction.rollback().await;
+            return Ok(None);
+        }
+        Ok(Some(transaction))
+    }
+
+    async fn begin_expecting(
+        &self,
+        turn: Turn,
+        revision: Option<u64>,
+    ) -> Result<Transaction, StoreError> {
+        let writers = self.shared.writer.as_ref().ok_or(StoreError::ReadOnly)?;
         let asked = Instant::now();
         let waiting = Waiting::among(&self.shared.turns.waiting);
-        let inner = match self.backend() {
-            Backend::Sqlite => {
-                writer
-                    .begin_with_options(TransactionOptions {
-                        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                        ..TransactionOptions::default()
-                    })
-                    .await?
-            }
-            Backend::Postgres => writer.begin().await?,
+        let inner = match writers {
+            Writers::Sqlite(writer) => Inner::Shared(writer.begin(turn).await?),
+            Writers::Postgres(pool) => Inner::Own(pool.begin().await?),
         };
         self.shared.turns.held.fetch_add(1, Ordering::Relaxed);
         self.shared.turns.taken.fetch_add(1, Ordering::Relaxed);
         let transaction = Transaction::new(inner, self.clone(), Access::Write);
         if self.backend() == Backend::Postgres {
-            transaction.take_turn(turn).await?;
+            transaction.take_turn(turn, revision).await?;
         }
         drop(waiting);
         metrics::histogram!("relata_turn_wait_seconds").record(asked.elapsed());
@@ -282,7 +329,17 @@ impl Database {
             waiting: turns.waiting.load(Ordering::Relaxed),
             held: turns.held.load(Ordering::Relaxed),
             taken: turns.taken.load(Ordering::Relaxed),
+            commits: match &self.shared.writer {
+                Some(Writers::Sqlite(writer)) => writer.commits(),
+                _ => 0,
+            },
         }
+    }
+
+    /// See [`Shared::revision`].
+    pub(crate) fn known_revision(&self) -> MutexGuard<'_, Option<u64>> {
+        let known = self.shared.revision.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The end of a write transaction.
@@ -309,10 +366,11 @@ impl Database {
                         ..TransactionOptions::default()
                     })
                     .await?;
+                let inner = Inner::Own(inner);
                 Ok(Transaction::new(inner, self.clone(), Access::Snapshot))
             }
             Backend::Postgres => {
-                let inner = connections.begin().await?;
+                let inner = Inner::Own(connections.begin().await?);
                 let transaction = Transaction::new(inner, self.clone(), Access::Snapshot);
                 transaction
                     .execute_text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -330,7 +388,7 @@ impl Database {
         // What cannot be closed properly is closed by the end of the process.
         let _ = self.shared.snapshots.close_by_ref().await;
         let _ = self.shared.platform.close_by_ref().await;
-        if let Some(writer) = &self.shared.writer {
+        if let Ok(writer) = self.writer() {
             let _ = writer.close_by_ref().await;
         }
     }
@@ -345,7 +403,11 @@ impl Database {
     }
 
     fn writer(&self) -> Result<&DatabaseConnection, StoreError> {
-        self.shared.writer.as_ref().ok_or(StoreError::ReadOnly)
+        match &self.shared.writer {
+            Some(Writers::Sqlite(writer)) => Ok(writer.connection()),
+            Some(Writers::Postgres(pool)) => Ok(pool),
+            None => Err(StoreError::ReadOnly),
+        }
     }
 }
 
@@ -403,8 +465,18 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         Purpose::Change => Some(Held::take(&path)?),
         Purpose::Look => None,
     };
+    let turns = Counters::default();
     let writer = match options.purpose {
-        Purpose::Change => Some(connect_sqlite(options, Access::Write).await?),
+        Purpose::Change => {
+            let limits = GroupLimits {
+                members: options.group_members_max,
+                age: options.group_age_max,
+                wait: options.turn_wait_max,
+            };
+            let connection = connect_sqlite(options, Access::Write).await?;
+            let waiting = Arc::clone(&turns.waiting);
+            Some(Writers::Sqlite(Writer::new(connection, limits, waiting)))
+        }
         Purpose::Look => None,
     };
     let platform = connect_sqlite(options, Access::Platform).await?;
@@ -415,7 +487,8 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Shared, StoreError> {
         writer,
         platform,
         snapshots,
-        turns: Counters::default(),
+        turns,
+        revision: Mutex::default(),
         _held: held,
     })
 }
@@ -518,10 +591,11 @@ async fn open_postgres(options: &DatabaseOptions) -> Result<Shared, StoreError> 
     Ok(Shared {
         backend: Backend::Postgres,
         options: options.clone(),
-        writer: (options.purpose == Purpose::Change).then(|| pool.clone()),
+        writer: (options.purpose == Purpose::Change).then(|| Writers::Postgres(pool.clone())),
         platform: pool,
         snapshots,
         turns: Counters::default(),
+        revision: Mutex::default(),
         _held: None,
     })
 }

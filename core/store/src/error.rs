@@ -73,6 +73,9 @@ pub enum StoreError {
     /// it did: the transaction was rolled back.
     #[error("a statement of the transaction was abandoned; it was rolled back")]
     Abandoned,
+    /// A sum that its type cannot hold. It is told, never rounded.
+    #[error("a sum is too large: whole numbers end at 2^53 − 1")]
+    SumTooLarge,
     /// A condition or an order that cannot be compiled.
     #[error(transparent)]
     Condition(Box<CompileError>),
@@ -186,6 +189,7 @@ enum Class {
     Unique,
     Retryable,
     Referenced,
+    Moved,
     Timeout,
     Unavailable,
     ReadOnly,
@@ -196,6 +200,7 @@ fn of_class(class: Class, source: Source) -> StoreError {
     match class {
         Class::Retryable => StoreError::Retryable(source),
         Class::Referenced => StoreError::Referenced,
+        Class::Moved => StoreError::VersionConflict,
         Class::Timeout => StoreError::Timeout(source),
         Class::Unavailable => StoreError::Unavailable(source),
         Class::ReadOnly => StoreError::ReadOnly,
@@ -228,6 +233,8 @@ fn classified_sqlstate(code: &str) -> Class {
         "23505" => Class::Unique,
         "40001" | "40P01" => Class::Retryable,
         "23503" => Class::Referenced,
+        // Ours: `relata_expect_revision`.
+        "RL001" => Class::Moved,
         "25006" => Class::ReadOnly,
         // Query cancelled by statement_timeout; a lock not got within lock_timeout; a transaction
         // that sat idle for too long.
@@ -267,6 +274,7 @@ mod tests {
             ("517", Class::Retryable),
             ("787", Class::Referenced),
             ("23503", Class::Referenced),
+            ("RL001", Class::Moved),
             ("55P03", Class::Timeout),
             ("08006", Class::Unavailable),
             ("25006", Class::ReadOnly),

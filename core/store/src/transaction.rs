@@ -5,7 +5,7 @@
 //! or the future that holds it, rolls it back; a statement that was abandoned on the way makes the
 //! commit fail, unless a savepoint from before it was come back to.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbErr, ExecResult, QueryResult, Statement, Value,
@@ -14,17 +14,20 @@ use sea_orm::{
 use crate::database::{Access, Backend, Database, Turn};
 use crate::error::StoreError;
 use crate::observe::Observed;
+use crate::turns::Member;
 
 /// A transaction. Methods take `&self`, so that it can stand behind an `Arc`; statements run one
 /// after the other. Rolls back when dropped.
 pub struct Transaction {
     /// Present until committed, rolled back or dropped.
-    inner: Option<DatabaseTransaction>,
+    inner: Option<Inner>,
     database: Database,
     access: Access,
     /// See [`Observed::running`].
     running: AtomicU32,
     savepoints: AtomicU32,
+    /// It has written a revision of the catalogue.
+    pub(crate) has_written_catalogue: AtomicBool,
     /// Where it was begun: its connection goes back to the pool by a task there, wherever it is
     /// dropped.
     runtime: tokio::runtime::Handle,
@@ -33,6 +36,22 @@ pub struct Transaction {
 impl std::fmt::Debug for Transaction {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Transaction")
+    }
+}
+
+/// The database's transaction.
+pub(crate) enum Inner {
+    Own(DatabaseTransaction),
+    /// `SQLite`'s writer: others may share its commit.
+    Shared(Member),
+}
+
+impl Inner {
+    fn connection(&self) -> &DatabaseTransaction {
+        match self {
+            Self::Own(transaction) => transaction,
+            Self::Shared(member) => member.transaction(),
+        }
     }
 }
 
@@ -45,13 +64,14 @@ pub struct Savepoint {
 }
 
 impl Transaction {
-    pub(crate) fn new(inner: DatabaseTransaction, database: Database, access: Access) -> Self {
+    pub(crate) fn new(inner: Inner, database: Database, access: Access) -> Self {
         Self {
             inner: Some(inner),
             database,
             access,
             running: AtomicU32::new(0),
             savepoints: AtomicU32::new(0),
+            has_written_catalogue: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
         }
     }
@@ -78,7 +98,14 @@ impl Transaction {
             .inner
             .take()
             .expect("present until here: commit consumes");
-        let result = inner.commit().await.map_err(StoreError::from);
+        let result = match inner {
+            Inner::Own(transaction) => transaction.commit().await.map_err(StoreError::from),
+            Inner::Shared(member) => {
+                // Its turn ends here; the commit may be shared with those who have the next ones.
+                self.end_turn();
+                member.commit().await
+            }
+        };
         crate::observe::record("COMMIT", started.elapsed(), self.slow());
         result
     }
@@ -89,9 +116,14 @@ impl Transaction {
             .inner
             .take()
             .expect("present until here: rollback consumes");
-        if let Err(error) = inner.rollback().await {
-            // The connection is broken; the database rolls back by itself.
-            tracing::warn!(%error, "a transaction could not be rolled back by its client");
+        match inner {
+            Inner::Own(transaction) => {
+                if let Err(error) = transaction.rollback().await {
+                    // The connection is broken; the database rolls back by itself.
+                    tracing::warn!(%error, "a transaction could not be rolled back by its client");
+                }
+            }
+            Inner::Shared(member) => member.rollback().await,
         }
     }
 
@@ -135,11 +167,19 @@ impl Transaction {
     }
 
     /// `PostgreSQL`: isolation and turn. A lock on a table is taken before the snapshot: what is
-    /// then read is what the one before has left. Both in one round trip.
-    pub(crate) async fn take_turn(&self, turn: Turn) -> Result<(), StoreError> {
+    /// then read is what the one before has left. And whether the catalogue is at a revision
+    /// ([`StoreError::VersionConflict`] where it isn't). All in one round trip.
+    pub(crate) async fn take_turn(
+        &self,
+        turn: Turn,
+        revision: Option<u64>,
+    ) -> Result<(), StoreError> {
         let mode = lock_mode(turn);
+        let expected = revision.map_or_else(String::new, |revision| {
+            format!("; SELECT relata_expect_revision({revision})")
+        });
         self.execute_text(&format!(
-            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; LOCK TABLE relata_turn IN {mode} MODE"
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; LOCK TABLE relata_turn IN {mode} MODE{expected}"
         ))
         .await
     }
@@ -194,7 +234,8 @@ impl Transaction {
             connection: self
                 .inner
                 .as_ref()
-                .expect("present until commit and rollback, which consume"),
+                .expect("present until commit and rollback, which consume")
+                .connection(),
             slow: self.slow(),
             running: Some(&self.running),
         }
@@ -244,6 +285,22 @@ impl Transaction {
             .map(|(name, _)| name)
     }
 
+    /// Counts the turn as ended, once.
+    fn end_turn(&mut self) {
+        if std::mem::replace(&mut self.access, Access::Snapshot) == Access::Write {
+            self.database.turn_ended();
+        }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Whether nobody else can write what it reads: `SQLite`'s one writer.
+    pub(crate) fn is_only_writer(&self) -> bool {
+        self.access == Access::Write && self.backend() == Backend::Sqlite
+    }
+
     fn slow(&self) -> std::time::Duration {
         self.database.options().slow_statement
     }
@@ -251,7 +308,7 @@ impl Transaction {
 
 fn lock_mode(turn: Turn) -> &'static str {
     match turn {
-        Turn::First => "ROW SHARE",
+        Turn::First | Turn::Long => "ROW SHARE",
         Turn::Alone => "EXCLUSIVE",
     }
 }
@@ -260,9 +317,7 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let _entered = self.runtime.enter();
         drop(self.inner.take());
-        if self.access == Access::Write {
-            self.database.turn_ended();
-        }
+        self.end_turn();
     }
 }
 

@@ -128,3 +128,45 @@ fn instant(out: &mut Vec<u8>, microseconds: i64) {
 pub(crate) fn now() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
+
+/// Deals of one stage and one currency.
+pub(crate) struct Part {
+    pub(crate) stage: String,
+    pub(crate) currency: Option<String>,
+    pub(crate) count: i64,
+    pub(crate) sum: Option<Decimal>,
+}
+
+/// Writes parts that come by stage and currency as a list of stages.
+pub(crate) fn stages(parts: &[Part], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (index, stage) in parts
+        .chunk_by(|one, next| one.stage == next.stage)
+        .enumerate()
+    {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"stage\":");
+        text(out, Some(&stage[0].stage));
+        let count: i64 = stage.iter().map(|part| part.count).sum();
+        put(out, format_args!(",\"count\":{count},\"sum\":["));
+        let sums = stage
+            .iter()
+            .filter_map(|part| Some((part.currency.as_deref()?, part.sum?)));
+        for (index, (currency, sum)) in sums.enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            put(out, format_args!("{{\"amount\":\"{sum}\",\"currency\":"));
+            text(out, Some(currency));
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+    }
+    out.push(b']');
+}
+
+/// Deals by stage and currency, in this order.
+pub(crate) const STAGES: &str = "SELECT d.stage__stage, d.amount__currency, count(*), sum(d.amount__amount) \
+     FROM rec_deal d WHERE d._deleted_at IS NULL GROUP BY 1, 2 ORDER BY 1, 2";

@@ -34,6 +34,10 @@ trait Floor: Send + Sync {
     fn list(&self) -> Answer<'_>;
     /// Fifty companies by name, ten fields, each with ten persons, five fields.
     fn nested(&self) -> Answer<'_>;
+    /// The fifty persons with a company that come behind this one, by name, five fields.
+    fn page(&self, behind: Uuid) -> Answer<'_>;
+    /// Deals by stage: how many, and the sums of their amounts by currency.
+    fn groups(&self) -> Answer<'_>;
     /// A new company, with its history and outbox.
     fn create(&self, company: NewCompany) -> Answer<'_>;
 }
@@ -99,6 +103,8 @@ async fn main() -> Result<()> {
         .route("/one/{id}", get(one))
         .route("/list", get(list))
         .route("/nested", get(nested))
+        .route("/page/{behind}", get(page))
+        .route("/groups", get(groups))
         .route("/create", post(create))
         .with_state(floor);
     let listener = tokio::net::TcpListener::bind(&listen).await?;
@@ -117,6 +123,14 @@ async fn list(State(floor): State<Arc<dyn Floor>>) -> Response {
 
 async fn nested(State(floor): State<Arc<dyn Floor>>) -> Response {
     answer(floor.nested().await)
+}
+
+async fn page(State(floor): State<Arc<dyn Floor>>, Path(behind): Path<Uuid>) -> Response {
+    answer(floor.page(behind).await)
+}
+
+async fn groups(State(floor): State<Arc<dyn Floor>>) -> Response {
+    answer(floor.groups().await)
 }
 
 async fn create(State(floor): State<Arc<dyn Floor>>, body: Bytes) -> Response {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Answer, Floor, NewCompany,
-    json::{COMPANY, Company, PERSON, Person, now},
+    json::{COMPANY, Company, PERSON, Part, Person, STAGES, now, stages},
 };
 
 /// As many as the server under test has.
@@ -26,6 +26,8 @@ pub(crate) struct Postgres {
     readers: Vec<Reader>,
     writers: Vec<Mutex<Writer>>,
     next: AtomicUsize,
+    /// By what persons are ordered: a cursor would hold it.
+    folded: Mutex<HashMap<Uuid, String>>,
 }
 
 struct Reader {
@@ -33,6 +35,8 @@ struct Reader {
     one: Statement,
     list: Statement,
     children: Statement,
+    page: Statement,
+    groups: Statement,
 }
 
 struct Writer {
@@ -54,7 +58,24 @@ impl Postgres {
             readers,
             writers,
             next: AtomicUsize::new(0),
+            folded: Mutex::default(),
         })
+    }
+
+    async fn folded_of(&self, client: &Client, person: Uuid) -> Result<String> {
+        let mut known = self.folded.lock().await;
+        if let Some(folded) = known.get(&person) {
+            return Ok(folded.clone());
+        }
+        let row = client
+            .query_one(
+                "SELECT name__folded FROM rec_person WHERE id = $1",
+                &[&person],
+            )
+            .await?;
+        let folded: String = row.try_get(0)?;
+        known.insert(person, folded.clone());
+        Ok(folded)
     }
 
     fn turn(&self) -> usize {
@@ -103,11 +124,20 @@ impl Reader {
                  WHERE p.company__id = k.id AND p._deleted_at IS NULL ORDER BY p.id LIMIT 10) AS p"
             ))
             .await?;
+        let page = client
+            .prepare(&format!(
+                "SELECT p.id, {PERSON} FROM rec_person p WHERE p._deleted_at IS NULL AND p.company__id IS NOT NULL \
+                 AND (p.name__folded, p.id) > ($1, $2) ORDER BY p.name__folded, p.id LIMIT 50"
+            ))
+            .await?;
+        let groups = client.prepare(STAGES).await?;
         Ok(Self {
             client,
             one,
             list,
             children,
+            page,
+            groups,
         })
     }
 }
@@ -235,6 +265,48 @@ impl Floor for Postgres {
                 out.extend_from_slice(b"]}");
             }
             out.push(b']');
+            Ok(out)
+        })
+    }
+
+    fn page(&self, behind: Uuid) -> Answer<'_> {
+        Box::pin(async move {
+            let reader = &self.readers[self.turn()];
+            let folded = self.folded_of(&reader.client, behind).await?;
+            let rows = reader
+                .client
+                .query(&reader.page, &[&folded, &behind])
+                .await?;
+            let mut out = Vec::with_capacity(16 * 1024);
+            out.push(b'[');
+            for (index, row) in rows.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                person(row)?.write(&mut out);
+            }
+            out.push(b']');
+            Ok(out)
+        })
+    }
+
+    fn groups(&self) -> Answer<'_> {
+        Box::pin(async move {
+            let reader = &self.readers[self.turn()];
+            let rows = reader.client.query(&reader.groups, &[]).await?;
+            let parts = rows
+                .iter()
+                .map(|row| {
+                    Ok(Part {
+                        stage: row.try_get(0)?,
+                        currency: row.try_get(1)?,
+                        count: row.try_get(2)?,
+                        sum: row.try_get(3)?,
+                    })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let mut out = Vec::with_capacity(4096);
+            stages(&parts, &mut out);
             Ok(out)
         })
     }

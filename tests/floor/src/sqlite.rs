@@ -1,7 +1,7 @@
 //! The floor on SQLite: a read-only connection for each worker thread, used without a hop to
 //! another thread, and one writer.
 
-use std::{cell::RefCell, path::PathBuf, sync::Mutex};
+use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Mutex};
 
 use anyhow::Result;
 use rusqlite::{Connection, OpenFlags, Row, params};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Answer, Floor, NewCompany,
-    json::{COMPANY, Company, PERSON, Person, now},
+    json::{COMPANY, Company, PERSON, Part, Person, STAGES, now, stages},
 };
 
 pub(crate) struct Sqlite {
@@ -19,6 +19,9 @@ pub(crate) struct Sqlite {
     one: String,
     list: String,
     children: String,
+    page: String,
+    /// By what persons are ordered: a cursor would hold it.
+    folded: Mutex<HashMap<Uuid, String>>,
 }
 
 thread_local! {
@@ -42,6 +45,11 @@ impl Sqlite {
             children: format!(
                 "SELECT {PERSON} FROM rec_person p WHERE p.company__id = ?1 AND p._deleted_at IS NULL ORDER BY p.id LIMIT 10"
             ),
+            page: format!(
+                "SELECT {PERSON} FROM rec_person p WHERE p._deleted_at IS NULL AND p.company__id IS NOT NULL \
+                 AND (p.name__folded, p.id) > (?1, ?2) ORDER BY p.name__folded, p.id LIMIT 50"
+            ),
+            folded: Mutex::default(),
         })
     }
 
@@ -60,6 +68,20 @@ impl Sqlite {
             work(connection, &mut out)?;
             Ok(out)
         })
+    }
+
+    fn folded_of(&self, connection: &Connection, person: Uuid) -> Result<String> {
+        let mut known = self.folded.lock().expect("nobody panics while looking");
+        if let Some(folded) = known.get(&person) {
+            return Ok(folded.clone());
+        }
+        let folded: String = connection.query_row(
+            "SELECT name__folded FROM rec_person WHERE id = ?1",
+            [person.as_bytes().as_slice()],
+            |row| row.get(0),
+        )?;
+        known.insert(person, folded.clone());
+        Ok(folded)
     }
 
     fn companies(
@@ -153,6 +175,51 @@ impl Floor for Sqlite {
 
     fn nested(&self) -> Answer<'_> {
         Box::pin(async move { self.read(|connection, out| self.companies(connection, out, true)) })
+    }
+
+    fn page(&self, behind: Uuid) -> Answer<'_> {
+        Box::pin(async move {
+            self.read(|connection, out| {
+                let folded = self.folded_of(connection, behind)?;
+                let mut statement = connection.prepare_cached(&self.page)?;
+                let mut rows = statement.query(params![folded, behind.as_bytes().as_slice()])?;
+                out.push(b'[');
+                let mut is_first = true;
+                while let Some(row) = rows.next()? {
+                    if !std::mem::take(&mut is_first) {
+                        out.push(b',');
+                    }
+                    person(row)?.write(out);
+                }
+                out.push(b']');
+                Ok(())
+            })
+        })
+    }
+
+    fn groups(&self) -> Answer<'_> {
+        Box::pin(async move {
+            // As long as it takes: off the workers.
+            tokio::task::block_in_place(|| {
+                self.read(|connection, out| {
+                    let mut statement = connection.prepare_cached(STAGES)?;
+                    let parts = statement
+                        .query_map([], |row| {
+                            Ok(Part {
+                                stage: row.get(0)?,
+                                currency: row.get(1)?,
+                                count: row.get(2)?,
+                                sum: row
+                                    .get::<_, Option<i64>>(3)?
+                                    .map(|scaled| Decimal::new(scaled, 2)),
+                            })
+                        })?
+                        .collect::<Result<Vec<_>, _>>()?;
+                    stages(&parts, out);
+                    Ok(())
+                })
+            })
+        })
     }
 
     fn create(&self, company: NewCompany) -> Answer<'_> {

@@ -4,6 +4,7 @@
 //! permissions and no planner. The load comes from `wrk`. What is printed is a Markdown table:
 //! requests per second, latencies, CPU per request of the answering process, and the ratio.
 
+mod commits;
 mod hook;
 mod load;
 mod machine;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use relata_test_cluster::{Cluster, Durability, create_database};
+use serde_json::{Value, json};
 
 use self::{
     load::{Figures, Load},
@@ -21,9 +23,10 @@ use self::{
 use crate::{guests, process, setup};
 
 const USAGE: &str = "\
-cargo xtask bench [--records N] [--seconds N] [--connections N] [--only sqlite|postgres]
+cargo xtask bench [--records N] [--deals N] [--seconds N] [--connections N] [--only sqlite|postgres]
 
   --records N       persons in the database (default 100000; companies are a tenth)
+  --deals N         deals in the database (default 200000; made by createDeals, which is timed)
   --seconds N       length of each measurement (default 8)
   --connections N   connections of the load (default 16)
   --only DATABASE   one database alone";
@@ -31,6 +34,7 @@ cargo xtask bench [--records N] [--seconds N] [--connections N] [--only sqlite|p
 /// What a run is told.
 struct Options {
     records: u32,
+    deals: u32,
     seconds: u32,
     connections: u32,
     only: Option<String>,
@@ -52,6 +56,9 @@ struct Question {
 enum Kind {
     ById,
     Same,
+    /// A page deep in a list, behind a person.
+    Page,
+    Groups,
     Create,
 }
 
@@ -79,6 +86,20 @@ const QUESTIONS: &[Question] = &[
         floor: "/nested",
         pointer: "/data/companies/nodes",
         kind: Kind::Same,
+    },
+    Question {
+        name: "page 1,001 of 50 × 5, filtered and ordered",
+        query: "query($after: String!){people(first: 50, after: $after, where: {company: {id: {isNull: false}}}, orderBy: [{name: ASC}]){nodes{PERSON}}}",
+        floor: "/page/",
+        pointer: "/data/people/nodes",
+        kind: Kind::Page,
+    },
+    Question {
+        name: "all deals by stage: count, sums by currency",
+        query: "{deals{groups(by: [{stage: true}]){nodes{key{stage{stage{name}}} aggregate{count amount{sum{amount currency}}}}}}}",
+        floor: "/groups",
+        pointer: "/data/deals/groups/nodes",
+        kind: Kind::Groups,
     },
     Question {
         name: "create",
@@ -139,6 +160,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             milliseconds(server.first_answer)
         ));
         let server = server.serve()?;
+        notes.push(format!("{database}: {}", server.add_deals(options.deals)?));
         let floor = Floor::serve(&floor, &url)?;
         for question in QUESTIONS {
             compare(database, question, &server, &floor, &options)?;
@@ -149,6 +171,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             server.peak_mib()?,
             floor.peak_mib()?
         ));
+        if database == "sqlite" {
+            drop(floor);
+            notes.extend(commits::measure(&server.stop(), &options)?);
+        }
     }
     println!();
     for note in notes {
@@ -173,7 +199,11 @@ fn compare(
         seconds: options.seconds,
         ids: server.ids_file(),
     };
-    let bottom = load.run(&floor.script(question), floor.url(), floor.process_id())?;
+    let bottom = load.run(
+        &floor.script(question, server.deep()),
+        floor.url(),
+        floor.process_id(),
+    )?;
     let ours = load.run(&server.script(question), server.url(), server.process_id())?;
     println!("{}", bottom.row(database, question.name, "floor", None));
     println!(
@@ -186,7 +216,12 @@ fn compare(
 /// A benchmark of two different answers says nothing.
 fn same_answer(question: &Question, server: &Relata<sides::Serving>, floor: &Floor) -> Result<()> {
     let id = server.first_id();
-    let ours = server.ask(&question.graphql(), &serde_json::json!({"id": id}))?;
+    let deep = server.deep();
+    let variables = match question.kind {
+        Kind::Page => json!({"after": deep.cursor}),
+        _ => json!({"id": id}),
+    };
+    let ours = server.ask(&question.graphql(), &variables)?;
     let mut ours = ours
         .pointer(question.pointer)
         .with_context(|| format!("the server answered {ours}"))?
@@ -199,10 +234,13 @@ fn same_answer(question: &Question, server: &Relata<sides::Serving>, floor: &Flo
             }
         }
     }
-    let route = if question.kind == Kind::ById {
-        format!("{}{id}", question.floor)
-    } else {
-        question.floor.to_owned()
+    if question.kind == Kind::Groups {
+        ours = by_stage(&ours);
+    }
+    let route = match question.kind {
+        Kind::ById => format!("{}{id}", question.floor),
+        Kind::Page => format!("{}{}", question.floor, deep.behind),
+        _ => question.floor.to_owned(),
     };
     let bottom = floor.get(&route)?;
     if ours != bottom {
@@ -214,9 +252,28 @@ fn same_answer(question: &Question, server: &Relata<sides::Serving>, floor: &Flo
     Ok(())
 }
 
+/// Groups as the floor writes them: by the name of the stage.
+fn by_stage(groups: &Value) -> Value {
+    let mut stages: Vec<Value> = groups
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|group| {
+            json!({
+                "stage": group["key"]["stage"]["stage"]["name"],
+                "count": group["aggregate"]["count"],
+                "sum": group["aggregate"]["amount"]["sum"],
+            })
+        })
+        .collect();
+    stages.sort_by_key(|stage| stage["stage"].to_string());
+    stages.into()
+}
+
 fn parse(arguments: &[String]) -> Result<Option<Options>> {
     let mut options = Options {
         records: 100_000,
+        deals: 200_000,
         seconds: 8,
         connections: 16,
         only: None,
@@ -231,6 +288,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             .with_context(|| format!("{argument} needs a value\n\n{USAGE}"))?;
         match argument.as_str() {
             "--records" => options.records = value.parse()?,
+            "--deals" => options.deals = value.parse()?,
             "--seconds" => options.seconds = value.parse()?,
             "--connections" => options.connections = value.parse()?,
             "--only" => options.only = Some(value.clone()),

@@ -32,7 +32,21 @@ pub(super) struct Prepared;
 pub(super) struct Serving {
     process: Process,
     ids: Vec<String>,
+    deep: Deep,
 }
+
+/// A place deep in the list of persons with a company, by name.
+#[derive(Default)]
+pub(super) struct Deep {
+    /// The person before the page.
+    pub(super) behind: String,
+    pub(super) cursor: String,
+}
+
+/// Pages of fifty before it.
+const PAGES_BEFORE: u64 = 1_000;
+/// Deals that one mutation makes.
+const DEALS_AT_ONCE: u32 = 1_000;
 
 impl Relata<Prepared> {
     /// Fills a fresh workspace, and measures a start.
@@ -53,7 +67,7 @@ impl Relata<Prepared> {
         relata.token = relata.fill(records)?;
 
         let start = Instant::now();
-        let process = relata.start()?;
+        let process = relata.start(&[])?;
         relata.ask_at(&process.url, "{companies(first: 1){nodes{id}}}", &json!({}))?;
         relata.first_answer = start.elapsed();
         Ok(relata)
@@ -95,7 +109,7 @@ impl Relata<Prepared> {
     }
 
     pub(super) fn serve(self) -> Result<Relata<Serving>> {
-        let process = self.start()?;
+        let process = self.start(&[])?;
         let answer = self.ask_at(
             &process.url,
             "query($n: Int!){companies(first: $n){nodes{id}}}",
@@ -108,13 +122,42 @@ impl Relata<Prepared> {
             .filter_map(|node| node["id"].as_str().map(str::to_owned))
             .collect();
         std::fs::write(self.folder.join("ids"), ids.join("\n"))?;
+        let deep = self.find_deep(&process.url)?;
         Ok(Relata {
             program: self.program,
             database_url: self.database_url,
             folder: self.folder,
             token: self.token,
             first_answer: self.first_answer,
-            state: Serving { process, ids },
+            state: Serving { process, ids, deep },
+        })
+    }
+
+    fn find_deep(&self, url: &str) -> Result<Deep> {
+        const LIST: &str = "where: {company: {id: {isNull: false}}}, orderBy: [{name: ASC}]";
+        let count = self.ask_at(
+            url,
+            &format!("{{people({LIST}){{totalCount}}}}"),
+            &json!({}),
+        )?;
+        let count = count["data"]["people"]["totalCount"].as_u64().unwrap_or(0);
+        // With fewer persons, as deep as it goes.
+        let offset = (PAGES_BEFORE * 50)
+            .min(count.saturating_sub(50))
+            .saturating_sub(1);
+        let query = format!(
+            "query($offset: Int!){{people(first: 1, offset: $offset, {LIST}){{nodes{{id}} pageInfo{{endCursor}}}}}}"
+        );
+        let answer = self.ask_at(url, &query, &json!({"offset": offset}))?;
+        let text = |pointer: &str| {
+            let found = answer.pointer(pointer).and_then(Value::as_str);
+            found
+                .map(str::to_owned)
+                .with_context(|| format!("a person was expected: {answer}"))
+        };
+        Ok(Deep {
+            behind: text("/data/people/nodes/0/id")?,
+            cursor: text("/data/people/pageInfo/endCursor")?,
         })
     }
 }
@@ -132,8 +175,11 @@ impl<State> Relata<State> {
         command
     }
 
-    fn start(&self) -> Result<Process> {
-        Process::start(self.command(&["serve", "--listen", "127.0.0.1:0"]))
+    /// Starts a server of its own, with these variables.
+    pub(super) fn start(&self, variables: &[(&str, &str)]) -> Result<Process> {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(variables.iter().copied());
+        Process::start(command)
     }
 
     fn ask_at(&self, url: &str, query: &str, variables: &Value) -> Result<Value> {
@@ -142,6 +188,9 @@ impl<State> Relata<State> {
 
     fn post(&self, address: &str, query: &str, variables: &Value) -> Result<Value> {
         let body = json!({"query": query, "variables": variables}).to_string();
+        // In a file: arguments are short.
+        let file = self.folder.join("request.json");
+        std::fs::write(&file, body)?;
         let printed = process::output(process::command(
             "curl",
             &[
@@ -151,7 +200,7 @@ impl<State> Relata<State> {
                 "-H",
                 "Content-Type: application/json",
                 "--data-binary",
-                &body,
+                &format!("@{}", file.display()),
                 address,
             ],
         ))?;
@@ -189,6 +238,18 @@ end"#,
 }
 
 impl Relata<Serving> {
+    /// Ends the server.
+    pub(super) fn stop(self) -> Relata<Prepared> {
+        Relata {
+            program: self.program,
+            database_url: self.database_url,
+            folder: self.folder,
+            token: self.token,
+            first_answer: self.first_answer,
+            state: Prepared,
+        }
+    }
+
     pub(super) fn url(&self) -> &str {
         &self.state.process.url
     }
@@ -205,6 +266,45 @@ impl Relata<Serving> {
         &self.state.ids[0]
     }
 
+    pub(super) fn deep(&self) -> &Deep {
+        &self.state.deep
+    }
+
+    /// Makes deals until there are so many, and says how fast.
+    pub(super) fn add_deals(&self, wanted: u32) -> Result<String> {
+        let there = self.ask("{deals{totalCount}}", &json!({}))?;
+        let there = there["data"]["deals"]["totalCount"].as_u64().unwrap_or(0);
+        let missing = wanted.saturating_sub(u32::try_from(there)?);
+        let stages = ["new", "qualified", "proposal", "negotiation"];
+        let currencies = ["EUR", "USD", "JPY"];
+        let began = Instant::now();
+        let mut made = 0;
+        while made < missing {
+            let count = DEALS_AT_ONCE.min(missing - made);
+            let deals: Vec<Value> = (made..made + count)
+                .map(|number| {
+                    let one_of = |choices: &[&str]| choices[number as usize % choices.len()].to_owned();
+                    json!({
+                        "name": format!("Deal {number}"),
+                        "amount": {"amount": format!("{}.00", 100 + number % 9_900), "currency": one_of(&currencies)},
+                        "stage": {"to": one_of(&stages)},
+                        "company": {"connect": {"id": self.state.ids[number as usize % self.state.ids.len()]}},
+                    })
+                })
+                .collect();
+            self.ask(
+                "mutation($data: [DealCreate!]!){createDeals(data: $data){count}}",
+                &json!({"data": deals}),
+            )?;
+            made += count;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        Ok(format!(
+            "{made} deals made by createDeals, {DEALS_AT_ONCE} at once: {:.0} a second",
+            f64::from(made) / seconds.max(0.001)
+        ))
+    }
+
     pub(super) fn ask(&self, query: &str, variables: &Value) -> Result<Value> {
         self.ask_at(self.url(), query, variables)
     }
@@ -217,7 +317,8 @@ impl Relata<Serving> {
     pub(super) fn script(&self, question: &Question) -> String {
         let variables = match question.kind {
             Kind::ById => r#"'{"id":"' .. id .. '"}'"#,
-            Kind::Same => "'{}'",
+            Kind::Same | Kind::Groups => "'{}'",
+            Kind::Page => &format!(r#"'{{"after":"{}"}}'"#, self.state.deep.cursor),
             Kind::Create => {
                 r#"'{"data":{"name":"Bench ' .. number .. '","website":"https://example.com/' .. number .. '","employees":12}}'"#
             }
@@ -260,13 +361,14 @@ impl Floor {
         serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))
     }
 
-    pub(super) fn script(&self, question: &Question) -> String {
+    pub(super) fn script(&self, question: &Question, deep: &Deep) -> String {
         let route = question.floor;
         let request = match question.kind {
             Kind::ById => {
                 format!(r#"return wrk.format("GET", "{route}" .. ids[math.random(#ids)])"#)
             }
-            Kind::Same => format!(r#"return wrk.format("GET", "{route}")"#),
+            Kind::Same | Kind::Groups => format!(r#"return wrk.format("GET", "{route}")"#),
+            Kind::Page => format!(r#"return wrk.format("GET", "{route}{}")"#, deep.behind),
             Kind::Create => format!(
                 r#"count = count + 1
   local number = run .. "-" .. count
@@ -284,12 +386,20 @@ end"#
 }
 
 /// A process that says where it listens. Dropping it ends the process.
-struct Process {
+pub(super) struct Process {
     child: Child,
     url: String,
 }
 
 impl Process {
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command
             .stdout(Stdio::piped())

@@ -124,7 +124,7 @@ pub(crate) async fn dry_run(
     caller: &Caller,
     proposal: &Proposal<'_>,
 ) -> Result<PlanView, AppError> {
-    let (transaction, state) = workspace.begin(Turn::First).await?;
+    let (transaction, state) = workspace.begin(Turn::Long).await?;
     let planned = plan(&transaction, &state, proposal).await?;
     transaction.rollback().await;
     if let Some(accept) = &proposal.accept {
@@ -155,6 +155,8 @@ async fn try_once(
     caller: &Caller,
     proposal: &Proposal<'_>,
 ) -> Result<PlanView, AppError> {
+    // Before the turn: who needs the catalogue to stay may be waiting for a turn as well.
+    let _changing = workspace.change_catalogue().await;
     // Where a consumer begins that comes with this change.
     let outbox_end = workspace.database().outbox_end().await?;
     let (transaction, state) = workspace.begin(Turn::Alone).await?;

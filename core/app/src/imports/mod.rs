@@ -262,7 +262,7 @@ async fn all_or_none(
     let ending: Arc<std::sync::Mutex<Option<Ending>>> = Arc::default();
     let job = Arc::clone(job);
     let written = workspace
-        .transact(caller, {
+        .transact_long(caller, {
             let ending = Arc::clone(&ending);
             move |unit: Unit| {
                 let (job, ending) = (Arc::clone(&job), Arc::clone(&ending));

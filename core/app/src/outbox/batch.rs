@@ -99,7 +99,7 @@ impl Batch {
         let caller = Caller::system().plugin(&self.hook.plugin.id);
         let batch = Arc::clone(self);
         let outcome = workspace
-            .transact(&caller, move |unit| {
+            .transact_long(&caller, move |unit| {
                 let batch = Arc::clone(&batch);
                 Box::pin(async move { batch.run(&unit).await })
             })

@@ -20,14 +20,14 @@ use std::{
 
 use relata_catalog::FieldIndex;
 use relata_store::{
-    Backend, Turn,
+    Backend,
     log::{Change, Delivery, OutboxEntry, OutboxRow, Position},
 };
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
-    AppError, Caller, State, Workspace, dead_letters, hooks,
+    AppError, Caller, State, Workspace, hooks,
     plugins::{BoundHook, Status},
 };
 pub(crate) use batch::Batch;
@@ -55,11 +55,6 @@ pub struct DeliveryOptions {
     pub batch_entries: u32,
     /// A transaction that has held its turn for this long begins no further entry.
     pub batch_time: Duration,
-    /// How long entries are kept after everybody has got them.
-    pub kept: Duration,
-    /// How long tables and columns of removed elements stay, for an undo and for requests of
-    /// older revisions.
-    pub parked: Duration,
 }
 
 impl Default for DeliveryOptions {
@@ -74,14 +69,10 @@ impl Default for DeliveryOptions {
             page: 200,
             batch_entries: 64,
             batch_time: Duration::from_millis(20),
-            kept: Duration::from_secs(24 * 3_600),
-            parked: Duration::from_secs(7 * 24 * 3_600),
         }
     }
 }
 
-/// How often old entries are removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// A position that only passes over entries of no interest is written this rarely: on SQLite it
 /// is a turn of the one writer.
 const SAVE_PASSED_EVERY: usize = 5_000;
@@ -93,7 +84,6 @@ pub(crate) async fn pump(workspace: Workspace) {
         holder: Uuid::now_v7().simple().to_string(),
         passed: HashMap::new(),
         kept_back: 0,
-        pruned: Instant::now(),
     };
     // The last round that a commit has called for.
     let mut woken_at: Option<Instant> = None;
@@ -133,7 +123,6 @@ struct PumpState {
     passed: HashMap<String, (Position, usize)>,
     /// Rounds in a row in which an older transaction kept something back.
     kept_back: u32,
-    pruned: Instant,
 }
 
 /// Why a consumer is left for now.
@@ -183,11 +172,6 @@ impl PumpState {
             self.kept_back += 1;
         } else {
             self.kept_back = 0;
-        }
-        if self.pruned.elapsed() > PRUNE_EVERY {
-            self.pruned = Instant::now();
-            dead_letters::report(workspace).await;
-            prune(workspace).await?;
         }
         Ok(wait)
     }
@@ -403,43 +387,6 @@ fn concerns(state: &State, hook: &BoundHook, entry: &OutboxEntry) -> bool {
     hook.triggers
         .iter()
         .any(|index| entry.fields.contains(&object.field(*index).key))
-}
-
-/// Removes what everybody has got and what is old enough.
-async fn prune(workspace: &Workspace) -> Result<(), AppError> {
-    let deliveries = workspace.database().deliveries().await?;
-    let delivered = match deliveries.iter().map(|delivery| delivery.position).min() {
-        Some(position) => position,
-        None => workspace.database().outbox_end().await?,
-    };
-    let kept = i64::try_from(workspace.options().delivery.kept.as_micros()).unwrap_or(i64::MAX / 2);
-    let transaction = workspace.database().begin(Turn::First).await?;
-    let removed = transaction
-        .prune_outbox(delivered, crate::clock::now_micros() - kept)
-        .await?;
-    let used = workspace.tokens().take_used();
-    transaction.touch_tokens(&used).await?;
-    transaction.commit().await?;
-    if removed > 0 {
-        tracing::debug!(removed, "old entries of the outbox are removed");
-    }
-    drop_parked(workspace).await
-}
-
-/// Drops what was removed from the catalogue long enough ago.
-async fn drop_parked(workspace: &Workspace) -> Result<(), AppError> {
-    let now = crate::clock::now_micros();
-    let kept =
-        i64::try_from(workspace.options().delivery.parked.as_micros()).unwrap_or(i64::MAX / 2);
-    let parked = workspace.database().parked().await?;
-    if !parked.iter().any(|element| element.since < now - kept) {
-        return Ok(());
-    }
-    let transaction = workspace.database().begin(Turn::Alone).await?;
-    let dropped = transaction.drop_parked(now - kept, now).await?;
-    transaction.commit().await?;
-    tracing::info!(?dropped, "what was removed is dropped for good");
-    Ok(())
 }
 
 fn micros(count: i64) -> Duration {

@@ -24,7 +24,7 @@ pub(super) async fn plugin_export(
     caller: &Caller,
     id: &str,
 ) -> Result<Uuid, AppError> {
-    let (transaction, state) = workspace.begin(Turn::First).await?;
+    let (transaction, state) = workspace.begin(Turn::Long).await?;
     let mut file = Vec::new();
     for (position, object) in state.catalogue.objects.iter().enumerate() {
         if object.owner() != id {

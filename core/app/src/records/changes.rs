@@ -4,40 +4,32 @@
 use relata_catalog::{
     CoerceContext, Field, Key, Kind, Object, StageValue, Value, coerce, parse_instant, to_json,
 };
-use relata_store::log::{Change, FieldChange, HistoryEntry, OutboxEntry};
+use relata_store::log::{Change, FieldChange, HistoryEntry, Log, OutboxEntry};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::Draft;
-use crate::{AppError, transact::Unit};
+use crate::transact::Unit;
 
-/// Appends history and outbox of a create or an update.
-pub(super) async fn record(
-    unit: &Unit,
-    object: &Object,
-    change: Change,
-    drafts: &[Draft],
-) -> Result<(), AppError> {
-    let entries: Vec<Entry> = drafts
-        .iter()
-        .map(|draft| Entry {
-            id: draft.id,
-            version: draft.before.as_ref().map_or(1, |before| before.version + 1),
-            fields: draft
-                .changed()
-                .into_iter()
-                .map(|index| {
-                    let field = object.field(index);
-                    FieldChange {
-                        field: field.key.clone(),
-                        old: history_json(field, draft.old_value(index)),
-                        new: history_json(field, draft.value(index)),
-                    }
-                })
-                .collect(),
-        })
-        .collect();
-    append(unit, object, change, entries).await
+/// What is kept of creates or updates.
+pub(super) fn of_drafts(unit: &Unit, object: &Object, change: Change, drafts: &[Draft]) -> Log {
+    let entries = drafts.iter().map(|draft| Entry {
+        id: draft.id,
+        version: draft.before.as_ref().map_or(1, |before| before.version + 1),
+        fields: draft
+            .changed()
+            .into_iter()
+            .map(|index| {
+                let field = object.field(index);
+                FieldChange {
+                    field: field.key.clone(),
+                    old: history_json(field, draft.old_value(index)),
+                    new: history_json(field, draft.value(index)),
+                }
+            })
+            .collect(),
+    });
+    of_entries(unit, object, change, entries.collect())
 }
 
 /// What became of one record.
@@ -47,16 +39,10 @@ pub(super) struct Entry {
     pub(super) fields: Vec<FieldChange>,
 }
 
-/// Appends history and outbox.
-pub(super) async fn append(
-    unit: &Unit,
-    object: &Object,
-    change: Change,
-    entries: Vec<Entry>,
-) -> Result<(), AppError> {
-    let transaction = unit.transaction();
+/// What is kept of these.
+pub(super) fn of_entries(unit: &Unit, object: &Object, change: Change, entries: Vec<Entry>) -> Log {
     let actor = unit.actor_text();
-    let outbox: Vec<OutboxEntry> = entries
+    let outbox = entries
         .iter()
         .map(|entry| OutboxEntry {
             object: object.key.clone(),
@@ -72,7 +58,7 @@ pub(super) async fn append(
                 .collect(),
         })
         .collect();
-    let history: Vec<HistoryEntry> = entries
+    let history = entries
         .into_iter()
         .map(|entry| HistoryEntry {
             object: object.key.clone(),
@@ -84,10 +70,9 @@ pub(super) async fn append(
             fields: entry.fields,
         })
         .collect();
-    transaction.append_history(&history).await?;
-    transaction.append_outbox(&outbox).await?;
+    // The consumers of the outbox are woken after the commit.
     unit.note_write();
-    Ok(())
+    Log { history, outbox }
 }
 
 /// A value as history keeps it: as clients see it, except stages, which are named by their keys,

@@ -205,7 +205,6 @@ async fn carry_out(
         rows::store(unit, object, change, &mut drafts)
             .instrument(span)
             .await?;
-        changes::record(unit, object, change, &drafts).await?;
     }
     Ok(ids)
 }

@@ -3,13 +3,17 @@
 
 use indexmap::IndexMap;
 use relata_catalog::{FieldIndex, Kind, Object, Value};
-use relata_store::{Record, StoreError, log::Change, numbers};
+use relata_store::{
+    Record, StoreError,
+    log::{Change, Log},
+    numbers,
+};
 use uuid::Uuid;
 
-use super::{Draft, stages, uniques};
+use super::{Draft, changes, stages, uniques};
 use crate::{AppError, transact::Unit};
 
-/// Writes numbers, rows and passages.
+/// Writes numbers, rows with history and outbox, and passages.
 pub(super) async fn store(
     unit: &Unit,
     object: &Object,
@@ -20,8 +24,9 @@ pub(super) async fn store(
     if change == Change::Create {
         number(unit, object, drafts).await?;
         let records: Vec<Record> = drafts.iter().map(|draft| row(unit, draft)).collect();
+        let log = changes::of_drafts(unit, object, change, drafts);
         transaction
-            .insert(object, &records)
+            .insert_logged(object, &records, &log)
             .await
             .map_err(|error| explained(unit, object, error))?;
     } else {
@@ -32,7 +37,8 @@ pub(super) async fn store(
                 changed: draft.changed(),
             })
             .collect();
-        update(unit, object, next).await?;
+        let log = changes::of_drafts(unit, object, change, drafts);
+        update(unit, object, next, &log).await?;
     }
     let passages: Vec<_> = drafts
         .iter()
@@ -64,8 +70,13 @@ impl Next {
     }
 }
 
-/// Writes next versions of stored records.
-pub(super) async fn update(unit: &Unit, object: &Object, next: Vec<Next>) -> Result<(), AppError> {
+/// Writes next versions of stored records, with history and outbox.
+pub(super) async fn update(
+    unit: &Unit,
+    object: &Object,
+    next: Vec<Next>,
+    log: &Log,
+) -> Result<(), AppError> {
     // By the version and the fields that change; then neighbours that get the same.
     let mut alike: IndexMap<(i64, Vec<FieldIndex>), Vec<Vec<Next>>> = IndexMap::new();
     for one in next {
@@ -76,11 +87,15 @@ pub(super) async fn update(unit: &Unit, object: &Object, next: Vec<Next>) -> Res
             _ => groups.push(vec![one]),
         }
     }
-    for group in alike.into_values().flatten() {
+    let groups: Vec<Vec<Next>> = alike.into_values().flatten().collect();
+    let last = groups.len().saturating_sub(1);
+    let nothing = Log::default();
+    for (position, group) in groups.into_iter().enumerate() {
+        let log = if position == last { log } else { &nothing };
         let ids: Vec<Uuid> = group.iter().map(|next| next.record.id).collect();
         let to = &group[0];
         unit.transaction()
-            .update(object, &ids, &to.record, &to.changed)
+            .update_logged(object, &ids, &to.record, &to.changed, log)
             .await
             .map_err(|error| explained(unit, object, error))?;
     }

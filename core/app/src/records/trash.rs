@@ -177,7 +177,8 @@ pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
                 fields: Vec::new(),
             })
             .collect();
-        changes::append(unit, object, Change::Destroy, gone).await?;
+        let log = changes::of_entries(unit, object, Change::Destroy, gone);
+        unit.transaction().append(&log).await?;
     }
     hooks::run_effects(unit, effects).await?;
     Ok(failed)
@@ -604,10 +605,10 @@ async fn put(
             });
             versions.push(Next { record, changed });
         }
-        rows::update(unit, object, versions)
+        let log = changes::of_entries(unit, object, change, entries);
+        rows::update(unit, object, versions, &log)
             .instrument(tracing::debug_span!("write", object = %object.key, rows = run.len()))
             .await?;
-        changes::append(unit, object, change, entries).await?;
     }
     Ok(())
 }

@@ -258,7 +258,7 @@ impl Writer<'_> {
                 (object.to_owned(), chunk.into());
             let written = self
                 .workspace
-                .transact(self.caller, move |unit| {
+                .transact_long(self.caller, move |unit| {
                     let (name, chunk) = (name.clone(), Arc::clone(&chunk));
                     Box::pin(async move {
                         match unit.catalogue().object_named(&name) {

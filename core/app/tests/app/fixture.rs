@@ -155,6 +155,15 @@ fn index(unit: &Unit, object: &str) -> ObjectIndex {
 
 /// All records of an object outside the trash.
 pub(crate) async fn all(workspace: &Workspace, object: &'static str) -> Vec<Record> {
+    found(workspace, object, Deleted::Exclude).await
+}
+
+/// The records of an object that are in the trash.
+pub(crate) async fn in_trash(workspace: &Workspace, object: &'static str) -> Vec<Record> {
+    found(workspace, object, Deleted::Only).await
+}
+
+async fn found(workspace: &Workspace, object: &'static str, deleted: Deleted) -> Vec<Record> {
     workspace
         .transact(&nobody(), move |unit| {
             Box::pin(async move {
@@ -163,7 +172,7 @@ pub(crate) async fn all(workspace: &Workspace, object: &'static str) -> Vec<Reco
                     filter: Filter::And(Vec::new()),
                     order: Vec::new(),
                     limit: None,
-                    deleted: Deleted::Exclude,
+                    deleted,
                     lock: Lock::None,
                 };
                 Ok(unit.transaction().find(unit.catalogue(), &find).await?)

@@ -14,4 +14,5 @@ mod guest;
 mod plugins;
 mod queries;
 mod records;
+mod retention;
 mod users;

@@ -26,7 +26,8 @@ const ADDRESS_PART_MAX: u32 = 500;
 pub(super) fn full_name(input: &Json) -> Result<Value, Issues> {
     let name = match input {
         Json::String(text) => {
-            let Some(full) = line(text, NAME_MAX)? else {
+            // Trimmed, as the parts of the full form are.
+            let Some(full) = line(text.trim(), NAME_MAX)? else {
                 return Ok(Value::Null);
             };
             FullName {

@@ -9,6 +9,7 @@
 
 mod blueprint;
 mod dead_letters;
+mod documents;
 mod error;
 mod fields;
 mod imports;
@@ -23,12 +24,12 @@ mod viewer;
 use std::sync::Arc;
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 use async_graphql::{
     Context, EmptySubscription, Guard, MergedObject, Name, Response, Result, Schema, ServerError,
 };
 use futures_util::future::BoxFuture;
-use relata_app::{Caller, State, Workspace};
+use relata_app::{Caller, Issue, State, Workspace};
 use tracing::Instrument as _;
 
 use crate::errors::GraphqlError;
@@ -44,6 +45,7 @@ struct Query(
     pipelines::PipelineQuery,
     plugins::PluginQuery,
     dead_letters::DeadLetterQuery,
+    documents::DocumentQuery,
     users::UserQuery,
     tokens::TokenQuery,
     blueprint::BlueprintQuery,
@@ -56,6 +58,7 @@ struct Mutation(
     pipelines::PipelineMutation,
     plugins::PluginMutation,
     dead_letters::DeadLetterMutation,
+    documents::DocumentMutation,
     users::UserMutation,
     tokens::TokenMutation,
     blueprint::BlueprintMutation,
@@ -66,22 +69,50 @@ struct Mutation(
 #[derive(Clone)]
 pub struct ControlPlane {
     schema: Schema<Query, Mutation, EmptySubscription>,
-    limits: DocumentLimits,
+    options: ControlOptions,
+}
+
+/// What the control plane answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ControlOptions {
+    /// How much at once.
+    pub limits: DocumentLimits,
+    /// Whether `__schema` and `__type` are answered.
+    pub introspection: bool,
+    /// Whether an error about an unknown name says which known name is near.
+    pub suggestions: bool,
+}
+
+impl Default for ControlOptions {
+    fn default() -> Self {
+        Self {
+            limits: DocumentLimits::default(),
+            introspection: true,
+            suggestions: true,
+        }
+    }
 }
 
 impl ControlPlane {
     /// Of this workspace, whose records are at this endpoint.
     #[must_use]
     pub fn new(workspace: Workspace, records: Records) -> Self {
-        Self::with_limits(workspace, records, DocumentLimits::default())
+        Self::with_options(workspace, records, ControlOptions::default())
     }
 
-    /// As [`ControlPlane::new`], with limits of one's own.
+    /// As [`ControlPlane::new`], with options of one's own.
     #[must_use]
-    pub fn with_limits(workspace: Workspace, records: Records, limits: DocumentLimits) -> Self {
+    pub fn with_options(workspace: Workspace, records: Records, options: ControlOptions) -> Self {
+        let mut schema = schema().data(workspace).data(records);
+        if !options.introspection {
+            schema = schema.disable_introspection();
+        }
+        if !options.suggestions {
+            schema = schema.disable_suggestions();
+        }
         Self {
-            schema: schema().data(workspace).data(records).finish(),
-            limits,
+            schema: schema.finish(),
+            options,
         }
     }
 
@@ -102,17 +133,29 @@ impl ControlPlane {
         caller: &Caller,
         context: &RequestContext,
     ) -> GraphqlResponse {
-        if let Err(refusal) = guard::inspect(&request.query, &self.limits) {
-            let error = GraphqlError::refused(&refusal, &request.query);
+        let Some(query) = &request.query else {
+            // What Apollo's clients look for: they send texts from then on.
+            let mut error = GraphqlError::new("BAD_INPUT", "PersistedQueryNotSupported");
+            let message = "documents are not kept at /metadata: send the text";
+            error.issues.push(Issue::new("BAD_INPUT", message));
+            return not_executed(&error, Outcome::RequestError, context);
+        };
+        if let Err(refusal) = guard::inspect(query, &self.options.limits) {
+            let error = GraphqlError::refused(&refusal, query);
             return not_executed(&error, Outcome::RequestError, context);
         }
-        let document = match async_graphql::parser::parse_query(&request.query) {
+        let document = match async_graphql::parser::parse_query(query) {
             Ok(document) => document,
             Err(error) => {
                 let error = GraphqlError::invalid(&ServerError::from(error));
                 return not_executed(&error, Outcome::RequestError, context);
             }
         };
+        if !self.options.introspection && asks_for_schema(&document) {
+            let message = "the schema is not shown here (setting introspection)";
+            let error = GraphqlError::new("BAD_INPUT", message);
+            return not_executed(&error, Outcome::RequestError, context);
+        }
         if request.accepts == Accepts::QueryOnly
             && !is_query(&document, request.operation_name.as_deref())
         {
@@ -131,7 +174,7 @@ impl ControlPlane {
         context: &RequestContext,
     ) -> GraphqlResponse {
         let reached = Arc::new(Reached::default());
-        let mut inner = async_graphql::Request::new(request.query)
+        let mut inner = async_graphql::Request::new("")
             .variables(scalars::variables(request.variables))
             .data(caller.clone())
             .data(Arc::clone(&reached));
@@ -143,10 +186,7 @@ impl ControlPlane {
         } else {
             Outcome::RequestError
         };
-        GraphqlResponse {
-            body: error::body(&response, outcome, context),
-            outcome,
-        }
+        GraphqlResponse::new(error::body(&response, outcome, context), outcome)
     }
 
     /// The schema, in the schema definition language.
@@ -172,15 +212,33 @@ fn is_query(document: &ExecutableDocument, name: Option<&str>) -> bool {
     named.all(|(_, operation)| operation.node.ty == OperationType::Query)
 }
 
+/// Whether `__schema` or `__type` stands anywhere at the root of an operation or in a fragment:
+/// nowhere else are they fields.
+fn asks_for_schema(document: &ExecutableDocument) -> bool {
+    fn within(set: &SelectionSet) -> bool {
+        set.items.iter().any(|item| match &item.node {
+            Selection::Field(field) => {
+                matches!(field.node.name.node.as_str(), "__schema" | "__type")
+            }
+            Selection::InlineFragment(fragment) => within(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    let operations = document.operations.iter();
+    let fragments = document.fragments.values();
+    operations
+        .map(|(_, operation)| &operation.node.selection_set.node)
+        .chain(fragments.map(|fragment| &fragment.node.selection_set.node))
+        .any(within)
+}
+
 fn not_executed(
     error: &GraphqlError,
     outcome: Outcome,
     context: &RequestContext,
 ) -> GraphqlResponse {
-    GraphqlResponse {
-        body: error::encoded(std::slice::from_ref(error), None, context),
-        outcome,
-    }
+    let body = error::encoded(std::slice::from_ref(error), None, context);
+    GraphqlResponse::new(body, outcome)
 }
 
 /// Whether a request came as far as execution: GraphQL over HTTP makes a status depend on it.

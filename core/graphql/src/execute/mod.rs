@@ -13,7 +13,9 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use relata_app::{Actor, AppError, Caller, State, Unit, Workspace, operations};
+use relata_app::{
+    Actor, AppError, Caller, State, Unit, Workspace, idempotency::Repeatable, operations,
+};
 use relata_catalog::{CoerceContext, Issues};
 use relata_store::{
     StoreError,
@@ -23,7 +25,7 @@ use serde_json::{Map, Value as Json, json};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use work::{Job, Work, Write};
+use work::{Done, Job, Work, Write};
 
 use crate::{
     GraphqlResponse, Outcome, RequestContext,
@@ -48,6 +50,7 @@ pub(crate) struct Run<'r> {
     pub(crate) coerce: &'r CoerceContext,
     pub(crate) variables: &'r Variables<'r>,
     pub(crate) given: &'r Map<String, Json>,
+    pub(crate) repeatable: Option<&'r Repeatable>,
     pub(crate) caller: &'r Caller,
 }
 
@@ -56,57 +59,78 @@ pub(crate) struct Answer {
     /// Response keys and JSON. None: `"data":null`.
     data: Option<Vec<(String, Bytes)>>,
     errors: Vec<GraphqlError>,
+    /// The whole response, where it was made before.
+    repeated: Option<Bytes>,
 }
 
 impl Answer {
     /// The bytes of the response.
     pub(crate) fn respond(&self, context: &RequestContext) -> GraphqlResponse {
-        let size = self
+        if let Some(body) = &self.repeated {
+            return GraphqlResponse {
+                is_repeated: true,
+                ..GraphqlResponse::new(body.clone(), Outcome::Executed)
+            };
+        }
+        let members = self
             .data
-            .iter()
-            .flatten()
-            .map(|(key, value)| key.len() + value.len() + 4)
-            .sum::<usize>();
-        let mut body = Vec::with_capacity(size + 32);
-        body.push(b'{');
+            .as_ref()
+            .map(|members| members.iter().map(|(key, value)| (key.as_str(), value)));
+        let mut errors = String::new();
         if !self.errors.is_empty() {
-            let errors = self
+            let list = self
                 .errors
                 .iter()
                 .map(|error| error.to_json(&context.request_id))
                 .collect::<Vec<_>>();
-            body.extend_from_slice(b"\"errors\":");
-            body.extend_from_slice(Json::from(errors).to_string().as_bytes());
-            body.push(b',');
+            errors = format!("\"errors\":{},", Json::from(list));
         }
-        body.extend_from_slice(b"\"data\":");
-        match &self.data {
-            None => body.extend_from_slice(b"null"),
-            Some(members) => {
-                body.push(b'{');
-                for (position, (key, value)) in members.iter().enumerate() {
-                    if position > 0 {
-                        body.push(b',');
-                    }
-                    // A response key is a name: nothing in it needs escaping.
-                    body.push(b'"');
-                    body.extend_from_slice(key.as_bytes());
-                    body.extend_from_slice(b"\":");
-                    body.extend_from_slice(value);
-                }
-                body.push(b'}');
-            }
-        }
-        body.push(b'}');
-        GraphqlResponse {
-            body: Bytes::from(body),
-            outcome: Outcome::Executed,
-        }
+        GraphqlResponse::new(body(&errors, members), Outcome::Executed)
     }
 
     fn failed(errors: Vec<GraphqlError>) -> Self {
-        Self { data: None, errors }
+        Self {
+            data: None,
+            errors,
+            repeated: None,
+        }
     }
+}
+
+/// A response: `errors` as it stands, and response keys with their JSON, or null.
+fn body<'m>(
+    errors: &str,
+    members: Option<impl Iterator<Item = (&'m str, &'m Bytes)> + Clone>,
+) -> Bytes {
+    let size = members
+        .clone()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| key.len() + value.len() + 4)
+        .sum::<usize>();
+    let mut body = Vec::with_capacity(errors.len() + size + 32);
+    body.push(b'{');
+    body.extend_from_slice(errors.as_bytes());
+    body.extend_from_slice(b"\"data\":");
+    match members {
+        None => body.extend_from_slice(b"null"),
+        Some(members) => {
+            body.push(b'{');
+            for (position, (key, value)) in members.enumerate() {
+                if position > 0 {
+                    body.push(b',');
+                }
+                // A response key is a name: nothing in it needs escaping.
+                body.push(b'"');
+                body.extend_from_slice(key.as_bytes());
+                body.extend_from_slice(b"\":");
+                body.extend_from_slice(value);
+            }
+            body.push(b'}');
+        }
+    }
+    body.push(b'}');
+    Bytes::from(body)
 }
 
 /// A root field's answer, or what went wrong with it.
@@ -222,6 +246,7 @@ impl Run<'_> {
             catalogue: self.coerce,
             list_max: self.limits.list_max,
             page_max: self.limits.page_max,
+            groups_max: self.limits.groups_max,
         }
     }
 
@@ -246,7 +271,8 @@ impl Run<'_> {
                     };
                     std::iter::repeat_n(root, count)
                 });
-                if matches!(error, StoreError::BadCursor) && reads.len() > 1 {
+                let is_of_one = matches!(error, StoreError::BadCursor | StoreError::SumTooLarge);
+                if is_of_one && reads.len() > 1 {
                     // One root's mistake is not the others'.
                     let mut outcomes = Vec::with_capacity(reads.len());
                     for (root, read) in roots.zip(&reads) {
@@ -406,21 +432,40 @@ impl Run<'_> {
         if !early.is_empty() {
             return Ok(Answer::failed(early));
         }
+        let keys = plan.roots.iter().map(|root| root.key.clone()).collect();
         let work = Arc::new(Work {
             jobs,
+            keys,
+            repeatable: self.repeatable.cloned(),
             revision: self.state.revision,
             reached: AtomicUsize::new(0),
             moved: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         });
+        let is_long = work.jobs.iter().any(Job::may_take_long);
         let carried_out = {
             let work = work.clone();
-            self.workspace
-                .transact(self.caller, move |unit| work.clone().run(unit))
-                .instrument(tracing::debug_span!("write"))
-                .await
+            let run = move |unit| work.clone().run(unit);
+            let written = async {
+                if is_long {
+                    self.workspace.transact_long(self.caller, run).await
+                } else {
+                    self.workspace.transact(self.caller, run).await
+                }
+            };
+            written.instrument(tracing::debug_span!("write")).await
         };
         match carried_out {
-            Ok(written) => Ok(answer(plan, written.into_iter().map(Ok).collect())),
+            Ok(Done::Now(written)) => Ok(answer(plan, written.into_iter().map(Ok).collect())),
+            Ok(Done::Before(body)) => Ok(Answer {
+                data: None,
+                errors: Vec::new(),
+                repeated: Some(body),
+            }),
+            Err(error) if work.refused.load(Ordering::Relaxed) => {
+                let error = GraphqlError::of_app_anywhere(&error);
+                Err(Stop::Refused(vec![error]))
+            }
             Err(_) if work.moved.load(Ordering::Relaxed) => Err(Stop::Moved),
             Err(error) => {
                 let reached = work.reached.load(Ordering::Relaxed);
@@ -491,6 +536,7 @@ fn answer(plan: &Plan, outcomes: Outcomes) -> Answer {
     Answer {
         data: has_data.then_some(members),
         errors,
+        repeated: None,
     }
 }
 

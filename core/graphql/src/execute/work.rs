@@ -8,7 +8,9 @@ use std::sync::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use relata_app::{
-    AppError, Unit, operations,
+    AppError, Unit,
+    idempotency::{self, Repeatable},
+    operations,
     records::{record_create, record_delete, record_destroy, record_restore, record_update},
 };
 use relata_catalog::{ObjectIndex, Value};
@@ -60,19 +62,30 @@ pub(super) enum Job {
 /// All root fields of a mutation, as often as the transaction is tried.
 pub(super) struct Work {
     pub(super) jobs: Vec<Job>,
+    /// Their response keys.
+    pub(super) keys: Vec<String>,
+    /// Where the client may send the request again.
+    pub(super) repeatable: Option<Repeatable>,
     /// Of the catalogue that the jobs were made for.
     pub(super) revision: u64,
     /// The job at hand: where a failure belongs.
     pub(super) reached: AtomicUsize,
     /// The transaction sees another revision.
     pub(super) moved: AtomicBool,
+    /// Nothing was begun: the request itself is not one to carry out.
+    pub(super) refused: AtomicBool,
+}
+
+/// What a mutation came to.
+pub(super) enum Done {
+    /// What each root field answers.
+    Now(Vec<Bytes>),
+    /// It was carried out before; the whole response.
+    Before(Bytes),
 }
 
 impl Work {
-    pub(super) fn run(
-        self: Arc<Self>,
-        unit: Unit,
-    ) -> BoxFuture<'static, Result<Vec<Bytes>, AppError>> {
+    pub(super) fn run(self: Arc<Self>, unit: Unit) -> BoxFuture<'static, Result<Done, AppError>> {
         Box::pin(async move {
             if unit.state().revision != self.revision {
                 self.moved.store(true, Ordering::Relaxed);
@@ -80,18 +93,47 @@ impl Work {
                     "the catalogue has moved on".to_owned(),
                 ));
             }
+            if let Some(repeatable) = &self.repeatable {
+                match idempotency::answer_before(&unit, repeatable).await {
+                    Ok(Some(body)) => return Ok(Done::Before(Bytes::from(body))),
+                    Ok(None) => {}
+                    Err(error) => {
+                        let is_refusal = matches!(error, AppError::BadInput { .. });
+                        self.refused.store(is_refusal, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
             let mut written = Vec::with_capacity(self.jobs.len());
             for (position, job) in self.jobs.iter().enumerate() {
                 self.reached.store(position, Ordering::Relaxed);
                 written.push(job.run(&unit).await?);
             }
             self.reached.store(self.jobs.len(), Ordering::Relaxed);
-            Ok(written)
+            if let Some(repeatable) = &self.repeatable {
+                let members = self.keys.iter().map(String::as_str).zip(&written);
+                let body = super::body("", Some(members));
+                idempotency::answer_keep(&unit, repeatable, &body).await?;
+            }
+            Ok(Done::Now(written))
         })
     }
 }
 
 impl Job {
+    /// Whether it may take much longer than a change of one record: others that are done must not
+    /// wait for it.
+    pub(super) fn may_take_long(&self) -> bool {
+        match self {
+            Self::Known(_) => false,
+            Self::Bulk(_) | Self::Plugin { .. } => true,
+            // Others may go with it.
+            Self::Write { write, .. } => {
+                !matches!(write, Write::Create { .. } | Write::Update { .. })
+            }
+        }
+    }
+
     async fn run(&self, unit: &Unit) -> Result<Bytes, AppError> {
         match self {
             Self::Known(bytes) => Ok(bytes.clone()),

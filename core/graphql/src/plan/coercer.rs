@@ -24,6 +24,8 @@ pub(crate) struct CoerceContext<'c> {
     pub(crate) list_max: usize,
     /// Records on a page, at most.
     pub(crate) page_max: u64,
+    /// Groups on a page, at most.
+    pub(crate) groups_max: u64,
 }
 
 /// How an operand is read.
@@ -57,6 +59,13 @@ pub(crate) enum Coercer {
     PageSize,
     /// How many records to pass over; optional.
     Offset,
+    /// How many groups; optional.
+    GroupPageSize,
+    /// JSON as it was given.
+    Json,
+    /// Since when offsets hold in the caller's zone; and these offsets.
+    ZoneStarts,
+    ZoneOffsets,
     /// Opaque; optional.
     Cursor,
     /// The id of a root field: what is no id at all is the id of nothing.
@@ -66,12 +75,15 @@ pub(crate) enum Coercer {
 impl Coercer {
     /// Whether null is no mistake.
     pub(crate) fn is_optional(&self) -> bool {
-        matches!(self, Self::PageSize | Self::Offset | Self::Cursor)
+        matches!(
+            self,
+            Self::PageSize | Self::GroupPageSize | Self::Offset | Self::Cursor
+        )
     }
 
-    /// Whether the same input means something else a moment later.
+    /// Whether the same input means something else a moment later, or to somebody else.
     pub(crate) fn depends_on_now(&self) -> bool {
-        matches!(self, Self::Within(_))
+        matches!(self, Self::Within(_) | Self::ZoneStarts | Self::ZoneOffsets)
     }
 
     /// One value of a list; a name may stand for several keys, or for none.
@@ -92,6 +104,8 @@ impl Coercer {
                     .map(|(_, key)| Value::Text(key.clone()))
                     .collect())
             }
+            Self::ZoneStarts => Ok(zone_table(context).0),
+            Self::ZoneOffsets => Ok(zone_table(context).1),
             other => other.coerce(input, context).map(|value| vec![value]),
         }
     }
@@ -202,22 +216,11 @@ impl Coercer {
                     })
             }
             Self::Within(within) => within.coerce(input, context),
-            Self::PageSize => {
-                let size = integer(input)?;
-                match u64::try_from(size) {
-                    Err(_) => Err(wrong("a number of records, 0 or more", input).into()),
-                    Ok(size) if size > context.page_max => Err(Issue::new(
-                        LIMIT_PAGE,
-                        format!(
-                            "a page has at most {} records; use `after` to go on",
-                            context.page_max
-                        ),
-                    )
-                    .with("max", context.page_max)
-                    .into()),
-                    Ok(_) => Ok(Value::Integer(size)),
-                }
-            }
+            Self::PageSize => page_size(input, "records", context.page_max),
+            Self::GroupPageSize => page_size(input, "groups", context.groups_max),
+            Self::Json => Ok(Value::Json(input.clone())),
+            // Lists alone.
+            Self::ZoneStarts | Self::ZoneOffsets => Err(wrong("a list", input).into()),
             Self::Offset => match integer(input)? {
                 offset @ 0..=INTEGER_MAX => Ok(Value::Integer(offset)),
                 _ => Err(wrong("a number of records, 0 or more", input).into()),
@@ -316,6 +319,43 @@ impl Within {
         let back = Span::new().days(if self.is_past { 1 } else { -1 });
         Ok(Value::Date(today.checked_add(span)?.checked_add(back)?))
     }
+}
+
+fn page_size(input: &Json, of: &str, max: u64) -> Result<Value, Issues> {
+    let size = integer(input)?;
+    match u64::try_from(size) {
+        Err(_) => Err(wrong(&format!("a number of {of}, 0 or more"), input).into()),
+        Ok(size) if size > max => Err(Issue::new(
+            LIMIT_PAGE,
+            format!("a page has at most {max} {of}; use `after` to go on"),
+        )
+        .with("max", max)
+        .into()),
+        Ok(_) => Ok(Value::Integer(size)),
+    }
+}
+
+/// Years in which clocks are looked up; before and after, the offset stays as it is then.
+const ZONE_YEARS: std::ops::Range<i16> = 1850..2100;
+
+/// Since when which offset holds in the caller's zone: the starts, and one more offset than these.
+fn zone_table(context: &CoerceContext<'_>) -> (Vec<Value>, Vec<Value>) {
+    let zone = context.catalogue.zone.clone().unwrap_or(TimeZone::UTC);
+    let [first, last] = [ZONE_YEARS.start, ZONE_YEARS.end].map(|year| {
+        jiff::tz::Offset::UTC
+            .to_timestamp(Date::constant(year, 1, 1).at(0, 0, 0, 0))
+            .unwrap_or_default()
+    });
+    let mut starts = Vec::new();
+    let mut offsets = vec![Value::Integer(zone.to_offset(first).seconds().into())];
+    for change in zone.following(first) {
+        if change.timestamp() >= last {
+            break;
+        }
+        starts.push(Value::DateTime(change.timestamp().as_microsecond()));
+        offsets.push(Value::Integer(change.offset().seconds().into()));
+    }
+    (starts, offsets)
 }
 
 /// The issue's code of a page that is too large.
@@ -420,6 +460,7 @@ mod tests {
             catalogue: &catalogue,
             list_max: 10,
             page_max: 500,
+            groups_max: 500,
         };
         coercer
             .coerce(&input, &context)

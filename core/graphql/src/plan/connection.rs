@@ -15,6 +15,7 @@ use super::{
     cost::{Cost, Size},
     draft::Draft,
     filter::everything,
+    groups::Grouped,
     inputs::Input,
     prepare::Selected,
     record::typename,
@@ -34,8 +35,9 @@ impl<'v> Draft<'_, 'v> {
         } else {
             self.planner.limits.page_default
         };
-        let filter = match self.argument(selected, "where", &format!("{type_name}Filter")) {
-            Some(input) => self.inside("where", |draft| draft.filter(object, &input, 1)),
+        let given = self.argument(selected, "where", &format!("{type_name}Filter"));
+        let filter = match &given {
+            Some(input) => self.inside("where", |draft| draft.filter(object, input, 1)),
             None => everything(),
         };
         let order = match self.argument(selected, "orderBy", &format!("[{type_name}Order!]")) {
@@ -54,6 +56,7 @@ impl<'v> Draft<'_, 'v> {
         };
         let (page, size) = self.page(selected, default);
         let mut inner = Vec::new();
+        let mut groups: Vec<Cost> = Vec::new();
         let mut reads_rows = false;
         let members = self
             .selected(&selected.sets, &format!("{type_name}Connection"), &[])
@@ -83,6 +86,18 @@ impl<'v> Draft<'_, 'v> {
                         }
                     }
                     "totalCount" => ConnectionMember::TotalCount { key },
+                    "aggregate" => ConnectionMember::Aggregate {
+                        key,
+                        members: draft.aggregate(object, &member.sets),
+                    },
+                    "groups" => {
+                        let of = Grouped {
+                            object,
+                            via,
+                            filter: given.as_ref(),
+                        };
+                        draft.groups(key, &of, member, &mut groups)
+                    }
                     _ => typename!(ConnectionMember, key, &format!("{type_name}Connection")),
                 })
             })
@@ -97,7 +112,13 @@ impl<'v> Draft<'_, 'v> {
             deleted,
             members,
         };
-        (connection, Cost { size, inner })
+        let mut cost = Cost { size, inner };
+        if !groups.is_empty() {
+            // They stand beside the records, not inside each of them.
+            groups.push(cost);
+            cost = Cost::one(groups);
+        }
+        (connection, cost)
     }
 
     fn edges(
@@ -124,7 +145,7 @@ impl<'v> Draft<'_, 'v> {
             .collect()
     }
 
-    fn page_info(&mut self, sets: &[&'v SelectionSet]) -> Vec<PageInfoMember> {
+    pub(crate) fn page_info(&mut self, sets: &[&'v SelectionSet]) -> Vec<PageInfoMember> {
         self.selected(sets, "PageInfo", &[])
             .iter()
             .map(|member| {

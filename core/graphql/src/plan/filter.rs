@@ -328,7 +328,8 @@ impl<'v> Draft<'_, 'v> {
         flat(conditions)
     }
 
-    fn pipelines(
+    /// The pipelines of a stage field.
+    pub(crate) fn pipelines(
         &self,
         object: ObjectIndex,
         field: FieldIndex,
@@ -430,7 +431,7 @@ impl<'v> Draft<'_, 'v> {
     }
 
     /// Members of an object in which something must stand.
-    fn required_entries(&mut self, input: &Input<'v>) -> Vec<(&'v str, Input<'v>)> {
+    pub(crate) fn required_entries(&mut self, input: &Input<'v>) -> Vec<(&'v str, Input<'v>)> {
         if input.is_null() {
             self.issue(null_operand());
             return Vec::new();
@@ -579,7 +580,7 @@ impl<'v> Draft<'_, 'v> {
         flat(ends.into())
     }
 
-    fn count_condition(&mut self) {
+    pub(crate) fn count_condition(&mut self) {
         self.conditions += 1;
         let max = self.planner.limits.conditions_max;
         if self.conditions == max + 1 {

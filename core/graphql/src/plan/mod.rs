@@ -9,12 +9,14 @@
 //! Invariant: a mistake in what the client gave is collected with its path, never thrown; a plan
 //! exists only where there is none.
 
+mod aggregate;
 pub(crate) mod bulk;
 pub(crate) mod coercer;
 mod connection;
 pub(crate) mod cost;
 mod draft;
 mod filter;
+mod groups;
 pub(crate) mod inputs;
 mod order;
 pub(crate) mod pick;
@@ -158,6 +160,8 @@ pub(crate) struct Planner<'v> {
     pub(crate) schema: &'v RecordSchema,
     pub(crate) backend: Backend,
     pub(crate) limits: &'v RecordsLimits,
+    /// Whether the schema is told.
+    pub(crate) introspection: bool,
     pub(crate) coerce: &'v relata_catalog::CoerceContext,
     /// Language of labels that are written into the plan.
     pub(crate) locale: &'v str,
@@ -171,6 +175,7 @@ impl<'v> Planner<'v> {
             catalogue: self.coerce,
             list_max: self.limits.list_max,
             page_max: self.limits.page_max,
+            groups_max: self.limits.groups_max,
         }
     }
 
@@ -215,8 +220,8 @@ impl<'v> Planner<'v> {
     ) -> Result<Root, NoPlan> {
         let (step, nullable) = match field.name() {
             "__typename" => (Step::Literal(quoted(type_name)), false),
-            "__schema" => (self.introspection(field), false),
-            "__type" => (self.introspection(field), true),
+            "__schema" => (self.introspection(draft, field), false),
+            "__type" => (self.introspection(draft, field), true),
             "viewer" if type_name == "Query" => {
                 (Step::Viewer(pick::viewer(draft, &field.sets)), false)
             }
@@ -414,7 +419,14 @@ impl<'v> Planner<'v> {
     }
 
     /// The field alone, in a document of its own.
-    fn introspection(&self, field: &Selected<'v>) -> Step {
+    fn introspection(&self, draft: &mut Draft<'_, 'v>, field: &Selected<'v>) -> Step {
+        if !self.introspection {
+            draft.issue(Issue::new(
+                "INTROSPECTION_OFF",
+                "the schema is not shown here (setting introspection)",
+            ));
+            return Step::Literal("null".to_owned());
+        }
         let mut alone = field.field.clone();
         alone.selection_set.node = SelectionSet {
             items: field

@@ -107,7 +107,7 @@ impl<'v> Draft<'_, 'v> {
     }
 }
 
-fn direction(value: Option<&Json>) -> (Direction, Nulls) {
+pub(crate) fn direction(value: Option<&Json>) -> (Direction, Nulls) {
     match value.and_then(Json::as_str) {
         Some("DESC" | "DESC_NULLS_FIRST") => (Direction::Descending, Nulls::First),
         Some("DESC_NULLS_LAST") => (Direction::Descending, Nulls::Last),

@@ -213,7 +213,7 @@ impl<'p, 'v> Draft<'p, 'v> {
         }
     }
 
-    fn part_members(
+    pub(crate) fn part_members(
         &mut self,
         sets: &[&'v async_graphql::parser::types::SelectionSet],
         type_name: &str,

@@ -66,7 +66,7 @@ impl<'v> Draft<'_, 'v> {
         }
     }
 
-    fn by_stage(
+    pub(crate) fn by_stage(
         &mut self,
         pipelines: &[Arc<Pipeline>],
         mut json: impl FnMut(&mut Self, &Pipeline, usize) -> Json,
@@ -81,7 +81,11 @@ impl<'v> Draft<'_, 'v> {
         written
     }
 
-    fn stages_json(&mut self, pipelines: &[Arc<Pipeline>], sets: &[&'v SelectionSet]) -> ByStage {
+    pub(crate) fn stages_json(
+        &mut self,
+        pipelines: &[Arc<Pipeline>],
+        sets: &[&'v SelectionSet],
+    ) -> ByStage {
         self.by_stage(pipelines, |draft, pipeline, position| {
             draft.stage_json(&pipeline.stages[position], position, sets)
         })

@@ -65,7 +65,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let catalogue = standard();
-        let schema = RecordSchema::build(&catalogue, &[statement()]).unwrap();
+        let schema = RecordSchema::build(&catalogue, &[statement()], true).unwrap();
         Self {
             catalogue,
             schema,
@@ -106,6 +106,7 @@ impl World {
             schema: &self.schema,
             backend: Backend::Sqlite,
             limits: &self.limits,
+            introspection: true,
             coerce: &coerce,
             locale: "zh-CN",
             prepared,
@@ -189,13 +190,13 @@ async fn shape(document: &str, variables: Json) -> String {
 
 #[test]
 fn the_schema_of_the_standard_objects() {
-    let schema = RecordSchema::build(&standard(), &[statement()]).unwrap();
+    let schema = RecordSchema::build(&standard(), &[statement()], true).unwrap();
     insta::assert_snapshot!(schema.sdl());
 }
 
 #[test]
 fn an_empty_catalogue_has_a_schema() {
-    let schema = RecordSchema::build(&Catalogue::default(), &[]).unwrap();
+    let schema = RecordSchema::build(&Catalogue::default(), &[], true).unwrap();
     assert!(!schema.has_mutations());
     assert!(schema.sdl().contains("viewer: Viewer!"));
 }
@@ -204,7 +205,7 @@ fn an_empty_catalogue_has_a_schema() {
 /// take its name.
 #[test]
 fn the_catalogue_knows_all_types_of_the_platform() {
-    let schema = RecordSchema::build(&Catalogue::default(), &[]).unwrap();
+    let schema = RecordSchema::build(&Catalogue::default(), &[], true).unwrap();
     let types: Vec<String> = schema
         .sdl()
         .lines()

@@ -8,7 +8,9 @@
 //! Invariant: a schema can always be built. Names that would clash give way in a fixed manner
 //! ([`names::Names`]), so that no plugin and no administrator can stop the server from starting.
 
+pub(crate) mod aggregates;
 pub(crate) mod bulk;
+pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod operations;
@@ -62,6 +64,7 @@ impl RecordSchema {
     pub(crate) fn build(
         catalogue: &Catalogue,
         plugin_operations: &[PluginOperation],
+        suggestions: bool,
     ) -> Result<Self, SchemaError> {
         let names = Names::of(catalogue);
         let mut writer = SchemaWriter::default();
@@ -76,7 +79,8 @@ impl RecordSchema {
             );
         }
         let operations = operations::write(&mut writer, plugin_operations);
-        let (schema, inputs, has_mutations) = writer.finish(vec![Box::new(ValidateOnly)])?;
+        let (schema, inputs, has_mutations) =
+            writer.finish(vec![Box::new(ValidateOnly)], suggestions)?;
         Ok(Self {
             schema,
             inputs,

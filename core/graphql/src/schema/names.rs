@@ -21,6 +21,14 @@ const SUFFIXES: &[&str] = &[
     "Edge",
     "Bulk",
     "Unique",
+    "Aggregate",
+    "Group",
+    "GroupBy",
+    "GroupKey",
+    "GroupKeyOrder",
+    "GroupOrder",
+    "GroupConnection",
+    "Having",
 ];
 
 /// Names of types by position in the catalogue.

@@ -3,7 +3,7 @@
 use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex};
 
 use super::{
-    bulk,
+    aggregates, bulk, groups,
     names::Names,
     platform,
     writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
@@ -24,6 +24,8 @@ pub(super) fn write(
     enums(writer, names, index, object);
     record_type(writer, catalogue, names, index, object);
     connection_types(writer, type_name);
+    aggregates::write(writer, catalogue, names, index, object);
+    groups::write(writer, catalogue, names, index, object);
     filter_type(writer, catalogue, names, index, object);
     order_type(writer, catalogue, names, object, type_name);
     input_types(writer, catalogue, names, index, object);
@@ -32,7 +34,7 @@ pub(super) fn write(
 }
 
 /// `Label. What it is for.`
-fn description(labels: &Labels, description: &Labels) -> Option<String> {
+pub(super) fn description(labels: &Labels, description: &Labels) -> Option<String> {
     let text = |labels: &Labels| {
         labels
             .get(LANGUAGE)
@@ -46,7 +48,7 @@ fn description(labels: &Labels, description: &Labels) -> Option<String> {
     }
 }
 
-fn field_description(field: &Field) -> Option<String> {
+pub(super) fn field_description(field: &Field) -> Option<String> {
     description(&field.labels, &field.description)
 }
 
@@ -189,6 +191,10 @@ fn connection_types(writer: &mut SchemaWriter, type_name: &str) {
             Out::new("pageInfo", "PageInfo!"),
             Out::new("totalCount", "SafeInt!")
                 .about("How many there are, whatever the page. Costs only when it is asked for."),
+            Out::new("aggregate", format!("{type_name}Aggregate!")).about(
+                "Measures over all of them, whatever the page. Costs only what is asked for.",
+            ),
+            groups::field(type_name),
         ],
     );
     writer.object(

@@ -1,6 +1,9 @@
 //! Types that are the same in every workspace.
 
-use super::writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter};
+use super::{
+    aggregates, groups,
+    writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
+};
 
 /// Operators on text whose folded key is stored.
 const TEXT_OPERATORS: &[(&str, &str, &str)] = &[
@@ -78,6 +81,8 @@ pub(super) fn write(writer: &mut SchemaWriter) {
     stages(writer);
     history(writer);
     filters(writer);
+    aggregates::platform(writer);
+    groups::platform(writer);
     writer.queries.push(
         Out::new("node", "Node")
             .about("Any record by its id.")

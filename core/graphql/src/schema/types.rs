@@ -15,7 +15,11 @@ use serde_json::Value as Json;
 
 /// All input types of a schema, by name.
 #[derive(Debug, Default)]
-pub(crate) struct InputTypes(HashMap<String, InputType>);
+pub(crate) struct InputTypes {
+    types: HashMap<String, InputType>,
+    /// Whether a mistake in a name says which known name is near.
+    pub(crate) suggestions: bool,
+}
 
 /// One input type.
 #[derive(Debug)]
@@ -63,11 +67,11 @@ pub(crate) struct InputField {
 
 impl InputTypes {
     pub(crate) fn insert(&mut self, name: &str, input: InputType) {
-        self.0.insert(name.to_owned(), input);
+        self.types.insert(name.to_owned(), input);
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&InputType> {
-        self.0.get(name)
+        self.types.get(name)
     }
 
     /// Collects what is wrong with a value of a variable.
@@ -181,6 +185,7 @@ impl InputTypes {
                 None => {
                     let known = object.fields.keys().map(String::as_str);
                     let near = nearest(key, known)
+                        .filter(|_| self.suggestions)
                         .map(|near| format!(", did you mean `{near}`?"))
                         .unwrap_or_default();
                     issues.push(

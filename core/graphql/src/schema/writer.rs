@@ -265,6 +265,7 @@ impl SchemaWriter {
     pub(crate) fn finish(
         mut self,
         extensions: Vec<Box<dyn ExtensionFactory>>,
+        suggestions: bool,
     ) -> Result<(Schema, InputTypes, bool), SchemaError> {
         let queries = std::mem::take(&mut self.queries);
         let mutations = std::mem::take(&mut self.mutations);
@@ -275,6 +276,10 @@ impl SchemaWriter {
         }
         let mut builder = Schema::build("Query", has_mutations.then_some("Mutation"), None)
             .limit_recursive_depth(guard::RECURSION_MAX);
+        if !suggestions {
+            builder = builder.disable_suggestions();
+        }
+        self.inputs.suggestions = suggestions;
         for extension in extensions {
             builder = builder.extension(Shared(extension.into()));
         }

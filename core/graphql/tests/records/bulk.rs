@@ -1,7 +1,7 @@
 //! Mutations of many records.
 
 use relata_app::catalogue;
-use relata_graphql::{Outcome, Records, RecordsLimits};
+use relata_graphql::{Outcome, RecordsLimits};
 use serde_json::{Value as Json, json};
 
 use crate::fixture::{Client, on_each_database};
@@ -387,17 +387,11 @@ async fn the_trash_is_filled_and_emptied(client: Client) {
 }
 
 async fn limits_have_numbers(client: Client) {
-    let narrow = Client {
-        records: Records::with_limits(
-            client.workspace.clone(),
-            RecordsLimits {
-                bulk_rows_max: 3,
-                bulk_records_max: 2,
-                ..RecordsLimits::default()
-            },
-        ),
-        ..client
-    };
+    let narrow = client.within(RecordsLimits {
+        bulk_rows_max: 3,
+        bulk_records_max: 2,
+        ..RecordsLimits::default()
+    });
     let create = "mutation C($data: [CompanyCreate!]!) { createCompanies(data: $data) { count } }";
     let rows = |count: usize| {
         let rows: Vec<Json> = (0..count).map(|_| json!({"name": "C"})).collect();

@@ -1,7 +1,9 @@
 //! A fresh workspace with the records endpoint in front of it.
 
 use relata_app::{Caller, UserInfo, Workspace, WorkspaceOptions};
-use relata_graphql::{GraphqlRequest, Outcome, Records, RecordsLimits, RequestContext};
+use relata_graphql::{
+    GraphqlRequest, Outcome, Records, RecordsLimits, RecordsOptions, RequestContext,
+};
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{DatabaseOptions, read::CursorKey};
 use serde_json::{Value as Json, json};
@@ -113,7 +115,7 @@ pub(crate) struct Client {
 impl Client {
     fn of(workspace: Workspace) -> Self {
         Self {
-            records: Records::with_limits(workspace.clone(), RecordsLimits::default()),
+            records: Records::new(workspace.clone()),
             workspace,
             caller: Caller::user(UserInfo {
                 id: Uuid::from_u128(0x0190_163d_8694_739b_aea5_966c_26f8_ad91),
@@ -126,13 +128,25 @@ impl Client {
         }
     }
 
+    /// The same client, where other limits hold.
+    pub(crate) fn within(&self, limits: RecordsLimits) -> Self {
+        let options = RecordsOptions {
+            limits,
+            ..RecordsOptions::default()
+        };
+        Self {
+            records: Records::with_options(self.workspace.clone(), options),
+            ..self.clone()
+        }
+    }
+
     /// The whole answer.
     pub(crate) async fn ask(&self, query: &str, variables: Json) -> (Json, Outcome) {
         let response = self
             .records
             .execute(
                 GraphqlRequest {
-                    query: query.to_owned(),
+                    query: Some(query.to_owned()),
                     variables: variables.as_object().cloned().unwrap_or_default(),
                     ..GraphqlRequest::default()
                 },

@@ -1,7 +1,7 @@
 //! Documents that mean harm: a clear error, and a server that goes on.
 
 use relata_graphql::{
-    Accepts, GraphqlRequest, Outcome, Records, RecordsLimits, RequestContext, guard::DocumentLimits,
+    Accepts, GraphqlRequest, Outcome, RecordsLimits, RequestContext, guard::DocumentLimits,
 };
 use serde_json::json;
 
@@ -107,7 +107,7 @@ async fn a_get_does_not_write() {
         .records
         .execute(
             GraphqlRequest {
-                query: "mutation { createCompany(data: {name: \"x\"}) { id } }".to_owned(),
+                query: Some("mutation { createCompany(data: {name: \"x\"}) { id } }".to_owned()),
                 accepts: Accepts::QueryOnly,
                 ..GraphqlRequest::default()
             },
@@ -130,7 +130,7 @@ async fn a_get_does_not_write() {
 /// worker's thread, as in the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_highest_depths_fit_the_stack() {
-    let mut client = Place::sqlite().open().await;
+    let client = Place::sqlite().open().await;
     let limits = RecordsLimits {
         document: DocumentLimits {
             depth_max: DocumentLimits::DEPTH_HIGHEST,
@@ -139,7 +139,7 @@ async fn the_highest_depths_fit_the_stack() {
         filter_depth_max: RecordsLimits::FILTER_DEPTH_HIGHEST,
         ..RecordsLimits::default()
     };
-    client.records = Records::with_limits(client.workspace.clone(), limits);
+    let client = client.within(limits);
     let wrapped = |open: &str, inner: &str, close: &str, times: usize| {
         format!("{}{inner}{}", open.repeat(times), close.repeat(times))
     };

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod aggregates;
 mod bulk;
 mod fixture;
+mod group_properties;
+mod groups;
 mod hostile;
 mod nested;
 mod reads;

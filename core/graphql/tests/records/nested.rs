@@ -1,7 +1,7 @@
 //! Records written together with the record that they hang on.
 
 use relata_app::catalogue;
-use relata_graphql::{Records, RecordsLimits};
+use relata_graphql::RecordsLimits;
 use serde_json::{Value as Json, json};
 
 use crate::fixture::{Client, on_each_database};
@@ -169,17 +169,11 @@ async fn nested_mistakes_have_the_whole_path(client: Client) {
 }
 
 async fn nesting_ends_somewhere(client: Client) {
-    let narrow = Client {
-        records: Records::with_limits(
-            client.workspace.clone(),
-            RecordsLimits {
-                nested_depth_max: 3,
-                nested_records_max: 10,
-                ..RecordsLimits::default()
-            },
-        ),
-        ..client.clone()
-    };
+    let narrow = client.within(RecordsLimits {
+        nested_depth_max: 3,
+        nested_records_max: 10,
+        ..RecordsLimits::default()
+    });
     let deep = |depth: usize| {
         (0..depth).fold(
             json!({"name": "x"}),

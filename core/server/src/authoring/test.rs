@@ -141,7 +141,7 @@ async fn answer_to(
 
 async fn ask(records: &Records, query: &str, variables: Map<String, Json>) -> Result<Json> {
     let request = GraphqlRequest {
-        query: query.to_owned(),
+        query: Some(query.to_owned()),
         variables,
         ..GraphqlRequest::default()
     };

@@ -79,7 +79,10 @@ fn demo_config(common: &Common, flags: &DemoFlags, folder: &Path) -> Result<rela
         metrics_listen: flags.metrics_listen,
         ..ServeFlags::default()
     };
-    Ok(server_config(&common, &serve).map_err(StartError::from)?)
+    let mut config = server_config(&common, &serve).map_err(StartError::from)?;
+    // Who looks around is helped along.
+    config.suggestions = true;
+    Ok(config)
 }
 
 fn random_password() -> String {

@@ -5,6 +5,7 @@
 
 mod blueprint;
 mod demo;
+mod documents;
 mod import;
 mod plugin;
 mod serve;
@@ -75,6 +76,7 @@ async fn carry_out(command: Command, common: &Common) -> Result<()> {
         Command::ExportBlueprint => blueprint::export(common).await,
         Command::Plugin(command) => plugin::run(common, command).await,
         Command::Import(flags) => import::run(common, flags).await,
+        Command::Documents(command) => documents::run(common, command).await,
         Command::User(command) => user::run_user(common, command).await,
         Command::Token(command) => user::run_token(common, command).await,
         // Handled before the runtime was started.

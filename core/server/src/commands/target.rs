@@ -127,7 +127,7 @@ impl Target {
 impl Local {
     async fn control(&self, query: &str, variables: Json) -> Result<Json> {
         let request = GraphqlRequest {
-            query: query.to_owned(),
+            query: Some(query.to_owned()),
             variables: as_map(variables),
             ..GraphqlRequest::default()
         };

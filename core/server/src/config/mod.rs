@@ -21,7 +21,8 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use relata_app::outbox::DeliveryOptions;
-use relata_graphql::{RecordsLimits, guard::DocumentLimits};
+use relata_app::retention::RetentionOptions;
+use relata_graphql::{DocumentsAllowed, RecordsLimits, guard::DocumentLimits};
 use serde::Serialize;
 
 pub use self::values::{LogFormat, Secret, Size, Time, WebAddress};
@@ -103,6 +104,10 @@ settings! {
         database_url: String = "sqlite://relata.db?mode=rwc".to_owned(),
         /// Connections that read at the same time.
         database_readers: usize = 4,
+        /// `SQLite`: transactions that share a commit while others wait to write; 1 for none.
+        commit_group_max: usize = 64,
+        /// `SQLite`: how long such a group forms. Its first transaction waits for its last.
+        commit_group_age: Time = Time::milliseconds(10),
         /// Files that belong to the workspace.
         data_dir: PathBuf = PathBuf::from("relata-data"),
         /// Compiled plugins; can be thrown away. `cache` in the data folder unless set.
@@ -157,6 +162,12 @@ settings! {
         log_format: LogFormat = LogFormat::Auto,
         /// Faults of a plugin in a row after which it is suspended.
         plugin_faults_max: usize = 10,
+        /// Documents that /graphql carries out: `any`, or only those that were `registered`.
+        documents: DocumentsAllowed = DocumentsAllowed::Any,
+        /// Whether clients may ask for the schema (`__schema`, `__type`).
+        introspection: bool = true,
+        /// Whether an error about an unknown name says which known name is near.
+        suggestions: bool = false,
     }
     tables {
         /// Packages, compilation, calls, and what guests may ask for in a call.
@@ -167,6 +178,8 @@ settings! {
         control_limits: DocumentLimits,
         /// How the outbox is delivered to after hooks.
         delivery: DeliveryOptions,
+        /// How long things stay that nobody needs any more.
+        retention: RetentionOptions,
     }
 }
 
@@ -279,6 +292,7 @@ fn limits_of(table: &str) -> Option<Vec<&'static str>> {
         "query_limits" => Some(keys::<RecordsLimits>()),
         "control_limits" => Some(keys::<DocumentLimits>()),
         "delivery" => Some(keys::<DeliveryOptions>()),
+        "retention" => Some(keys::<RetentionOptions>()),
         _ => None,
     }
 }
@@ -572,7 +586,7 @@ mod tests {
             Flags::default(),
             &[
                 ("RELATA_QUERY_LIMITS__DEPTH_MAX", "12"),
-                ("RELATA_DELIVERY__KEPT", "7d"),
+                ("RELATA_RETENTION__OUTBOX", "7d"),
             ],
             "[query-limits]\ndepth-max = 9\npage_max = 200\n\
              [plugin_limits]\nmemory_bytes = '32MiB'\nbefore_fuel = 20_000_000\n\
@@ -585,7 +599,7 @@ mod tests {
         assert_eq!(config.plugin_limits.memory_bytes, 32 << 20);
         assert_eq!(config.plugin_limits.before_fuel, 20_000_000);
         assert_eq!(config.control_limits.aliases_max, 0);
-        assert_eq!(config.delivery.kept, Duration::from_secs(7 * 24 * 3_600));
+        assert_eq!(config.retention.outbox, Duration::from_secs(7 * 24 * 3_600));
     }
 
     #[test]

@@ -173,10 +173,11 @@ mod tests {
     fn what_is_printed_is_read_as_the_same() {
         let config = read(
             "listen = '127.0.0.1:1'\nregion = 'AT'\nrequest_timeout = '90s'\nupload_max = 1000\n\
-             cors_origins = ['https://a.example']\nlog = 'a\"b\\c'\npublic_url = 'https://crm.example.com'\n\
+             cors_origins = ['https://a.example']\nsuggestions = true\ndocuments = 'registered'\nlog = 'a\"b\\c'\npublic_url = 'https://crm.example.com'\n\
              [plugin_limits]\nbefore_fuel = 20_000_000\nmemory_bytes = '32MiB'\n\
              [query_limits]\ndepth_max = 12\n[control_limits]\ndepth_max = 13\n\
-             [delivery]\npause_first = '90s'\nparked = '30d'\n",
+             [delivery]\npause_first = '90s'\n\
+             [retention]\nparked = '30d'\n",
         );
         let printed = config.to_toml();
         let again = read(&printed);
@@ -187,7 +188,7 @@ mod tests {
         for key in Config::KEYS.iter().chain(Config::TABLES) {
             assert!(printed.contains(key), "{key} is missing");
         }
-        assert_eq!(config.to_json()["delivery"]["parked"], "30d");
+        assert_eq!(config.to_json()["retention"]["parked"], "30d");
         assert_eq!(config.to_json()["region"], "AT");
     }
 

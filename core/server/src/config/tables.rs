@@ -9,8 +9,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use relata_app::outbox::DeliveryOptions;
+use relata_app::retention::RetentionOptions;
 use relata_graphql::{RecordsLimits, guard::DocumentLimits};
 use relata_host::Limits as PluginLimits;
+use relata_store::read::GROUP_KEYS_MAX;
 
 use super::values::{Setting as _, Size, Time};
 
@@ -320,6 +322,12 @@ impl Table for RecordsLimits {
         nested_depth_max: Count 0..=Self::NESTED_DEPTH_HIGHEST as u64;
         /// Records that one mutation creates, connects or disconnects inside the data of others.
         nested_records_max: Count 0..=100_000;
+        /// Groups on a page that does not say how many.
+        groups_default: Count 1..=10_000;
+        /// Groups on a page, at most.
+        groups_max: Count 1..=10_000;
+        /// Keys that records are grouped by.
+        group_keys_max: Count 1..=GROUP_KEYS_MAX as u64;
         /// Memory of cached documents and plans, roughly.
         cache_bytes_max: Size MIB..=16 * GIB;
     };
@@ -336,6 +344,15 @@ impl Table for RecordsLimits {
                     format!("{page} is more than page_max, {}", self.page_max),
                 );
             }
+        }
+        if self.groups_default > self.groups_max {
+            wrong.insert(
+                "groups_default",
+                format!(
+                    "{} is more than groups_max, {}",
+                    self.groups_default, self.groups_max
+                ),
+            );
         }
         if self.rows_max < self.page_default {
             wrong.insert(
@@ -370,11 +387,6 @@ impl Table for DeliveryOptions {
         batch_entries: Count 1..=10_000;
         /// A transaction that has held its turn for this long begins no further entry.
         batch_time: Time 1..=SECOND;
-        /// How long entries are kept after everybody has got them.
-        kept: Time SECOND..=365 * DAY;
-        /// How long tables and columns of removed elements stay, for an undo and for requests of
-        /// older revisions.
-        parked: Time MINUTE..=3_650 * DAY;
     };
 
     fn contradictions(&self) -> BTreeMap<&'static str, String> {
@@ -391,6 +403,24 @@ impl Table for DeliveryOptions {
         }
         wrong
     }
+}
+
+impl Table for RetentionOptions {
+    const LIMITS: &'static [Limit<Self>] = limits! { Self:
+        /// Records in the trash, before they are removed for good.
+        trash: Time SECOND..=36_500 * DAY;
+        /// Tables and columns of removed elements: for an undo, and for requests of older
+        /// revisions.
+        parked: Time MINUTE..=3_650 * DAY;
+        /// Entries of the outbox after everybody has got them.
+        outbox: Time SECOND..=365 * DAY;
+        /// Answers to requests with an `Idempotency-Key`.
+        answers: Time SECOND..=365 * DAY;
+        /// Bytes of such an answer.
+        answer_bytes_max: Size KIB..=64 * MIB;
+        /// How often is looked for what may go; in the trash, ten times less often.
+        look_every: Time SECOND..=DAY;
+    };
 }
 
 #[cfg(test)]
@@ -437,5 +467,6 @@ mod tests {
         check::<RecordsLimits>();
         check::<DocumentLimits>();
         check::<DeliveryOptions>();
+        check::<RetentionOptions>();
     }
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use relata_graphql::DocumentsAllowed;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -266,6 +268,38 @@ impl Setting for LogFormat {
             Self::Auto => "auto",
             Self::Text => "text",
             Self::Json => "json",
+        };
+        Some(name.into())
+    }
+}
+
+impl Setting for bool {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        match single(texts)? {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("takes true or false".to_owned()),
+        }
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        Some((*self).into())
+    }
+}
+
+impl Setting for DocumentsAllowed {
+    fn parse(texts: &[String]) -> Result<Self, String> {
+        match single(texts)? {
+            "any" => Ok(Self::Any),
+            "registered" => Ok(Self::Registered),
+            _ => Err("takes any or registered".to_owned()),
+        }
+    }
+
+    fn written(&self) -> Option<toml::Value> {
+        let name = match self {
+            Self::Any => "any",
+            Self::Registered => "registered",
         };
         Some(name.into())
     }

@@ -14,9 +14,11 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, RawQuery, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
+use relata_app::documents::{DocumentHash, read_hash};
+use relata_app::idempotency::Repeatable;
 use relata_app::{AppError, Caller, Issue, Issues};
 use relata_graphql::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
 use serde::Deserialize;
@@ -103,8 +105,16 @@ async fn carry_out_post(
 ) -> Result<GraphqlResponse, Problem> {
     require_json(request.headers())?;
     let caller = auth::caller(service, request.headers()).await?;
+    let key = match endpoint {
+        Endpoint::Records => request.headers().get(IDEMPOTENCY_KEY).cloned(),
+        // Changes of the configuration say themselves what they start from (a plan's id).
+        Endpoint::Control => None,
+    };
     let body = read_body(service, endpoint, request).await?;
-    let request = read_parameters(&body)?;
+    let mut request = read_parameters(&body)?;
+    request.repeatable = key
+        .map(|key| Repeatable::new(&String::from_utf8_lossy(key.as_bytes()), &body))
+        .transpose()?;
     execute(service, endpoint, request, caller, around).await
 }
 
@@ -218,31 +228,30 @@ async fn read_body(
 /// The parameters of a request, where all of them are what they should be.
 #[derive(Deserialize)]
 struct Parameters {
-    query: String,
+    #[serde(default)]
+    query: Option<String>,
+    #[serde(default, rename = "documentId")]
+    document_id: Option<String>,
     #[serde(default, rename = "operationName")]
     operation_name: Option<String>,
     #[serde(default)]
     variables: Option<Map<String, Json>>,
     #[serde(default)]
-    #[allow(dead_code)] // Checked to be a map; nothing reads it yet.
-    extensions: Option<serde::de::IgnoredAny>,
+    extensions: Option<Map<String, Json>>,
 }
 
 fn read_parameters(body: &[u8]) -> Result<GraphqlRequest, Problem> {
-    // The `extensions` of almost all requests are absent: their kind is looked at on the slow way.
-    match serde_json::from_slice::<Parameters>(body) {
-        Ok(parameters) if parameters.extensions.is_none() => Ok(GraphqlRequest {
-            query: parameters.query,
-            operation_name: parameters.operation_name,
-            variables: parameters.variables.unwrap_or_default(),
-            accepts: Accepts::Any,
-        }),
-        _ => read_parameters_closely(body),
-    }
+    // A list would be read as the members of the struct, in order.
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    let parameters = match serde_json::from_slice::<Parameters>(body) {
+        Ok(parameters) if is_object => parameters,
+        _ => read_parameters_closely(body)?,
+    };
+    request_of(parameters)
 }
 
 /// Says all that is wrong with the parameters.
-fn read_parameters_closely(body: &[u8]) -> Result<GraphqlRequest, Problem> {
+fn read_parameters_closely(body: &[u8]) -> Result<Parameters, Problem> {
     let body: Json = serde_json::from_slice(body)
         .map_err(|error| Problem::bad_input(format!("the body is not JSON: {error}")))?;
     let mut body = match body {
@@ -259,51 +268,112 @@ fn read_parameters_closely(body: &[u8]) -> Result<GraphqlRequest, Problem> {
         let message = format!("{parameter} takes {takes}");
         issues.push(Issue::new("BAD_INPUT", message).at(parameter));
     };
-    let query = match body.remove("query") {
-        Some(Json::String(query)) => query,
-        None | Some(Json::Null) => {
-            wrong("query", "the text of a GraphQL document; it is missing");
-            String::new()
-        }
-        Some(_) => {
-            wrong("query", "the text of a GraphQL document");
-            String::new()
-        }
-    };
-    let operation_name = match body.remove("operationName") {
+    let mut text = |parameter: &str, takes: &str| match body.remove(parameter) {
         None | Some(Json::Null) => None,
-        Some(Json::String(name)) => Some(name),
+        Some(Json::String(text)) => Some(text),
         Some(_) => {
-            wrong("operationName", "the name of an operation");
+            wrong(parameter, takes);
             None
         }
     };
-    let variables = match body.remove("variables") {
-        None | Some(Json::Null) => Map::new(),
-        Some(Json::Object(variables)) => variables,
+    let query = text("query", "the text of a GraphQL document");
+    let document_id = text("documentId", DOCUMENT_ID);
+    let operation_name = text("operationName", "the name of an operation");
+    let mut object = |parameter: &str, takes: &str| match body.remove(parameter) {
+        None | Some(Json::Null) => None,
+        Some(Json::Object(object)) => Some(object),
         Some(_) => {
-            wrong(
-                "variables",
-                "an object: names of variables and their values",
-            );
-            Map::new()
+            wrong(parameter, takes);
+            None
         }
     };
-    if !matches!(
-        body.remove("extensions"),
-        None | Some(Json::Null | Json::Object(_))
-    ) {
-        wrong("extensions", "an object");
-    }
+    let variables = object(
+        "variables",
+        "an object: names of variables and their values",
+    );
+    let extensions = object("extensions", "an object");
     if issues.is_empty() {
-        Ok(GraphqlRequest {
+        Ok(Parameters {
             query,
+            document_id,
             operation_name,
             variables,
-            accepts: Accepts::Any,
+            extensions,
         })
     } else {
         Err(AppError::bad_input_issues(issues).into())
+    }
+}
+
+const DOCUMENT_ID: &str = "sha256: and 64 hexadecimal digits";
+
+fn request_of(parameters: Parameters) -> Result<GraphqlRequest, Problem> {
+    let Parameters {
+        query,
+        document_id,
+        operation_name,
+        variables,
+        extensions,
+    } = parameters;
+    let document = match document_id {
+        Some(id) => Some(read_document_id(&id)?),
+        None => match extensions
+            .as_ref()
+            .and_then(|all| all.get("persistedQuery"))
+        {
+            Some(persisted) => Some(read_persisted_query(persisted)?),
+            None => None,
+        },
+    };
+    if query.is_none() && document.is_none() {
+        let message = "query takes the text of a GraphQL document; it is missing";
+        let issue = Issue::new("BAD_INPUT", message).at("query");
+        return Err(AppError::bad_input_issues(issue.into()).into());
+    }
+    Ok(GraphqlRequest {
+        query,
+        document,
+        operation_name,
+        variables: variables.unwrap_or_default(),
+        ..GraphqlRequest::default()
+    })
+}
+
+/// As GraphQL over HTTP has it: `sha256:` and the digits.
+fn read_document_id(id: &str) -> Result<DocumentHash, Problem> {
+    id.strip_prefix("sha256:")
+        .and_then(read_hash)
+        .ok_or_else(|| {
+            let message = format!("documentId takes {DOCUMENT_ID}");
+            let issue = Issue::new("BAD_INPUT", message).at("documentId");
+            AppError::bad_input_issues(issue.into()).into()
+        })
+}
+
+/// Apollo's form: `{"version": 1, "sha256Hash": "…"}`.
+fn read_persisted_query(persisted: &Json) -> Result<DocumentHash, Problem> {
+    let mut issues = Issues::default();
+    let mut wrong = |member: Option<&str>, message: &str| {
+        let mut issue = Issue::new("BAD_INPUT", message);
+        if let Some(member) = member {
+            issue = issue.at(member);
+        }
+        issues.push(issue.at("persistedQuery").at("extensions"));
+    };
+    let hash = persisted["sha256Hash"].as_str().and_then(read_hash);
+    if !persisted.is_object() {
+        wrong(None, "persistedQuery takes an object");
+    } else {
+        if persisted["version"] != 1 {
+            wrong(Some("version"), "the version of this form is 1");
+        }
+        if hash.is_none() {
+            wrong(Some("sha256Hash"), "sha256Hash takes 64 hexadecimal digits");
+        }
+    }
+    match hash {
+        Some(hash) if issues.is_empty() => Ok(hash),
+        _ => Err(AppError::bad_input_issues(issues).into()),
     }
 }
 
@@ -311,7 +381,7 @@ fn read_query_string(text: &str) -> Result<GraphqlRequest, Problem> {
     let mut body = Map::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
         let value = match &*name {
-            "query" | "operationName" => Json::String(value.into_owned()),
+            "query" | "operationName" | "documentId" => Json::String(value.into_owned()),
             "variables" | "extensions" if value.is_empty() => Json::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
                 .map_err(|error| Problem::bad_input(format!("{name} must be JSON: {error}")))?,
@@ -322,10 +392,9 @@ fn read_query_string(text: &str) -> Result<GraphqlRequest, Problem> {
         }
     }
     let body = Json::Object(body).to_string();
-    let request = read_parameters_closely(body.as_bytes())?;
     Ok(GraphqlRequest {
         accepts: Accepts::QueryOnly,
-        ..request
+        ..read_parameters(body.as_bytes())?
     })
 }
 
@@ -340,8 +409,14 @@ async fn execute(
     let context = RequestContext {
         request_id: around.request_id.0.to_string(),
     };
-    // A document without the word can't be a mutation; one with it may be, and is treated as one.
-    let may_write = request.accepts == Accepts::Any && request.query.contains("mutation");
+    let may_write = match endpoint {
+        Endpoint::Records => service.records.may_write(&request),
+        // A document without the word can't be a mutation; one with it is treated as one.
+        Endpoint::Control => {
+            let text = request.query.as_deref().unwrap_or_default();
+            request.accepts == Accepts::Any && text.contains("mutation")
+        }
+    };
     if !may_write {
         let (setting, limit) = match endpoint {
             Endpoint::Records => ("request_timeout", service.config.request_timeout.0),
@@ -434,7 +509,8 @@ fn answer(response: GraphqlResponse, media_type: MediaType) -> Response {
         (Outcome::RequestError, MediaType::GraphqlResponse) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    (
+    let is_repeated = response.is_repeated;
+    let mut response = (
         status,
         [
             (CONTENT_TYPE, media_type.header()),
@@ -442,8 +518,18 @@ fn answer(response: GraphqlResponse, media_type: MediaType) -> Response {
         ],
         response.body,
     )
-        .into_response()
+        .into_response();
+    if is_repeated {
+        let headers = response.headers_mut();
+        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }
+
+/// A client that may send a mutation again names it with this.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// In the answer to a mutation that was carried out before.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 #[cfg(test)]
 mod tests {
@@ -463,7 +549,7 @@ mod tests {
             br#"{"query":"{a}","operationName":null,"variables":{"b":1},"extensions":{"x":1},"other":2}"#,
         )
         .unwrap();
-        assert_eq!(request.query, "{a}");
+        assert_eq!(request.query.as_deref(), Some("{a}"));
         assert_eq!(request.variables["b"], 1);
         assert_eq!(request.accepts, Accepts::Any);
     }
@@ -478,17 +564,50 @@ mod tests {
                 "{text}"
             );
         }
-        let text = message(read_parameters(b"[{}]").unwrap_err()).await;
-        assert!(text.contains("batches are not taken"), "{text}");
+        for batch in [&b"[{}]"[..], br#" ["{a}", null]"#] {
+            let text = message(read_parameters(batch).unwrap_err()).await;
+            assert!(text.contains("batches are not taken"), "{text}");
+        }
         let text = message(read_parameters(b"{ \"not a JSON").unwrap_err()).await;
         assert!(text.contains("not JSON"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_document_may_be_named() {
+        const HASH: &str = "ecf4edb46db40b5132295c0291d62fb65d6759a9eedfa4d5d612dd5ec54a6b38";
+        let hash = read_hash(HASH);
+        for body in [
+            format!(r#"{{"documentId":"sha256:{HASH}"}}"#),
+            format!(
+                r#"{{"query":null,"extensions":{{"persistedQuery":{{"version":1,"sha256Hash":"{HASH}"}}}}}}"#
+            ),
+        ] {
+            let request = read_parameters(body.as_bytes()).unwrap();
+            assert_eq!((request.query, request.document), (None, hash), "{body}");
+        }
+        for (body, path) in [
+            (r#"{"documentId":"x"}"#, r#"["documentId"]"#),
+            (r#"{"documentId":7}"#, r#"["documentId"]"#),
+            ("{}", r#"["query"]"#),
+            (
+                r#"{"extensions":{"persistedQuery":7}}"#,
+                r#"["extensions","persistedQuery"]"#,
+            ),
+            (
+                r#"{"query":"{a}","extensions":{"persistedQuery":{"version":2}}}"#,
+                r#"["extensions","persistedQuery","sha256Hash"]"#,
+            ),
+        ] {
+            let text = message(read_parameters(body.as_bytes()).unwrap_err()).await;
+            assert!(text.contains(path), "{body}: {text}");
+        }
     }
 
     #[tokio::test]
     async fn a_query_string_carries_queries_only() {
         let request =
             read_query_string("query=%7Ba%7D&variables=%7B%22b%22%3A1%7D&other=1").unwrap();
-        assert_eq!(request.query, "{a}");
+        assert_eq!(request.query.as_deref(), Some("{a}"));
         assert_eq!(request.variables["b"], 1);
         assert_eq!(request.accepts, Accepts::QueryOnly);
         let text = message(read_query_string("query=a&query=b").unwrap_err()).await;

@@ -22,7 +22,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use relata_app::Workspace;
-use relata_graphql::{ControlPlane, Records};
+use relata_graphql::{ControlOptions, ControlPlane, Records, RecordsOptions};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
@@ -58,10 +58,20 @@ impl std::ops::Deref for Service {
 
 impl Service {
     pub(crate) fn new(config: Config, workspace: Workspace) -> Self {
-        let records = Records::with_limits(workspace.clone(), config.query_limits);
-        let (control_workspace, limits) = (workspace.clone(), config.control_limits);
+        let options = RecordsOptions {
+            limits: config.query_limits,
+            documents: config.documents,
+            introspection: config.introspection,
+            suggestions: config.suggestions,
+        };
+        let records = Records::with_options(workspace.clone(), options);
+        let options = ControlOptions {
+            limits: config.control_limits,
+            introspection: config.introspection,
+            suggestions: config.suggestions,
+        };
         Self(Arc::new(ServiceParts {
-            control: ControlPlane::with_limits(control_workspace, records.clone(), limits),
+            control: ControlPlane::with_options(workspace.clone(), records.clone(), options),
             records,
             turns: Arc::new(Semaphore::new(config.requests_at_once)),
             waiting: Arc::new(Semaphore::new(config.requests_waiting)),

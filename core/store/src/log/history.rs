@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use relata_catalog::Key;
-use sea_orm::{ConnectionTrait as _, QueryResult, Statement};
+use sea_orm::{ConnectionTrait as _, QueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Change, LOG_ROWS_MAX, insert_text};
-use crate::database::Database;
+use super::{Change, LOG_ROWS_MAX, insert_text_behind};
+use crate::database::{Backend, Database};
 use crate::error::StoreError;
 use crate::transaction::Transaction;
 
@@ -43,31 +43,41 @@ pub struct FieldChange {
     pub new: Json,
 }
 
+pub(super) const COLUMNS: [&str; 7] = [
+    "object", "record", "version", "at", "actor", "change", "fields",
+];
+
+/// The text that inserts entries behind the values of other statements.
+pub(super) fn insertion(
+    backend: Backend,
+    entries: &[HistoryEntry],
+    values: &mut Vec<Value>,
+) -> String {
+    let behind = values.len();
+    for entry in entries {
+        let fields = serde_json::to_string(&entry.fields).expect("keys and JSON values are JSON");
+        values.extend([
+            entry.object.as_str().into(),
+            entry.record.into(),
+            entry.version.into(),
+            entry.at.into(),
+            entry.actor.as_str().into(),
+            entry.change.as_str().into(),
+            fields.into(),
+        ]);
+    }
+    insert_text_behind(backend, "relata_history", &COLUMNS, entries.len(), behind)
+}
+
 impl Transaction {
     /// Adds to the history.
     ///
     /// # Errors
     /// What the database says.
     pub async fn append_history(&self, entries: &[HistoryEntry]) -> Result<(), StoreError> {
-        const COLUMNS: [&str; 7] = [
-            "object", "record", "version", "at", "actor", "change", "fields",
-        ];
         for chunk in entries.chunks(LOG_ROWS_MAX) {
             let mut values = Vec::with_capacity(chunk.len() * COLUMNS.len());
-            for entry in chunk {
-                let fields =
-                    serde_json::to_string(&entry.fields).expect("keys and JSON values are JSON");
-                values.extend([
-                    entry.object.as_str().into(),
-                    entry.record.into(),
-                    entry.version.into(),
-                    entry.at.into(),
-                    entry.actor.as_str().into(),
-                    entry.change.as_str().into(),
-                    fields.into(),
-                ]);
-            }
-            let text = insert_text(self.backend(), "relata_history", &COLUMNS, chunk.len());
+            let text = insertion(self.backend(), chunk, &mut values);
             self.execute(self.statement(text, values)).await?;
         }
         Ok(())

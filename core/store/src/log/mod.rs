@@ -11,7 +11,12 @@ pub use history::{FieldChange, HistoryEntry};
 pub use outbox::{OutboxEntry, OutboxRow, Position};
 pub use passages::Passage;
 
+use sea_orm::Statement;
 use serde::{Deserialize, Serialize};
+
+use crate::database::Backend;
+use crate::error::StoreError;
+use crate::transaction::Transaction;
 
 /// What was done to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,6 +63,68 @@ impl Change {
 /// Rows of one INSERT into a log.
 const LOG_ROWS_MAX: usize = 250;
 
+/// What is written beside records when they change.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Log {
+    /// For people.
+    pub history: Vec<HistoryEntry>,
+    /// For what happens after the commit.
+    pub outbox: Vec<OutboxEntry>,
+}
+
+impl Transaction {
+    /// Appends to both.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn append(&self, log: &Log) -> Result<(), StoreError> {
+        self.append_history(&log.history).await?;
+        self.append_outbox(&log.outbox).await
+    }
+
+    /// Runs a statement and appends to the logs, in one round trip where all of it fits. Gives
+    /// how many rows the statement has changed.
+    pub(crate) async fn execute_logged(
+        &self,
+        statement: Statement,
+        log: &Log,
+    ) -> Result<u64, StoreError> {
+        let rows = log.history.len() + log.outbox.len();
+        let mut values = statement
+            .values
+            .clone()
+            .map_or_else(Vec::new, |values| values.0);
+        let fits = !log.history.is_empty()
+            && !log.outbox.is_empty()
+            && rows <= LOG_ROWS_MAX
+            && values.len() + rows * history::COLUMNS.len() <= self.backend().parameters_max();
+        if !fits {
+            let done = self.execute(statement).await?.rows_affected();
+            self.append(log).await?;
+            return Ok(done);
+        }
+        let history = history::insertion(self.backend(), &log.history, &mut values);
+        let outbox = outbox::insertion(self.backend(), &log.outbox, &mut values);
+        match self.backend() {
+            Backend::Sqlite => {
+                let text = format!("{}; {history}; {outbox}", statement.sql);
+                let done = self.execute(self.statement(text, values)).await?;
+                Ok(done.rows_affected().saturating_sub(rows as u64))
+            }
+            Backend::Postgres => {
+                let text = format!(
+                    "WITH history AS ({history}), outbox AS ({outbox}) {}",
+                    statement.sql
+                );
+                Ok(self
+                    .execute(self.statement(text, values))
+                    .await?
+                    .rows_affected())
+            }
+        }
+    }
+}
+
 /// `INSERT INTO table (columns) VALUES (…), (…)` with placeholders for `rows` rows.
 pub(crate) fn insert_text(
     backend: crate::Backend,
@@ -65,14 +132,24 @@ pub(crate) fn insert_text(
     columns: &[&str],
     rows: usize,
 ) -> String {
-    let mut position = 0;
+    insert_text_behind(backend, table, columns, rows, 0)
+}
+
+/// The same, behind so many parameters of other statements.
+fn insert_text_behind(
+    backend: crate::Backend,
+    table: &str,
+    columns: &[&str],
+    rows: usize,
+    mut position: usize,
+) -> String {
     let values: Vec<String> = (0..rows)
         .map(|_| {
             let row: Vec<String> = columns
                 .iter()
                 .map(|_| {
                     position += 1;
-                    backend.placeholder(position)
+                    backend.next_placeholder(position)
                 })
                 .collect();
             format!("({})", row.join(", "))

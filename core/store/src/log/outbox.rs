@@ -8,7 +8,7 @@
 //! record after another one has begun after that one's commit.
 
 use relata_catalog::Key;
-use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::{Change, LOG_ROWS_MAX};
@@ -61,42 +61,50 @@ pub struct OutboxRow {
     pub entry: OutboxEntry,
 }
 
+/// The text that inserts entries behind the values of other statements.
+pub(super) fn insertion(
+    backend: Backend,
+    entries: &[OutboxEntry],
+    values: &mut Vec<Value>,
+) -> String {
+    const COLUMNS: &str = "xact, object, record, version, change, actor, at, fields";
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let placeholders: Vec<String> = (values.len() + 1..=values.len() + 7)
+            .map(|position| backend.next_placeholder(position))
+            .collect();
+        rows.push(format!(
+            "({}, {})",
+            current_transaction(backend),
+            placeholders.join(", ")
+        ));
+        values.extend([
+            entry.object.as_str().into(),
+            entry.record.into(),
+            entry.version.into(),
+            entry.change.as_str().into(),
+            entry.actor.as_str().into(),
+            entry.at.into(),
+            serde_json::to_string(&entry.fields)
+                .expect("keys are JSON strings")
+                .into(),
+        ]);
+    }
+    format!(
+        "INSERT INTO relata_outbox ({COLUMNS}) VALUES {}",
+        rows.join(", ")
+    )
+}
+
 impl Transaction {
     /// Adds to the outbox.
     ///
     /// # Errors
     /// What the database says.
     pub async fn append_outbox(&self, entries: &[OutboxEntry]) -> Result<(), StoreError> {
-        const COLUMNS: &str = "xact, object, record, version, change, actor, at, fields";
-        let backend = self.backend();
         for chunk in entries.chunks(LOG_ROWS_MAX) {
             let mut values = Vec::with_capacity(chunk.len() * 7);
-            let mut rows = Vec::with_capacity(chunk.len());
-            for entry in chunk {
-                let placeholders: Vec<String> = (values.len() + 1..=values.len() + 7)
-                    .map(|position| backend.placeholder(position))
-                    .collect();
-                rows.push(format!(
-                    "({}, {})",
-                    current_transaction(backend),
-                    placeholders.join(", ")
-                ));
-                values.extend([
-                    entry.object.as_str().into(),
-                    entry.record.into(),
-                    entry.version.into(),
-                    entry.change.as_str().into(),
-                    entry.actor.as_str().into(),
-                    entry.at.into(),
-                    serde_json::to_string(&entry.fields)
-                        .expect("keys are JSON strings")
-                        .into(),
-                ]);
-            }
-            let text = format!(
-                "INSERT INTO relata_outbox ({COLUMNS}) VALUES {}",
-                rows.join(", ")
-            );
+            let text = insertion(self.backend(), chunk, &mut values);
             self.execute(self.statement(text, values)).await?;
         }
         Ok(())

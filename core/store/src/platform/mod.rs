@@ -1,4 +1,4 @@
-//! The platform's own nouns: users, tokens, plugins, uploads. Small tables, written through
+//! The platform's own nouns: users, tokens, plugins, uploads, documents, answers. Small tables, written through
 //! transactions and read outside of them.
 
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -6,11 +6,15 @@ use sea_orm::{ConnectionTrait as _, Statement};
 use crate::database::{Backend, Database};
 use crate::error::StoreError;
 
+pub mod answers;
+pub mod documents;
 pub mod plugins;
 pub mod tokens;
 pub mod uploads;
 pub mod users;
 
+pub use answers::KeptAnswer;
+pub use documents::Document;
 pub use plugins::Plugin;
 pub use tokens::Token;
 pub use uploads::Upload;

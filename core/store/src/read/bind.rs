@@ -66,6 +66,29 @@ pub(crate) enum Form {
     Successor,
     /// A list.
     List,
+    /// One of the two whole numbers that a number is cut into.
+    Half(Half),
+}
+
+/// A number as a whole number of its last digit, which is `high · 10^cut + low`; `low` is never
+/// negative. So sums and means are compared that no 64 bits hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Half {
+    /// Digits behind the point.
+    pub(crate) digits: u32,
+    pub(crate) cut: u32,
+    pub(crate) is_high: bool,
+    /// Where it has more digits.
+    pub(crate) rounding: Rounding,
+}
+
+/// What becomes of a number between two neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rounding {
+    /// Nothing is equal to it.
+    None,
+    Down,
+    Up,
 }
 
 /// A value as a statement takes it. On SQLite only nothing, integers, text and UUIDs occur.
@@ -124,6 +147,9 @@ impl Conversion {
                 _ => Err(mismatch("a list", value_name(value))),
             };
         }
+        if let Form::Half(half) = self.form {
+            return half.of(value);
+        }
         let bind = match (self.column, value) {
             (_, Value::Null) => Bind::Null(self.column),
             (ColumnType::Text | ColumnType::TextList, Value::Text(text)) => {
@@ -172,24 +198,18 @@ impl Conversion {
             // NUMERIC compares exactly at any scale.
             return Bind::Decimal(decimal);
         }
-        // Exactly, in 128 bits: a multiplication of decimals would round at 28 digits.
-        let (mantissa, own_scale) = (decimal.mantissa(), decimal.scale());
-        let power = 10_i128.checked_pow(own_scale.abs_diff(scale));
-        let rounded = if own_scale <= scale {
-            power.and_then(|power| mantissa.checked_mul(power))
-        } else {
-            let power = power.expect("a decimal has at most 28 digits behind its point");
-            let floor = mantissa.div_euclid(power);
-            match self.form {
-                _ if mantissa.rem_euclid(power) == 0 => Some(floor),
-                Form::Floor => Some(floor),
-                Form::Ceiling => Some(floor + 1),
-                _ => return Bind::Null(self.column),
-            }
+        let rounding = match self.form {
+            Form::Floor => Rounding::Down,
+            Form::Ceiling => Rounding::Up,
+            _ => Rounding::None,
         };
-        match rounded.and_then(|rounded| i64::try_from(rounded).ok()) {
-            Some(number) => Bind::Integer(number),
-            None => self.beyond(mantissa < 0),
+        match units(decimal, scale, rounding) {
+            Units::Between => Bind::Null(self.column),
+            Units::Whole(number) => match i64::try_from(number) {
+                Ok(number) => Bind::Integer(number),
+                Err(_) => self.beyond(number < 0),
+            },
+            Units::Beyond => self.beyond(decimal.is_sign_negative()),
         }
     }
 
@@ -220,6 +240,59 @@ impl Conversion {
             Backend::Sqlite => Bind::Text(json_list(&binds)),
             Backend::Postgres => array(self.column, binds),
         })
+    }
+}
+
+impl Half {
+    fn of(self, value: &Value) -> Result<Bind, StoreError> {
+        let decimal = match value {
+            Value::Decimal(decimal) => *decimal,
+            Value::Integer(number) => Decimal::from(*number),
+            Value::Null => return Ok(Bind::Null(ColumnType::Integer)),
+            other => return Err(mismatch("a number", value_name(other))),
+        };
+        let beyond = match (self.is_high, decimal.is_sign_negative()) {
+            (true, true) => i64::MIN,
+            (true, false) => i64::MAX,
+            (false, _) => 0,
+        };
+        let power = 10_i128.pow(self.cut);
+        let half = match units(decimal, self.digits, self.rounding) {
+            Units::Between => return Ok(Bind::Null(ColumnType::Integer)),
+            Units::Beyond => return Ok(Bind::Integer(beyond)),
+            Units::Whole(number) if self.is_high => number.div_euclid(power),
+            Units::Whole(number) => number.rem_euclid(power),
+        };
+        Ok(Bind::Integer(i64::try_from(half).unwrap_or(beyond)))
+    }
+}
+
+/// See [`units`].
+enum Units {
+    Whole(i128),
+    /// It is finer, and is not to be rounded.
+    Between,
+    /// More than 128 bits hold.
+    Beyond,
+}
+
+/// A decimal in units of 10^-scale. Exactly, in 128 bits: a multiplication of decimals would
+/// round at 28 digits.
+fn units(decimal: Decimal, scale: u32, rounding: Rounding) -> Units {
+    let (mantissa, own_scale) = (decimal.mantissa(), decimal.scale());
+    let power = 10_i128.checked_pow(own_scale.abs_diff(scale));
+    if own_scale <= scale {
+        return power
+            .and_then(|power| mantissa.checked_mul(power))
+            .map_or(Units::Beyond, Units::Whole);
+    }
+    let power = power.expect("a decimal has at most 28 digits behind its point");
+    let floor = mantissa.div_euclid(power);
+    match rounding {
+        _ if mantissa.rem_euclid(power) == 0 => Units::Whole(floor),
+        Rounding::Down => Units::Whole(floor),
+        Rounding::Up => Units::Whole(floor + 1),
+        Rounding::None => Units::Between,
     }
 }
 

@@ -3,10 +3,18 @@
 //! Each connection, count and log becomes a level; a relation to one becomes a join in the level
 //! of its record, shared by all that follow the same relation (members and order alike).
 
+mod aggregate;
 mod connection;
+mod group_body;
+mod groups;
 mod log;
+mod measures;
+mod ordered;
 mod program;
+mod quotient;
 mod record;
+
+pub use groups::GROUP_KEYS_MAX;
 
 use indexmap::IndexMap;
 use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
@@ -14,9 +22,9 @@ use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
 use super::bind::{Conversion, Form, Slot};
 use super::columns::{describe, find_relation, find_target, quoted};
 use super::condition::{Scope, Statement};
-use super::plan::{Compiled, Level, Parent, Query, Root, select};
+use super::plan::{Compiled, GroupInputs, Level, Parent, Query, Root, select};
 use super::sqlite::Pace;
-use super::{Member, Read};
+use super::{Measure, Member, Read};
 use crate::filter::{ColumnRef, Operand, Operator};
 use crate::{Backend, StoreError};
 
@@ -48,6 +56,14 @@ pub enum CompileError {
     Unordered {
         /// Object, field and column.
         column: String,
+    },
+    /// The column has no such measure.
+    #[error("{column} has no measure {measure:?}")]
+    Unmeasured {
+        /// Object, field and column.
+        column: String,
+        /// What was to be measured.
+        measure: Measure,
     },
     /// The read is too large.
     #[error("the query has more {what} than allowed ({max})")]
@@ -98,6 +114,7 @@ pub fn compile(
         catalogue,
         backend,
         levels: Vec::new(),
+        groups: Vec::new(),
     };
     let root = match read {
         Read::One {
@@ -117,6 +134,7 @@ pub fn compile(
             .into_iter()
             .map(|level| level.expect("each reserved level is filled before its compilation ends"))
             .collect(),
+        groups: compiler.groups,
         pace: Pace::default(),
     })
 }
@@ -125,6 +143,7 @@ struct Compiler<'c> {
     catalogue: &'c Catalogue,
     backend: Backend,
     levels: Vec<Option<Level>>,
+    groups: Vec<GroupInputs>,
 }
 
 /// A statement over records or a log that is being written, with its columns and joins.

@@ -67,7 +67,8 @@ impl<'c> Statement<'c> {
         position(self.backend, self.reserved + self.slots.len(), column, list)
     }
 
-    fn operand(
+    /// The text of the position of an operand.
+    pub(crate) fn operand(
         &mut self,
         operand: &Operand,
         column: ColumnType,

@@ -79,12 +79,23 @@ pub(crate) fn write_integer(out: &mut Vec<u8>, number: i64) {
 
 /// A decimal in quotes, with exactly `scale` digits after the point.
 pub(crate) fn write_decimal(out: &mut Vec<u8>, scaled: i64, scale: u32) {
-    out.push(b'"');
-    if scaled < 0 {
-        out.push(b'-');
-    }
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(scaled.unsigned_abs()).as_bytes();
+    write_pointed(out, scaled < 0, digits, scale);
+}
+
+/// The same of a number that may be wider than any column.
+pub(crate) fn write_wide_decimal(out: &mut Vec<u8>, scaled: i128, scale: u32) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(scaled.unsigned_abs()).as_bytes();
+    write_pointed(out, scaled < 0, digits, scale);
+}
+
+fn write_pointed(out: &mut Vec<u8>, negative: bool, digits: &[u8], scale: u32) {
+    out.push(b'"');
+    if negative {
+        out.push(b'-');
+    }
     let scale = scale as usize;
     if scale == 0 {
         out.extend_from_slice(digits);
@@ -111,9 +122,30 @@ pub(crate) fn write_uuid(out: &mut Vec<u8>, id: uuid::Uuid) {
 
 /// An instant in quotes: RFC 3339 in UTC, the fraction only when there is one.
 pub(crate) fn write_instant(out: &mut Vec<u8>, micros: i64) {
+    out.push(b'"');
+    write_clock(out, micros);
+    out.extend_from_slice(b"Z\"");
+}
+
+/// An instant in quotes, as the clock shows it that many seconds east of Greenwich. RFC 3339 has
+/// no seconds in an offset: where a zone had them, the instant is written in UTC.
+pub(crate) fn write_moment(out: &mut Vec<u8>, micros: i64, offset: i64) {
+    if offset == 0 || offset % 60 != 0 {
+        return write_instant(out, micros);
+    }
+    out.push(b'"');
+    write_clock(out, micros + offset * 1_000_000);
+    out.push(if offset < 0 { b'-' } else { b'+' });
+    let minutes = offset.abs() / 60;
+    write_two(out, minutes / 60);
+    out.push(b':');
+    write_two(out, minutes % 60);
+    out.push(b'"');
+}
+
+fn write_clock(out: &mut Vec<u8>, micros: i64) {
     const DAY: i64 = 86_400_000_000;
     let within = micros.rem_euclid(DAY);
-    out.push(b'"');
     write_day(out, micros.div_euclid(DAY));
     out.push(b'T');
     let seconds = within / 1_000_000;
@@ -132,7 +164,6 @@ pub(crate) fn write_instant(out: &mut Vec<u8>, micros: i64) {
         out.push(b'.');
         write_padded(out, fraction, digits);
     }
-    out.extend_from_slice(b"Z\"");
 }
 
 /// A day in quotes, given as days since 1970-01-01.
@@ -142,8 +173,24 @@ pub(crate) fn write_date(out: &mut Vec<u8>, day: i64) {
     out.push(b'"');
 }
 
-/// Days to civil date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 fn write_day(out: &mut Vec<u8>, day: i64) {
+    let (year, month, day_of_month) = civil_of_day(day);
+    if year < 0 {
+        // ISO 8601's expanded years, as jiff reads and writes them.
+        out.push(b'-');
+        write_padded(out, -year, 6);
+    } else {
+        write_padded(out, year, 4);
+    }
+    out.push(b'-');
+    write_two(out, month);
+    out.push(b'-');
+    write_two(out, day_of_month);
+}
+
+/// Days since 1970-01-01 to year, month and day: Howard Hinnant, "chrono-Compatible Low-Level
+/// Date Algorithms".
+pub(crate) fn civil_of_day(day: i64) -> (i64, i64, i64) {
     let shifted = day + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
@@ -158,17 +205,18 @@ fn write_day(out: &mut Vec<u8>, day: i64) {
         month_shifted - 9
     };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    if year < 0 {
-        // ISO 8601's expanded years, as jiff reads and writes them.
-        out.push(b'-');
-        write_padded(out, -year, 6);
-    } else {
-        write_padded(out, year, 4);
-    }
-    out.push(b'-');
-    write_two(out, month);
-    out.push(b'-');
-    write_two(out, day_of_month);
+    (year, month, day_of_month)
+}
+
+/// The way back, from the same source: the first day of a month, as days since 1970-01-01.
+pub(crate) fn first_of_month(year: i64, month: i64) -> i64 {
+    let shifted = year - i64::from(month <= 2);
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let month_shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * month_shifted + 2) / 5;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 fn write_two(out: &mut Vec<u8>, number: i64) {
@@ -267,6 +315,22 @@ mod tests {
             let text = written(|out| write_instant(out, micros));
             let instant: jiff::Timestamp = text.trim_matches('"').parse().unwrap();
             prop_assert_eq!(instant.as_microsecond(), micros);
+        }
+    }
+
+    #[test]
+    fn moments_show_the_clock_and_its_offset() {
+        for (micros, offset, text) in [
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (0, 3_600, "1970-01-01T01:00:00+01:00"),
+            (0, -12_600, "1969-12-31T20:30:00-03:30"),
+            // Before there were zones: RFC 3339 has no such offset.
+            (-2_500_000_000_000_000, 3_208, "1890-10-11T19:33:20Z"),
+        ] {
+            assert_eq!(
+                written(|out| write_moment(out, micros, offset)),
+                format!("\"{text}\"")
+            );
         }
     }
 }

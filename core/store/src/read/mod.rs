@@ -11,6 +11,7 @@
 //! databases.
 
 mod bind;
+mod buckets;
 mod columns;
 mod compile;
 mod condition;
@@ -34,8 +35,8 @@ pub(crate) use condition::{Scope, Statement as SqlText};
 pub(crate) use order::{Term as SortTerm, order_by};
 
 pub use compile::{
-    CompileError, ORDER_TERMS_MAX, READ_COLUMNS_MAX, READ_DEPTH_MAX, READ_JOINS_MAX,
-    READ_LEVELS_MAX, compile,
+    CompileError, GROUP_KEYS_MAX, ORDER_TERMS_MAX, READ_COLUMNS_MAX, READ_DEPTH_MAX,
+    READ_JOINS_MAX, READ_LEVELS_MAX, compile,
 };
 pub use cursor::CursorKey;
 pub use plan::Compiled;

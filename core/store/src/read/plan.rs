@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use relata_catalog::{ColumnType, Value};
 
 use super::bind::{Bind, Slot};
+use super::buckets::Zone;
 use super::condition::position;
 use super::cursor::{CursorColumn, CursorKey, read_cursor};
 use super::order::{Term, beyond, order_by};
@@ -36,6 +37,7 @@ pub struct Compiled {
     pub(crate) backend: Backend,
     pub(crate) root: Root,
     pub(crate) levels: Vec<Level>,
+    pub(crate) groups: Vec<GroupInputs>,
     pub(crate) pace: Pace,
 }
 
@@ -54,6 +56,66 @@ impl Compiled {
             .max()
             .unwrap_or_default()
     }
+}
+
+/// What a list of groups needs to say which records are theirs.
+#[derive(Debug)]
+pub(crate) struct GroupInputs {
+    /// The zone's table.
+    pub(crate) zone: Option<(Operand, Operand)>,
+    /// The connection's filter as it was given.
+    pub(crate) filter: Option<Operand>,
+}
+
+/// The same for one execution.
+#[derive(Debug)]
+pub(crate) struct GroupContext {
+    pub(crate) zone: Zone,
+    /// What each `where` begins with: JSON text up to the inside of `and: […]`.
+    pub(crate) begin: String,
+}
+
+impl GroupInputs {
+    fn context(&self, parameters: &Parameters) -> Result<GroupContext, StoreError> {
+        let given = |operand: &Operand| match operand {
+            Operand::Value(value) => Ok(Parameter::Value(value.clone())),
+            Operand::List(values) => Ok(Parameter::List(values.clone())),
+            Operand::Parameter(position) => parameter(parameters, *position).cloned(),
+        };
+        let zone = match &self.zone {
+            Some((starts, offsets)) => Zone::of(&given(starts)?, &given(offsets)?)?,
+            None => Zone::default(),
+        };
+        let begin = match self.filter.as_ref().map(given).transpose()? {
+            Some(Parameter::Value(Value::Json(filter))) => begin(&filter),
+            _ => "{\"and\":[".to_owned(),
+        };
+        Ok(GroupContext { zone, begin })
+    }
+}
+
+/// A filter, open at the end of its own `and`: it nests no deeper than it did.
+fn begin(filter: &serde_json::Value) -> String {
+    let mut text = "{".to_owned();
+    let members = filter.as_object().into_iter().flatten();
+    for (name, value) in members.filter(|(name, _)| *name != "and") {
+        text.push_str(&format!(
+            "{}:{value},",
+            serde_json::Value::from(name.as_str())
+        ));
+    }
+    text.push_str("\"and\":[");
+    match &filter["and"] {
+        serde_json::Value::Array(parts) => {
+            parts
+                .iter()
+                .for_each(|part| text.push_str(&format!("{part},")));
+        }
+        serde_json::Value::Null => {}
+        // GraphQL takes one for a list of one.
+        one => text.push_str(&format!("{one},")),
+    }
+    text
 }
 
 /// What is written at the root.
@@ -336,6 +398,7 @@ pub(crate) struct Window {
 pub(crate) struct Execution<'p> {
     pub(crate) compiled: &'p Compiled,
     pub(crate) levels: Vec<Bound<'p>>,
+    pub(crate) groups: Vec<GroupContext>,
 }
 
 impl<'p> Execution<'p> {
@@ -350,7 +413,16 @@ impl<'p> Execution<'p> {
             .iter()
             .map(|level| level.bind(compiled.backend, parameters, key))
             .collect::<Result<_, _>>()?;
-        Ok(Self { compiled, levels })
+        let groups = compiled
+            .groups
+            .iter()
+            .map(|inputs| inputs.context(parameters))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            compiled,
+            levels,
+            groups,
+        })
     }
 
     pub(crate) fn window(&self, level: usize) -> Window {

@@ -3,6 +3,8 @@
 
 use relata_catalog::Key;
 
+use super::{Measure, Span};
+
 /// A step of the program that writes a record.
 #[derive(Debug)]
 pub(crate) enum Op {
@@ -47,6 +49,104 @@ pub(crate) enum Op {
     Cursor { level: usize },
     /// What changed, from the history's JSON.
     Changes(Box<ChangesProgram>),
+    /// A sum of whole numbers.
+    SumInteger(Halves),
+    /// A sum of decimals of a scale.
+    SumDecimal { sum: Halves, scale: u32 },
+    /// A sum divided by how many there are, with so many digits behind the point.
+    Mean {
+        sum: Halves,
+        count: usize,
+        scale: u32,
+        digits: u32,
+    },
+    /// The mean of the two values in the middle.
+    Median {
+        lower: usize,
+        upper: usize,
+        cell: Cell,
+        digits: u32,
+    },
+    /// A list of amounts, one for each currency.
+    Amounts(Box<AmountsProgram>),
+    /// The beginning of a length of time, by the clock in the zone of a list of groups.
+    Moment {
+        column: usize,
+        span: Span,
+        groups: usize,
+    },
+    /// The condition that finds a group's records.
+    GroupWhere(Box<GroupWhere>),
+}
+
+/// See [`Op::GroupWhere`]: the filter as it was given, and all of these.
+#[derive(Debug)]
+pub(crate) struct GroupWhere {
+    /// Position of what is known of the list of groups.
+    pub(crate) groups: usize,
+    /// Of a list of related records: name of the relation, and the column of the record's id.
+    pub(crate) parent: Option<(Box<str>, usize)>,
+    pub(crate) keys: Box<[KeyCondition]>,
+}
+
+/// The condition that a key of a group stands for.
+#[derive(Debug)]
+pub(crate) struct KeyCondition {
+    /// Names of relations and of the field.
+    pub(crate) path: Box<[Box<str>]>,
+    pub(crate) column: usize,
+    pub(crate) value: KeyValue,
+}
+
+/// What a key of a group holds.
+#[derive(Debug)]
+pub(crate) enum KeyValue {
+    Cell(Cell),
+    /// The id of a related record, which is the last of the path.
+    Related,
+    /// A first day, in a column of days.
+    Days(Span),
+    /// A first day or an hour, in a column of instants.
+    Instants(Span),
+    /// An option that a list has.
+    Option,
+    /// The column holds the pipeline.
+    Stage {
+        stage: usize,
+        conditions: StageTexts,
+    },
+}
+
+/// The columns of a sum: it is `high · 10^9 + low`, both of the same sign.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Halves {
+    pub(crate) high: usize,
+    pub(crate) low: usize,
+}
+
+/// See [`Op::Amounts`]. The column is JSON: a list of lists of currency, number, both halves of
+/// the sum, least, greatest, lower and upper middle; amounts as scaled whole numbers.
+#[derive(Debug)]
+pub(crate) struct AmountsProgram {
+    pub(crate) column: usize,
+    pub(crate) measure: Measure,
+    pub(crate) scale: u32,
+    pub(crate) members: Box<[AmountOp]>,
+}
+
+/// A member of an amount.
+#[derive(Debug)]
+pub(crate) enum AmountOp {
+    Raw(Box<[u8]>),
+    Amount,
+    Currency,
+}
+
+/// Writes an aggregate from the only row of its level.
+#[derive(Debug)]
+pub(crate) struct AggregateProgram {
+    pub(crate) level: usize,
+    pub(crate) body: Body,
 }
 
 /// How a column is written.
@@ -177,6 +277,8 @@ pub(crate) struct ConnectionProgram {
     pub(crate) count: Option<usize>,
     /// What is written of each row, for each list of the connection.
     pub(crate) lists: Box<[Body]>,
+    pub(crate) aggregates: Box<[AggregateProgram]>,
+    pub(crate) groups: Box<[ConnectionProgram]>,
     pub(crate) members: Box<[ConnectionOp]>,
     /// Whether `startCursor` or `endCursor` is written.
     pub(crate) ends: bool,
@@ -190,6 +292,8 @@ pub(crate) struct ConnectionProgram {
 pub(crate) enum ConnectionOp {
     Raw(Box<[u8]>),
     List(usize),
+    Aggregate(usize),
+    Groups(usize),
     Total,
     HasNext,
     HasPrevious,

@@ -3,6 +3,12 @@
 //!
 //! Keys are response keys (aliases applied). Members are written in the order given.
 
+mod aggregate;
+mod groups;
+
+pub use aggregate::*;
+pub use groups::*;
+
 use relata_catalog::{FieldIndex, Key, ObjectIndex};
 
 use crate::filter::{ColumnRef, Deleted, Filter, Operand, OrderTerm, SystemColumn};
@@ -90,6 +96,21 @@ pub enum ConnectionMember {
     TotalCount {
         /// Response key.
         key: String,
+    },
+    /// `aggregate`: measures over all records that satisfy the filter, whatever the page.
+    Aggregate {
+        /// Response key.
+        key: String,
+        /// What is measured.
+        members: Vec<AggregateMember>,
+    },
+    /// `groups`: the records that satisfy the filter, parted by what they have in common. By an
+    /// instant's length of time not in a transaction.
+    Groups {
+        /// Response key.
+        key: String,
+        /// By what, which, and what is written of them.
+        groups: Box<Groups>,
     },
     /// JSON that is known beforehand (`__typename`).
     Literal {

@@ -18,6 +18,7 @@ use rusqlite::{CachedStatement, Connection, OpenFlags};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::buckets;
 use super::cursor::day_of_date;
 use super::plan::{Execution, Level};
 use super::reader::ReaderOptions;
@@ -144,6 +145,7 @@ fn connect(path: &Path, options: &ReaderOptions) -> Result<Connection, StoreErro
     // Without it a plan depends on the values that were bound when it was made, LIMIT's among them,
     // and every statement is prepared again for each new value: a fifth of the time of a list.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    buckets::register(&connection)?;
     connection.set_prepared_statement_cache_capacity(options.statements_max.max(1));
     Ok(connection)
 }

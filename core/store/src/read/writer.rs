@@ -1,11 +1,17 @@
 //! Runs a read's program over the rows of a source and writes JSON. There is one writer; it is
 //! compiled once for each source.
 
+mod groups;
+mod measures;
 mod values;
 
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use self::groups::{write_beginning, write_group_where};
+use self::measures::{
+    write_amounts, write_mean, write_median, write_sum_decimal, write_sum_integer,
+};
 use self::values::{
     any_filled, parse_id, stored_objects, write_boolean, write_cell, write_json, write_known,
     write_label, write_options, write_stored, write_text,
@@ -15,7 +21,8 @@ use super::cursor::{CursorKey, write_cursor};
 use super::json::{write_integer, write_string, write_uuid};
 use super::plan::{Execution, Level, Query, Root};
 use super::program::{
-    ActorOp, ActorProgram, ChangeOp, ChangesProgram, ConnectionOp, ConnectionProgram, Op,
+    ActorOp, ActorProgram, AggregateProgram, Cell, ChangeOp, ChangesProgram, ConnectionOp,
+    ConnectionProgram, Op,
 };
 use super::rows::{Flow, Row, Source, unexpected};
 use crate::StoreError;
@@ -110,6 +117,13 @@ impl<'a> Writer<'a> {
                     }
                     _ => out.extend_from_slice(&lists[*list]),
                 },
+                ConnectionOp::Aggregate(aggregate) => {
+                    let aggregate = &program.aggregates[*aggregate];
+                    self.aggregate(out, source, aggregate, parent)?;
+                }
+                ConnectionOp::Groups(groups) => {
+                    self.connection(out, source, &program.groups[*groups], parent)?;
+                }
                 ConnectionOp::Total => write_integer(out, total.unwrap_or_default()),
                 ConnectionOp::HasNext => {
                     let next = if window.backwards {
@@ -134,6 +148,20 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Writes an aggregate: its level has one row, also where there are no records.
+    fn aggregate<S: Source>(
+        &self,
+        out: &mut Vec<u8>,
+        source: &mut S,
+        program: &AggregateProgram,
+        parent: Option<&S::Row<'_>>,
+    ) -> Result<(), StoreError> {
+        source.visit(self.level(program.level), parent, |source, row| {
+            self.ops(out, source, row, &program.body)?;
+            Ok(Flow::Enough)
+        })
     }
 
     fn count<S: Source>(
@@ -295,6 +323,33 @@ impl<'a> Writer<'a> {
                 Op::List { level, body } => self.list(out, source, row, *level, body)?,
                 Op::Cursor { level } => self.cursor(out, *level, row)?,
                 Op::Changes(program) => self.changes(out, row, program)?,
+                Op::SumInteger(sum) => write_sum_integer(out, row, *sum)?,
+                Op::SumDecimal { sum, scale } => write_sum_decimal(out, row, *sum, *scale)?,
+                Op::Mean {
+                    sum,
+                    count,
+                    scale,
+                    digits,
+                } => write_mean(out, row, *sum, *count, *scale, *digits)?,
+                Op::Median {
+                    lower,
+                    upper,
+                    cell,
+                    digits,
+                } => write_median(out, row, [*lower, *upper], cell, *digits)?,
+                Op::Amounts(program) => write_amounts(out, row, program)?,
+                Op::Moment {
+                    column,
+                    span,
+                    groups,
+                } => {
+                    let context = &self.execution.groups[*groups];
+                    write_beginning(out, row, *column, *span, context)?;
+                }
+                Op::GroupWhere(program) => {
+                    let context = &self.execution.groups[program.groups];
+                    write_group_where(out, row, program, context)?;
+                }
             }
         }
         Ok(())

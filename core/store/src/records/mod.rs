@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::cells::{Row, instant_parameter, quoted, selected, written};
 use crate::database::Backend;
 use crate::error::StoreError;
+use crate::log::Log;
 use crate::transaction::Transaction;
 
 /// One record, whole.
@@ -90,15 +91,30 @@ const INSERT_ROWS_MAX: usize = 250;
 const IDS_MAX: usize = 500;
 
 impl Transaction {
-    /// Writes new records, several rows at a time.
+    /// [`Transaction::insert_logged`] without a log.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn insert(&self, object: &Object, records: &[Record]) -> Result<(), StoreError> {
+        self.insert_logged(object, records, &Log::default()).await
+    }
+
+    /// Writes new records, several rows at a time, and what the logs say of them.
     ///
     /// # Errors
     /// [`StoreError::Unique`], [`StoreError::Referenced`] (a relation points at nothing, on
     /// `PostgreSQL` at the commit), [`StoreError::Value`].
-    pub async fn insert(&self, object: &Object, records: &[Record]) -> Result<(), StoreError> {
+    pub async fn insert_logged(
+        &self,
+        object: &Object,
+        records: &[Record],
+        log: &Log,
+    ) -> Result<(), StoreError> {
         let columns: Vec<Alias> = column_names(object).into_iter().map(Alias::new).collect();
         let rows_max = (self.backend().parameters_max() / columns.len()).clamp(1, INSERT_ROWS_MAX);
-        for chunk in records.chunks(rows_max) {
+        let chunks = records.chunks(rows_max);
+        let is_one = chunks.len() == 1;
+        for chunk in chunks {
             let mut insert = Query::insert();
             insert
                 .into_table(Alias::new(&object.table))
@@ -106,23 +122,45 @@ impl Transaction {
             for record in chunk {
                 insert.values_panic(self.row_of(object, record)?);
             }
-            self.execute(self.backend().sea().build(&insert)).await?;
+            let statement = self.backend().sea().build(&insert);
+            if is_one {
+                self.execute_logged(statement, log).await?;
+                return Ok(());
+            }
+            self.execute(statement).await?;
         }
-        Ok(())
+        self.append(log).await
     }
 
-    /// Writes the changed fields and the system columns of records that become alike: all of them
-    /// were read at the version before `to.version`, and get what `to` has.
+    /// [`Transaction::update_logged`] without a log.
     ///
     /// # Errors
-    /// [`StoreError::VersionConflict`] when one is not at that version any more, or not there;
-    /// [`StoreError::Unique`], [`StoreError::Value`].
+    /// As there.
     pub async fn update(
         &self,
         object: &Object,
         ids: &[Uuid],
         to: &Record,
         changed: &[FieldIndex],
+    ) -> Result<(), StoreError> {
+        let nothing = Log::default();
+        self.update_logged(object, ids, to, changed, &nothing).await
+    }
+
+    /// Writes the changed fields and the system columns of records that become alike: all of them
+    /// were read at the version before `to.version`, and get what `to` has. And what the logs say
+    /// of them.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionConflict`] when one is not at that version any more, or not there;
+    /// [`StoreError::Unique`], [`StoreError::Value`].
+    pub async fn update_logged(
+        &self,
+        object: &Object,
+        ids: &[Uuid],
+        to: &Record,
+        changed: &[FieldIndex],
+        log: &Log,
     ) -> Result<(), StoreError> {
         let backend = self.backend();
         let mut update = Query::update();
@@ -147,11 +185,17 @@ impl Transaction {
                 update.value(Alias::new(column.name), cell);
             }
         }
-        for chunk in ids.chunks(IDS_MAX) {
+        let chunks = ids.chunks(IDS_MAX);
+        let last = chunks.len().saturating_sub(1);
+        let nothing = Log::default();
+        for (position, chunk) in chunks.enumerate() {
+            let log = if position == last { log } else { &nothing };
             let mut update = update.clone();
             update.and_where(Expr::col(Alias::new("id")).is_in(chunk.iter().copied()));
-            let done = self.execute(backend.sea().build(&update)).await?;
-            if done.rows_affected() != chunk.len() as u64 {
+            let done = self
+                .execute_logged(backend.sea().build(&update), log)
+                .await?;
+            if done != chunk.len() as u64 {
                 return Err(StoreError::VersionConflict);
             }
         }
@@ -290,6 +334,16 @@ impl Backend {
         match self {
             Self::Sqlite => format!("?{position}"),
             Self::Postgres => format!("${position}"),
+        }
+    }
+
+    /// The placeholder at this position, where all are used once and in order. SQLite's then have
+    /// no numbers, so that the statement may stand behind others in one text: sqlx gives each
+    /// what those before it have left.
+    pub(crate) fn next_placeholder(self, position: usize) -> String {
+        match self {
+            Self::Sqlite => "?".to_owned(),
+            Self::Postgres => self.placeholder(position),
         }
     }
 

@@ -4,6 +4,7 @@
 //! PostgreSQL takes part when `RELATA_TEST_POSTGRES` names a server.
 #![allow(clippy::unwrap_used)]
 
+mod aggregates;
 mod filters;
 mod limits;
 mod logs;

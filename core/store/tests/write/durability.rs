@@ -157,8 +157,12 @@ async fn several_processes_may_migrate_at_once() {
             applied.len()
         });
     }
-    let applied: usize = starts.join_all().await.into_iter().sum();
-    assert_eq!(applied, 1, "one of them applies the one migration");
+    let applied = starts.join_all().await;
+    let by_whom = applied.iter().filter(|count| **count > 0).count();
+    assert_eq!(
+        by_whom, 1,
+        "one of them applies all migrations: {applied:?}"
+    );
     place.remove().await;
 }
 

@@ -11,7 +11,7 @@ use crate::read::condition::{Scope, Statement};
 use crate::read::cursor::{CursorColumn, fingerprint};
 use crate::read::order::Term;
 use crate::read::plan::{Given, Level, PageArguments, PageQuery, Parent, Query, select};
-use crate::read::program::{Body, ConnectionOp, ConnectionProgram, Op};
+use crate::read::program::{AggregateProgram, Body, ConnectionOp, ConnectionProgram, Op};
 use crate::read::{Connection, ConnectionMember, EdgeMember, Page, PageInfoMember};
 
 /// What a list has beside its columns and tables.
@@ -39,6 +39,19 @@ impl<'c> Compiler<'c> {
             true => Some(self.count(connection, parent, position.level)?),
             false => None,
         };
+        let mut aggregates = Vec::new();
+        let mut groups = Vec::new();
+        for member in &connection.members {
+            match member {
+                ConnectionMember::Aggregate { members, .. } => {
+                    aggregates.push(self.aggregate(connection, members, parent, position)?);
+                }
+                ConnectionMember::Groups { groups: one, .. } => {
+                    groups.push(self.groups(connection, one, parent, position)?);
+                }
+                _ => {}
+            }
+        }
         let (page, lists) = match wanted.rows {
             true => {
                 let (level, lists) = self.page(connection, parent, position, &wanted)?;
@@ -52,6 +65,8 @@ impl<'c> Compiler<'c> {
             page,
             count,
             lists,
+            aggregates,
+            groups,
         ))
     }
 
@@ -142,7 +157,7 @@ impl<'c> Compiler<'c> {
 
     /// Conditions of a connection, whatever its page: of one parent, in or out of the trash, and
     /// the filter.
-    fn conditions(
+    pub(super) fn conditions(
         &self,
         statement: &mut Statement<'c>,
         scope: &Scope,
@@ -183,10 +198,7 @@ impl<'c> Compiler<'c> {
         let mut statement = self.statement(parent);
         let conditions = self.conditions(&mut statement, &scope, connection, parent)?;
         let mut tail = format!(" FROM {table} AS t");
-        if !conditions.is_empty() {
-            tail.push_str(" WHERE ");
-            tail.push_str(&conditions.join(" AND "));
-        }
+        and_where(&mut tail, &conditions);
         self.finish_count(statement, parent, depth, &tail)
     }
 
@@ -320,7 +332,9 @@ impl Wanted {
                 }
                 ConnectionMember::PageInfo { members, .. } => wanted.page_info(members),
                 ConnectionMember::TotalCount { .. } => wanted.total = true,
-                ConnectionMember::Literal { .. } => {}
+                ConnectionMember::Aggregate { .. }
+                | ConnectionMember::Groups { .. }
+                | ConnectionMember::Literal { .. } => {}
             }
         }
         wanted
@@ -361,6 +375,8 @@ fn connection_program(
     page: Option<usize>,
     count: Option<usize>,
     lists: Box<[Body]>,
+    aggregates: Vec<AggregateProgram>,
+    groups: Vec<ConnectionProgram>,
 ) -> ConnectionProgram {
     let mut program = ConnectionWriter::default();
     program.open();
@@ -371,8 +387,22 @@ fn connection_program(
             }
             ConnectionMember::PageInfo { key, members } => program.page_info(key, members),
             ConnectionMember::TotalCount { key } => program.member(key, ConnectionOp::Total),
+            ConnectionMember::Aggregate { key, .. } => program.aggregate(key),
+            ConnectionMember::Groups { key, .. } => program.groups(key),
             ConnectionMember::Literal { key, json } => program.literal(key, json),
         }
     }
-    program.finish(page, count, lists, wanted.ends)
+    ConnectionProgram {
+        aggregates: aggregates.into(),
+        groups: groups.into(),
+        ..program.finish(page, count, lists, wanted.ends)
+    }
+}
+
+/// Conditions that all hold, behind what stands after FROM.
+pub(super) fn and_where(text: &mut String, conditions: &[String]) {
+    if !conditions.is_empty() {
+        text.push_str(" WHERE ");
+        text.push_str(&conditions.join(" AND "));
+    }
 }

@@ -235,15 +235,15 @@ fn change(members: &[HistoryFieldMember]) -> Box<[ChangeOp]> {
 }
 
 #[derive(Default)]
-struct Wanted {
-    rows: bool,
-    total: bool,
-    more: bool,
-    cursors: bool,
+pub(super) struct Wanted {
+    pub(super) rows: bool,
+    pub(super) total: bool,
+    pub(super) more: bool,
+    pub(super) cursors: bool,
 }
 
 impl Wanted {
-    fn add<M>(&mut self, member: &LogConnectionMember<M>) {
+    pub(super) fn add<M>(&mut self, member: &LogConnectionMember<M>) {
         match member {
             LogConnectionMember::Nodes { .. } => self.rows = true,
             LogConnectionMember::TotalCount { .. } => self.total = true,

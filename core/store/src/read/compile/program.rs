@@ -116,6 +116,8 @@ impl Program {
 pub(super) struct ConnectionWriter {
     steps: Steps<ConnectionOp>,
     lists: usize,
+    aggregates: usize,
+    groups: usize,
     /// Whether something that depends on the rows stands before the first list.
     waits: bool,
 }
@@ -125,6 +127,8 @@ impl Default for ConnectionWriter {
         Self {
             steps: Steps::new(ConnectionOp::Raw),
             lists: 0,
+            aggregates: 0,
+            groups: 0,
             waits: false,
         }
     }
@@ -146,6 +150,17 @@ impl ConnectionWriter {
     pub(super) fn list(&mut self, key: &str) {
         self.steps.member(key, ConnectionOp::List(self.lists));
         self.lists += 1;
+    }
+
+    pub(super) fn aggregate(&mut self, key: &str) {
+        self.steps
+            .member(key, ConnectionOp::Aggregate(self.aggregates));
+        self.aggregates += 1;
+    }
+
+    pub(super) fn groups(&mut self, key: &str) {
+        self.steps.member(key, ConnectionOp::Groups(self.groups));
+        self.groups += 1;
     }
 
     pub(super) fn page_info(&mut self, key: &str, members: &[PageInfoMember]) {
@@ -194,6 +209,8 @@ impl ConnectionWriter {
             count,
             streams: lists.len() == 1 && !self.waits,
             lists,
+            aggregates: Box::default(),
+            groups: Box::default(),
             members: self.steps.finish(),
             ends,
         }

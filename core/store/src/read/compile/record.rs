@@ -121,7 +121,11 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn field(&self, object: ObjectIndex, field: FieldIndex) -> Result<&'c Field, CompileError> {
+    pub(super) fn field(
+        &self,
+        object: ObjectIndex,
+        field: FieldIndex,
+    ) -> Result<&'c Field, CompileError> {
         self.object(object)?
             .fields
             .get(field.0)
