@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     Bulk, BulkMode, Draft, RowError, attempt,
     bulk::{finished, together},
-    can_go_together, input, nested, record_create, record_update, uniques, write,
+    can_go_together, input, nested, record_create, record_update, stands_alone, uniques, write,
 };
 use crate::{AppError, access, transact::Unit};
 
