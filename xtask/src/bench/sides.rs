@@ -287,6 +287,7 @@ impl Relata<Serving> {
                     json!({
                         "name": format!("Deal {number}"),
                         "amount": {"amount": format!("{}.00", 100 + number % 9_900), "currency": one_of(&currencies)},
+                        "closeDate": "2027-03-31",
                         "stage": {"to": one_of(&stages)},
                         "company": {"connect": {"id": self.state.ids[number as usize % self.state.ids.len()]}},
                     })
