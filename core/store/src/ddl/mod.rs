@@ -13,6 +13,8 @@ mod losses;
 mod parked;
 mod tables;
 
+pub(crate) use tables::begins_an_index;
+
 pub use losses::Loss;
 pub use parked::Parked;
 

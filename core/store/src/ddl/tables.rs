@@ -347,6 +347,30 @@ fn system_columns(backend: Backend) -> Vec<String> {
 }
 
 /// The folded column of the label field: people look records up, and sort them, by it.
+/// Whether there is an index of the object's table whose first column this is.
+pub(crate) fn begins_an_index(object: &Object, column: &str) -> bool {
+    let unique = |column: &str| {
+        object.uniques.iter().any(|unique| {
+            object
+                .unique_columns(unique)
+                .first()
+                .is_some_and(|first| first == column)
+        })
+    };
+    let relation = |column: &str| {
+        object.fields.iter().any(|field| {
+            matches!(field.kind, Kind::Relation(_) | Kind::Stage)
+                && column_names(field)
+                    .first()
+                    .is_some_and(|first| first == column)
+        })
+    };
+    matches!(column, "id" | "_created_at")
+        || label_column(object).is_some_and(|label| label == column)
+        || unique(column)
+        || relation(column)
+}
+
 fn label_column(object: &Object) -> Option<String> {
     let (_, field) = object.field_keyed(object.label_field.as_ref()?)?;
     let indexed = match field.kind {

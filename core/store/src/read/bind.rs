@@ -44,6 +44,17 @@ pub(crate) enum Slot {
     Before(usize),
 }
 
+impl Slot {
+    /// A value of the cursor where the page begins, or of that where it `ends`.
+    pub(crate) fn of_cursor(ends: bool, index: usize) -> Self {
+        if ends {
+            Self::Before(index)
+        } else {
+            Self::After(index)
+        }
+    }
+}
+
 /// How a value is brought into the form of the column that it is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Conversion {

@@ -16,7 +16,7 @@ use super::bind::{Bind, Slot};
 use super::buckets::Zone;
 use super::condition::position;
 use super::cursor::{CursorColumn, CursorKey, read_cursor};
-use super::order::{Term, beyond, order_by};
+use super::order::{Among, Part, Term, beyond, beyond_among, in_parts, order_by, parts};
 use super::program::{ConnectionProgram, Op};
 use super::sqlite::Pace;
 use super::{Parameter, Parameters};
@@ -271,6 +271,15 @@ pub(crate) struct VariantKey {
     pub(crate) before: Option<Vec<bool>>,
 }
 
+impl VariantKey {
+    /// Of the cursors that there are: whether the page ends there, and which values are empty.
+    fn cursors(&self) -> impl Iterator<Item = (bool, &[bool])> {
+        [(false, &self.after), (true, &self.before)]
+            .into_iter()
+            .filter_map(|(ends, empty)| Some((ends, empty.as_deref()?)))
+    }
+}
+
 /// One of the texts of a page.
 #[derive(Debug)]
 pub(crate) struct Variant {
@@ -309,50 +318,161 @@ impl PageQuery {
 
     fn write(&self, key: &VariantKey) -> Variant {
         let mut slots = self.slots.clone();
-        let mut conditions = self.conditions.clone();
         let reserved = usize::from(self.nested);
         let mut place = |slot: Slot, column: ColumnType| {
-            slots.push(slot);
-            position(self.backend, reserved + slots.len(), column, false)
+            // A value that stands twice in the text has one place.
+            let known = slots
+                .iter()
+                .skip(self.slots.len())
+                .position(|known| *known == slot);
+            let index = known.map_or_else(
+                || {
+                    slots.push(slot);
+                    slots.len() - 1
+                },
+                |known| self.slots.len() + known,
+            );
+            position(self.backend, reserved + index + 1, column, false)
         };
-        if let Some(empty) = &key.after {
-            conditions.push(beyond(&self.terms, empty, false, |index| {
-                place(Slot::After(index), self.terms[index].column)
-            }));
-        }
-        if let Some(empty) = &key.before {
-            conditions.push(beyond(&self.terms, empty, true, |index| {
-                place(Slot::Before(index), self.terms[index].column)
-            }));
-        }
-        let limit = place(Slot::Limit, ColumnType::Integer);
-        let offset = key.offset.then(|| place(Slot::Offset, ColumnType::Integer));
-        let order = order_by(self.backend, &self.terms, key.backwards);
-        let sql = self.text(&conditions, &order, &limit, offset.as_deref());
+        let bounded = key.cursors().next().is_some();
+        let sql = if in_parts(self.backend, &self.terms, key.backwards, bounded) {
+            let parts: Vec<_> = parts(&self.terms, key.backwards)
+                .into_iter()
+                .filter_map(|part| {
+                    let conditions = self.conditions_of(part, key, &mut place)?;
+                    Some((part, conditions))
+                })
+                .collect();
+            self.text_of_parts(&parts, key, &mut place)
+        } else {
+            let mut conditions = self.conditions.clone();
+            for (turn, empty) in key.cursors() {
+                conditions.push(beyond(&self.terms, empty, turn, |index| {
+                    place(Slot::of_cursor(turn, index), self.terms[index].column)
+                }));
+            }
+            self.text(&conditions, key, &mut place)
+        };
         Variant {
             sql: sql.into(),
             slots: slots.into(),
         }
     }
 
+    /// The conditions of one part of the page, or nothing where cursors leave nothing of it.
+    fn conditions_of(
+        &self,
+        part: Part,
+        key: &VariantKey,
+        place: &mut impl FnMut(Slot, ColumnType) -> String,
+    ) -> Option<Vec<String>> {
+        let among = |(turn, empty)| Among::of(part, &self.terms, empty, turn);
+        // Before any value has a place: one that the text does not name has no type.
+        if key.cursors().any(|cursor| among(cursor) == Among::None) {
+            return None;
+        }
+        let mut conditions = self.conditions.clone();
+        conditions.push(part.condition(&self.terms));
+        for (turn, empty) in key.cursors() {
+            if among((turn, empty)) == Among::Some {
+                conditions.push(beyond_among(&self.terms, empty, turn, |index| {
+                    place(Slot::of_cursor(turn, index), self.terms[index].column)
+                }));
+            }
+        }
+        Some(conditions)
+    }
+
     fn text(
         &self,
         conditions: &[String],
-        order: &str,
-        limit: &str,
-        offset: Option<&str>,
+        key: &VariantKey,
+        place: &mut impl FnMut(Slot, ColumnType) -> String,
     ) -> String {
-        let mut tail = format!(" FROM {}", self.tables);
-        if !conditions.is_empty() {
-            tail.push_str(" WHERE ");
-            tail.push_str(&conditions.join(" AND "));
-        }
-        tail.push_str(&format!(" ORDER BY {order} LIMIT {limit}"));
-        if let Some(offset) = offset {
-            tail.push_str(&format!(" OFFSET {offset}"));
-        }
+        let order = order_by(self.backend, &self.terms, key.backwards);
+        let tail = format!(
+            "{} ORDER BY {order}{}",
+            self.from(conditions),
+            limits(key, place)
+        );
         select(self.backend, self.nested, &self.columns, &tail)
     }
+
+    /// The parts, each by an index, put together in the order of all. SQLite merges them while it
+    /// runs; PostgreSQL is told to take no more of each than there is room for.
+    fn text_of_parts(
+        &self,
+        parts: &[(Part, Vec<String>)],
+        key: &VariantKey,
+        place: &mut impl FnMut(Slot, ColumnType) -> String,
+    ) -> String {
+        let own = self.columns.iter().enumerate();
+        let own = own.map(|(index, column)| format!("{column} AS c{index}"));
+        let sorting = self.terms.iter().enumerate();
+        let sorting = sorting.map(|(index, term)| format!("{} AS k{index}", term.expression));
+        let columns = own.chain(sorting).collect::<Vec<_>>().join(", ");
+        let selects = parts.iter().map(|(part, conditions)| {
+            let select = format!("SELECT {columns}{}", self.from(conditions));
+            if self.backend == Backend::Sqlite {
+                return select;
+            }
+            let terms = part.terms(&self.terms);
+            let order = order_by(self.backend, &terms, key.backwards);
+            let mut most = place(Slot::Limit, ColumnType::Integer);
+            if key.offset {
+                most = format!("{most} + {}", place(Slot::Offset, ColumnType::Integer));
+            }
+            format!("({select} ORDER BY {order} LIMIT {most})")
+        });
+        let selects = match parts {
+            // Cursors that leave nothing between them.
+            [] => format!(
+                "SELECT {columns}{} AND FALSE",
+                self.from(&["TRUE".to_owned()])
+            ),
+            _ => selects.collect::<Vec<_>>().join(" UNION ALL "),
+        };
+        let named: Vec<Term> = (0..self.terms.len())
+            .map(|index| Term {
+                expression: format!("k{index}"),
+                ..self.terms[index].clone()
+            })
+            .collect();
+        let order = order_by(self.backend, &named, key.backwards);
+        let tail = format!(" ORDER BY {order}{}", limits(key, place));
+        if self.backend == Backend::Sqlite {
+            return format!("{selects}{tail}");
+        }
+        let names: Vec<String> = (0..self.columns.len())
+            .map(|index| format!("u.c{index}"))
+            .collect();
+        select(
+            self.backend,
+            self.nested,
+            &names,
+            &format!(" FROM ({selects}) AS u{tail}"),
+        )
+    }
+
+    fn from(&self, conditions: &[String]) -> String {
+        let mut text = format!(" FROM {}", self.tables);
+        if !conditions.is_empty() {
+            text.push_str(" WHERE ");
+            text.push_str(&conditions.join(" AND "));
+        }
+        text
+    }
+}
+
+fn limits(key: &VariantKey, place: &mut impl FnMut(Slot, ColumnType) -> String) -> String {
+    let mut text = format!(" LIMIT {}", place(Slot::Limit, ColumnType::Integer));
+    if key.offset {
+        text.push_str(&format!(
+            " OFFSET {}",
+            place(Slot::Offset, ColumnType::Integer)
+        ));
+    }
+    text
 }
 
 /// A SELECT of these columns; on PostgreSQL, where it is nested, once for each parent.

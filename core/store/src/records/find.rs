@@ -231,6 +231,7 @@ fn order_text(
             nullable: false,
             direction: crate::filter::Direction::Ascending,
             nulls: crate::filter::Nulls::Last,
+            indexed: false,
         });
     }
     Ok(order_by(sql.backend, &terms, false))
@@ -278,6 +279,7 @@ fn sort_term(
         nullable: found.nullable || !from.is_empty(),
         direction: term.direction,
         nulls: term.nulls,
+        indexed: false,
     })
 }
 

@@ -345,6 +345,76 @@ async fn offsets_and_windows_between_cursors() {
     }
 }
 
+/// Names stand first in an index, sizes don't; both are empty in some.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_window_between_two_cursors_is_a_part_of_the_list() {
+    let names = [Some("b"), None, Some("a"), None, Some("b")];
+    let records: Vec<(&str, u128, Json)> = (1..)
+        .zip(names)
+        .map(|(number, name)| {
+            let size = name.map(str::len);
+            ("client", number, json!({"name": name, "size": size}))
+        })
+        .collect();
+    let worlds = worlds(&records).await;
+    let places: Vec<Option<usize>> = (0..names.len()).map(Some).chain([None]).collect();
+    for world in &worlds {
+        for field in ["name", "size"] {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                for nulls in [Nulls::First, Nulls::Last] {
+                    let read = paged(world, vec![term(world, field, direction, nulls)]);
+                    let whole = ask(world, &read, &WHOLE).await;
+                    let all = ids(&whole);
+                    let cursor = |place: Option<usize>| {
+                        place.map(|index| whole["edges"][index]["cursor"].as_str().unwrap())
+                    };
+                    for (after, before) in places
+                        .iter()
+                        .flat_map(|after| places.iter().map(move |before| (*after, *before)))
+                    {
+                        let from = after.map_or(0, |index| index + 1);
+                        let to = before.unwrap_or(all.len()).max(from);
+                        let between = &all[from..to];
+                        for (first, last, offset) in [
+                            (Some(500), None, None),
+                            (Some(2), None, None),
+                            (Some(2), None, Some(1)),
+                            (None, Some(2), None),
+                            (None, Some(2), Some(2)),
+                        ] {
+                            let asked = Asked {
+                                first,
+                                last,
+                                offset,
+                                after: cursor(after),
+                                before: cursor(before),
+                            };
+                            let passed = offset.unwrap_or(0) as usize;
+                            let mut expected: Vec<String> = if last.is_some() {
+                                let rows = between.iter().rev().skip(passed).take(2);
+                                rows.rev().cloned().collect()
+                            } else {
+                                between.iter().skip(passed).cloned().collect()
+                            };
+                            if let Some(first) = first {
+                                expected.truncate(first as usize);
+                            }
+                            assert_eq!(
+                                ids(&ask(world, &read, &asked).await),
+                                expected,
+                                "{field} {direction:?} {nulls:?} from {after:?} to {before:?}, {first:?} {last:?} {offset:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for world in worlds {
+        world.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_of_another_order_or_edited_ones_are_refused() {
     let worlds = worlds(&[("client", 1, json!({"name": "a", "size": 1}))]).await;

@@ -5,6 +5,7 @@ use relata_catalog::ColumnType;
 
 use super::program::{ConnectionWriter, Program};
 use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
+use crate::ddl::begins_an_index;
 use crate::filter::{ColumnRef, Direction, Nulls, Operand, OrderTerm, SystemColumn};
 use crate::read::columns::{find_relation, find_sorting, quoted};
 use crate::read::condition::{Scope, Statement};
@@ -251,7 +252,9 @@ impl<'c> Compiler<'c> {
             }
             let own_id =
                 term.through.is_empty() && term.column == ColumnRef::System(SystemColumn::Id);
+            let object = self.object(at.object)?;
             terms.push(Term {
+                indexed: term.through.is_empty() && begins_an_index(object, &found.name),
                 expression,
                 column: found.column,
                 nullable: found.nullable || !term.through.is_empty(),
@@ -268,6 +271,7 @@ impl<'c> Compiler<'c> {
             nullable: false,
             direction: Direction::Ascending,
             nulls: Nulls::Last,
+            indexed: true,
         });
         Ok(terms)
     }

@@ -453,6 +453,7 @@ impl GroupTerms {
             nullable: true,
             direction,
             nulls,
+            indexed: false,
         });
     }
 

@@ -202,6 +202,7 @@ fn newest_first() -> Term {
         nullable: false,
         direction: Direction::Descending,
         nulls: Nulls::Last,
+        indexed: false,
     }
 }
 
