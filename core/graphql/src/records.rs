@@ -31,7 +31,7 @@ use crate::{
         inputs::Variables,
         prepare::{self, Prepared},
     },
-    schema::{PluginOperation, RecordSchema, SchemaError},
+    schema::{PluginOperation, RecordSchema},
 };
 
 /// Tries of a mutation whose catalogue moved on between its plan and its transaction.
@@ -156,7 +156,15 @@ impl Records {
     /// `INTERNAL`, with the cause in the log.
     pub async fn sdl(&self) -> Result<String, AppError> {
         let (_, snapshot) = self.snapshot().await?;
-        Ok(snapshot.sdl.get_or_init(|| snapshot.schema.sdl()).clone())
+        if let Some(sdl) = snapshot.sdl.get() {
+            return Ok(sdl.clone());
+        }
+        let sdl = snapshot
+            .schema
+            .sdl()
+            .await
+            .map_err(|error| AppError::internal(&error))?;
+        Ok(snapshot.sdl.get_or_init(|| sdl).clone())
     }
 
     /// Whether a request may change something, as far as it can be told without reading the
@@ -361,7 +369,11 @@ impl Records {
                 }
                 _ => {}
             }
-            let checked = snapshot.schema.validate(document.clone(), name).await;
+            let checked = snapshot
+                .schema
+                .validate(document.clone(), name)
+                .await
+                .map_err(|error| Stop::Failed(AppError::internal(&error)))?;
             if let Err(errors) = checked
                 && !errors.iter().all(is_about_a_value)
             {
@@ -445,19 +457,11 @@ impl Records {
             if is_built {
                 continue;
             }
-            let building = state.clone();
-            let suggestions = self.shared.options.suggestions;
-            // Tens of milliseconds in a large workspace: not on a thread that serves others.
-            let built = tokio::task::spawn_blocking(move || {
-                let span = tracing::info_span!("schema", revision = building.revision);
-                span.in_scope(|| build(&building, suggestions))
-            })
-            .await
-            .map_err(|error| AppError::internal(&error))?
-            .map_err(|error| AppError::internal(&error))?;
+            let schema = tracing::info_span!("schema", revision = state.revision)
+                .in_scope(|| build(&state, self.shared.options.suggestions));
             let snapshot = Arc::new(Snapshot {
                 revision: state.revision,
-                schema: built,
+                schema,
                 sdl: OnceLock::new(),
             });
             self.shared.snapshot.store(Some(snapshot.clone()));
@@ -469,7 +473,7 @@ impl Records {
     }
 }
 
-fn build(state: &State, suggestions: bool) -> Result<RecordSchema, SchemaError> {
+fn build(state: &State, suggestions: bool) -> RecordSchema {
     let operations = state
         .plugins
         .operations()
@@ -483,7 +487,7 @@ fn build(state: &State, suggestions: bool) -> Result<RecordSchema, SchemaError> 
             result: operation.result.clone(),
         })
         .collect::<Vec<_>>();
-    RecordSchema::build(&state.catalogue, &operations, suggestions)
+    RecordSchema::build(&state.catalogue, operations, suggestions)
 }
 
 /// Why a request ends without an answer of its own.

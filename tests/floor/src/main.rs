@@ -40,6 +40,10 @@ trait Floor: Send + Sync {
     fn groups(&self) -> Answer<'_>;
     /// A new company, with its history and outbox.
     fn create(&self, company: NewCompany) -> Answer<'_>;
+    /// Many of them in one transaction.
+    fn create_many(&self, companies: Vec<NewCompany>) -> Answer<'_>;
+    /// Another number of employees, with history and outbox.
+    fn update(&self, id: Uuid, employees: i64) -> Answer<'_>;
 }
 
 /// What a client sends to make a company.
@@ -52,7 +56,15 @@ struct NewCompany {
 
 impl NewCompany {
     fn parse(body: &[u8]) -> Result<Self> {
-        let json: serde_json::Value = serde_json::from_slice(body)?;
+        Self::read(&serde_json::from_slice(body)?)
+    }
+
+    fn parse_many(body: &[u8]) -> Result<Vec<Self>> {
+        let json: Vec<serde_json::Value> = serde_json::from_slice(body)?;
+        json.iter().map(Self::read).collect()
+    }
+
+    fn read(json: &serde_json::Value) -> Result<Self> {
         let text = |name: &str| {
             json[name]
                 .as_str()
@@ -87,6 +99,14 @@ impl NewCompany {
     }
 }
 
+/// The history of a company whose number of employees has changed.
+fn history_of_update(old: Option<i64>, new: i64) -> String {
+    serde_json::json!([{"field": "relata/employees", "old": old, "new": new}]).to_string()
+}
+
+/// The outbox's list of what changed.
+const CHANGED_BY_UPDATE: &str = r#"["relata/employees"]"#;
+
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -106,6 +126,8 @@ async fn main() -> Result<()> {
         .route("/page/{behind}", get(page))
         .route("/groups", get(groups))
         .route("/create", post(create))
+        .route("/create-many", post(create_many))
+        .route("/update/{id}/{employees}", post(update))
         .with_state(floor);
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -138,6 +160,20 @@ async fn create(State(floor): State<Arc<dyn Floor>>, body: Bytes) -> Response {
         Ok(company) => answer(floor.create(company).await),
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     }
+}
+
+async fn create_many(State(floor): State<Arc<dyn Floor>>, body: Bytes) -> Response {
+    match NewCompany::parse_many(&body) {
+        Ok(companies) => answer(floor.create_many(companies).await),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
+}
+
+async fn update(
+    State(floor): State<Arc<dyn Floor>>,
+    Path((id, employees)): Path<(Uuid, i64)>,
+) -> Response {
+    answer(floor.update(id, employees).await)
 }
 
 fn answer(result: Result<Vec<u8>>) -> Response {

@@ -10,12 +10,13 @@ use rust_decimal::Decimal;
 use tokio::sync::Mutex;
 use tokio_postgres::{
     Client, NoTls, Row, Statement,
+    error::SqlState,
     types::{FromSql, Type},
 };
 use uuid::Uuid;
 
 use crate::{
-    Answer, Floor, NewCompany,
+    Answer, CHANGED_BY_UPDATE, Floor, NewCompany, history_of_update,
     json::{COMPANY, Company, PERSON, Part, Person, STAGES, now, stages},
 };
 
@@ -41,6 +42,23 @@ struct Reader {
 
 struct Writer {
     client: Client,
+    company: Statement,
+    history: Statement,
+    outbox: Statement,
+    many: Many,
+    update: Update,
+}
+
+/// For many companies at once.
+struct Many {
+    company: Statement,
+    history: Statement,
+    outbox: Statement,
+}
+
+/// For another number of employees.
+struct Update {
+    old: Statement,
     company: Statement,
     history: Statement,
     outbox: Statement,
@@ -165,6 +183,8 @@ impl Writer {
             )
             .await?;
         Ok(Self {
+            many: Many::prepare(&client).await?,
+            update: Update::prepare(&client).await?,
             client,
             company,
             history,
@@ -319,6 +339,7 @@ impl Floor for Postgres {
                 company: insert,
                 history,
                 outbox,
+                ..
             } = &mut *writer;
             let id = Uuid::now_v7();
             let at = now();
@@ -352,6 +373,146 @@ impl Floor for Postgres {
                 .context("outbox")?;
             transaction.commit().await?;
             Ok(format!("{{\"id\":\"{id}\"}}").into_bytes())
+        })
+    }
+
+    fn create_many(&self, companies: Vec<NewCompany>) -> Answer<'_> {
+        Box::pin(async move {
+            let mut writer = self.writers[self.turn()].lock().await;
+            let Writer { client, many, .. } = &mut *writer;
+            let at = now();
+            let ids: Vec<Uuid> = companies.iter().map(|_| Uuid::now_v7()).collect();
+            let names: Vec<&str> = companies.iter().map(|one| &*one.name).collect();
+            let folded: Vec<String> = companies.iter().map(NewCompany::name_folded).collect();
+            let websites: Vec<&str> = companies.iter().map(|one| &*one.website).collect();
+            let employees: Vec<i64> = companies.iter().map(|one| one.employees).collect();
+            let histories: Vec<String> = companies.iter().map(NewCompany::history).collect();
+            let changed: Vec<&str> = companies.iter().map(NewCompany::changed).collect();
+            let transaction = client
+                .build_transaction()
+                .isolation_level(tokio_postgres::IsolationLevel::Serializable)
+                .start()
+                .await?;
+            transaction
+                .execute(
+                    &many.company,
+                    &[&ids, &names, &folded, &websites, &employees],
+                )
+                .await
+                .context("companies")?;
+            transaction
+                .execute(&many.history, &[&ids, &histories, &at])
+                .await
+                .context("history")?;
+            transaction
+                .execute(&many.outbox, &[&ids, &changed, &at])
+                .await
+                .context("outbox")?;
+            transaction.commit().await?;
+            Ok(format!("{{\"count\":{}}}", companies.len()).into_bytes())
+        })
+    }
+
+    fn update(&self, id: Uuid, employees: i64) -> Answer<'_> {
+        Box::pin(async move {
+            let mut writer = self.writers[self.turn()].lock().await;
+            let Writer { client, update, .. } = &mut *writer;
+            loop {
+                match update.run(client, id, employees).await {
+                    // What the server under test does as well.
+                    Err(error) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => {}
+                    done => {
+                        done?;
+                        return Ok(format!("{{\"id\":\"{id}\"}}").into_bytes());
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl Update {
+    async fn prepare(client: &Client) -> Result<Self> {
+        Ok(Self {
+            old: client
+                .prepare("SELECT employees, _version FROM rec_company WHERE id = $1 FOR UPDATE")
+                .await?,
+            company: client
+                .prepare(
+                    "UPDATE rec_company SET employees = $2, _version = $3, _updated_at = now(), \
+                     _updated_by = 'system' WHERE id = $1",
+                )
+                .await?,
+            history: client
+                .prepare(
+                    "INSERT INTO relata_history (object, record, version, at, actor, change, fields) \
+                     VALUES ('relata/company', $1, $2, $3, 'system', 'UPDATE', $4)",
+                )
+                .await?,
+            outbox: client
+                .prepare(
+                    "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
+                     VALUES (0, 'relata/company', $1, $2, 'UPDATE', 'system', $3, $4)",
+                )
+                .await?,
+        })
+    }
+
+    async fn run(
+        &self,
+        client: &mut Client,
+        id: Uuid,
+        employees: i64,
+    ) -> Result<(), tokio_postgres::Error> {
+        let at = now();
+        let transaction = client
+            .build_transaction()
+            .isolation_level(tokio_postgres::IsolationLevel::Serializable)
+            .start()
+            .await?;
+        let row = transaction.query_one(&self.old, &[&id]).await?;
+        let old: Option<i64> = row.try_get(0)?;
+        let version: i64 = row.try_get::<_, i64>(1)? + 1;
+        transaction
+            .execute(&self.company, &[&id, &employees, &version])
+            .await?;
+        let history = history_of_update(old, employees);
+        transaction
+            .execute(&self.history, &[&id, &version, &at, &history])
+            .await?;
+        transaction
+            .execute(&self.outbox, &[&id, &version, &at, &CHANGED_BY_UPDATE])
+            .await?;
+        transaction.commit().await
+    }
+}
+
+impl Many {
+    async fn prepare(client: &Client) -> Result<Self> {
+        Ok(Self {
+            company: client
+                .prepare(
+                    "INSERT INTO rec_company (id, _version, _created_at, _updated_at, _created_by, _updated_by, \
+                     name, name__folded, website, website__folded, employees) \
+                     SELECT id, 1, now(), now(), 'system', 'system', name, folded, website, website, employees \
+                     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int8[]) \
+                     AS n(id, name, folded, website, employees)",
+                )
+                .await?,
+            history: client
+                .prepare(
+                    "INSERT INTO relata_history (object, record, version, at, actor, change, fields) \
+                     SELECT 'relata/company', id, 1, $3, 'system', 'CREATE', fields \
+                     FROM unnest($1::uuid[], $2::text[]) AS n(id, fields)",
+                )
+                .await?,
+            outbox: client
+                .prepare(
+                    "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
+                     SELECT 0, 'relata/company', id, 1, 'CREATE', 'system', $3, fields \
+                     FROM unnest($1::uuid[], $2::text[]) AS n(id, fields)",
+                )
+                .await?,
         })
     }
 }

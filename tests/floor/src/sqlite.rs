@@ -4,12 +4,12 @@
 use std::{cell::RefCell, collections::HashMap, path::PathBuf, sync::Mutex};
 
 use anyhow::Result;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Floor, NewCompany,
+    Answer, CHANGED_BY_UPDATE, Floor, NewCompany, history_of_update,
     json::{COMPANY, Company, PERSON, Part, Person, STAGES, now, stages},
 };
 
@@ -227,40 +227,113 @@ impl Floor for Sqlite {
         Box::pin(async move {
             tokio::task::block_in_place(|| {
                 let mut writer = self.writer.lock().expect("nobody panics while writing");
-                let id = Uuid::now_v7();
-                let now = now();
                 let transaction =
                     writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO rec_company (id, _version, _created_at, _updated_at, _created_by, _updated_by, \
-                         name, name__folded, website, website__folded, employees) \
-                         VALUES (?1, 1, ?2, ?2, 'system', 'system', ?3, ?4, ?5, ?5, ?6)",
-                    )?
-                    .execute(params![
-                        id.as_bytes().as_slice(),
-                        now,
-                        company.name,
-                        company.name_folded(),
-                        company.website,
-                        company.employees
-                    ])?;
-                let history = company.history();
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO relata_history (object, record, version, at, actor, change, fields) \
-                         VALUES ('relata/company', ?1, 1, ?2, 'system', 'CREATE', ?3)",
-                    )?
-                    .execute(params![id.as_bytes().as_slice(), now, history])?;
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
-                         VALUES (0, 'relata/company', ?1, 1, 'CREATE', 'system', ?2, ?3)",
-                    )?
-                    .execute(params![id.as_bytes().as_slice(), now, company.changed()])?;
+                let id = insert(&transaction, &company)?;
                 transaction.commit()?;
                 Ok(format!("{{\"id\":\"{id}\"}}").into_bytes())
             })
         })
     }
+
+    fn create_many(&self, companies: Vec<NewCompany>) -> Answer<'_> {
+        Box::pin(async move {
+            tokio::task::block_in_place(|| {
+                let mut writer = self.writer.lock().expect("nobody panics while writing");
+                let transaction =
+                    writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                for company in &companies {
+                    insert(&transaction, company)?;
+                }
+                transaction.commit()?;
+                Ok(format!("{{\"count\":{}}}", companies.len()).into_bytes())
+            })
+        })
+    }
+
+    fn update(&self, id: Uuid, employees: i64) -> Answer<'_> {
+        Box::pin(async move {
+            tokio::task::block_in_place(|| {
+                let mut writer = self.writer.lock().expect("nobody panics while writing");
+                let key = id.as_bytes().as_slice();
+                let now = now();
+                let transaction =
+                    writer.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                let (old, version): (Option<i64>, i64) = transaction
+                    .prepare_cached("SELECT employees, _version FROM rec_company WHERE id = ?1")?
+                    .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                transaction
+                    .prepare_cached(
+                        "UPDATE rec_company SET employees = ?2, _version = ?3, _updated_at = ?4, \
+                         _updated_by = 'system' WHERE id = ?1",
+                    )?
+                    .execute(params![key, employees, version + 1, now])?;
+                log(
+                    &transaction,
+                    key,
+                    version + 1,
+                    "UPDATE",
+                    now,
+                    &history_of_update(old, employees),
+                    CHANGED_BY_UPDATE,
+                )?;
+                transaction.commit()?;
+                Ok(format!("{{\"id\":\"{id}\"}}").into_bytes())
+            })
+        })
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, company: &NewCompany) -> Result<Uuid> {
+    let id = Uuid::now_v7();
+    let now = now();
+    transaction
+        .prepare_cached(
+            "INSERT INTO rec_company (id, _version, _created_at, _updated_at, _created_by, _updated_by, \
+             name, name__folded, website, website__folded, employees) \
+             VALUES (?1, 1, ?2, ?2, 'system', 'system', ?3, ?4, ?5, ?5, ?6)",
+        )?
+        .execute(params![
+            id.as_bytes().as_slice(),
+            now,
+            company.name,
+            company.name_folded(),
+            company.website,
+            company.employees
+        ])?;
+    log(
+        transaction,
+        id.as_bytes(),
+        1,
+        "CREATE",
+        now,
+        &company.history(),
+        company.changed(),
+    )?;
+    Ok(id)
+}
+
+/// History and outbox of a change.
+fn log(
+    transaction: &Transaction<'_>,
+    id: &[u8],
+    version: i64,
+    change: &str,
+    now: i64,
+    history: &str,
+    changed: &str,
+) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO relata_history (object, record, version, at, actor, change, fields) \
+             VALUES ('relata/company', ?1, ?2, ?3, 'system', ?4, ?5)",
+        )?
+        .execute(params![id, version, now, change, history])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO relata_outbox (xact, object, record, version, change, actor, at, fields) \
+             VALUES (0, 'relata/company', ?1, ?2, ?4, 'system', ?3, ?5)",
+        )?
+        .execute(params![id, version, now, change, changed])?;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -25,6 +26,8 @@ pub(super) struct Figures {
     pub(super) median_us: f64,
     pub(super) p99_us: f64,
     pub(super) cpu_us: f64,
+    /// The slowest request.
+    pub(super) longest: Duration,
 }
 
 impl Figures {
@@ -71,18 +74,20 @@ impl Load {
         self.wrk(&file, url, WARM_UP_SECONDS)?;
         std::fs::write(&file, format!("{script}\n{REPORT}"))?;
         let before = cpu_seconds(process_id)?;
-        let [requests, duration_us, median_us, p99_us] = self.wrk(&file, url, self.seconds)?;
+        let [requests, duration_us, median_us, p99_us, longest_us] =
+            self.wrk(&file, url, self.seconds)?;
         let cpu = cpu_seconds(process_id)? - before;
         Ok(Figures {
             requests_per_second: requests / (duration_us / 1e6),
             median_us,
             p99_us,
             cpu_us: cpu * 1e6 / requests,
+            longest: Duration::from_secs_f64(longest_us / 1e6),
         })
     }
 
-    /// Number of requests, duration, median and 99th percentile.
-    fn wrk(&self, script: &Path, url: &str, seconds: u32) -> Result<[f64; 4]> {
+    /// Number of requests, duration, median, 99th percentile and the slowest.
+    fn wrk(&self, script: &Path, url: &str, seconds: u32) -> Result<[f64; 5]> {
         let output = Command::new("wrk")
             .args([
                 "-t",
@@ -106,13 +111,14 @@ impl Load {
             .find_map(|line| line.strip_prefix("RESULT "))
             .with_context(|| format!("wrk printed no result:\n{printed}{complaint}"))?;
         let numbers: Vec<f64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        let &[requests, duration_us, median_us, p99_us, errors] = numbers.as_slice() else {
+        let &[requests, duration_us, median_us, p99_us, longest_us, errors] = numbers.as_slice()
+        else {
             bail!("wrk printed {line}");
         };
         if errors > 0.0 || requests == 0.0 {
             bail!("{errors} of {requests} requests failed:\n{printed}{complaint}");
         }
-        Ok([requests, duration_us, median_us, p99_us])
+        Ok([requests, duration_us, median_us, p99_us, longest_us])
     }
 }
 
@@ -137,8 +143,8 @@ done = function(summary, latency, requests)
   local bad = summary.errors.connect + summary.errors.read + summary.errors.write
     + summary.errors.timeout + summary.errors.status
   for _, thread in ipairs(threads) do bad = bad + thread:get("failed") end
-  io.write(string.format("RESULT %d %d %d %d %d\n",
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), bad))
+  io.write(string.format("RESULT %d %d %d %d %d %d\n",
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max, bad))
 end
 "#;
 
@@ -149,4 +155,12 @@ for line in io.lines(os.getenv("IDS")) do ids[#ids + 1] = line end
 math.randomseed(20261122)
 local run = tostring(os.time()) .. tostring(math.random(1000000))
 local count = 0
+local function company(number)
+  return '{"name":"Bench ' .. number .. '","website":"https://example.com/' .. number .. '","employees":12}'
+end
+local function companies(number)
+  local list = {}
+  for index = 1, 1000 do list[index] = company(number .. "-" .. index) end
+  return "[" .. table.concat(list, ",") .. "]"
+end
 "#;

@@ -46,12 +46,21 @@ pub(super) fn cpu_seconds(process_id: u32) -> Result<f64> {
 
 /// The most memory that a process has held, in MiB.
 pub(super) fn peak_mib(process_id: u32) -> Result<u64> {
+    status_mib(process_id, "VmHWM:")
+}
+
+/// The memory that a process holds, in MiB.
+pub(super) fn resident_mib(process_id: u32) -> Result<u64> {
+    status_mib(process_id, "VmRSS:")
+}
+
+fn status_mib(process_id: u32, name: &'static str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
     let kib: u64 = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.split_whitespace().next())
-        .context("VmHWM")?
+        .context(name)?
         .parse()?;
     Ok(kib >> 10)
 }

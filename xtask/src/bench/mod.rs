@@ -4,6 +4,7 @@
 //! permissions and no planner. The load comes from `wrk`. What is printed is a Markdown table:
 //! requests per second, latencies, CPU per request of the answering process, and the ratio.
 
+mod catalogue;
 mod commits;
 mod hook;
 mod load;
@@ -23,12 +24,12 @@ use self::{
 use crate::{guests, process, setup};
 
 const USAGE: &str = "\
-cargo xtask bench [--records N] [--deals N] [--seconds N] [--connections N] [--only sqlite|postgres]
+cargo xtask bench [--records N] [--deals N] [--seconds N] [--connections N,N,…] [--only sqlite|postgres]
 
   --records N       persons in the database (default 100000; companies are a tenth)
   --deals N         deals in the database (default 200000; made by createDeals, which is timed)
   --seconds N       length of each measurement (default 8)
-  --connections N   connections of the load (default 16)
+  --connections N,… connections of the load, one measurement for each (default 16)
   --only DATABASE   one database alone";
 
 /// What a run is told.
@@ -36,7 +37,7 @@ struct Options {
     records: u32,
     deals: u32,
     seconds: u32,
-    connections: u32,
+    connections: Vec<u32>,
     only: Option<String>,
 }
 
@@ -60,6 +61,15 @@ enum Kind {
     Page,
     Groups,
     Create,
+    /// Many in one mutation.
+    CreateMany,
+    Update,
+}
+
+impl Kind {
+    fn writes(self) -> bool {
+        matches!(self, Self::Create | Self::CreateMany | Self::Update)
+    }
 }
 
 const COMPANY_FIELDS: &str = "id version createdAt updatedAt name website industry employees annualRevenue{amount currency} address{city country}";
@@ -108,6 +118,20 @@ const QUESTIONS: &[Question] = &[
         pointer: "/data/createCompany",
         kind: Kind::Create,
     },
+    Question {
+        name: "update",
+        query: "mutation($id: ID!, $data: CompanyUpdate!){updateCompany(id: $id, data: $data){id}}",
+        floor: "/update/",
+        pointer: "/data/updateCompany",
+        kind: Kind::Update,
+    },
+    Question {
+        name: "create 1,000 at once",
+        query: "mutation($data: [CompanyCreate!]!){createCompanies(data: $data){count}}",
+        floor: "/create-many",
+        pointer: "/data/createCompanies",
+        kind: Kind::CreateMany,
+    },
 ];
 
 impl Question {
@@ -120,6 +144,7 @@ impl Question {
                 &format!("{COMPANY_FIELDS}Create"),
                 "CompanyCreate",
             )
+            .replace(&format!("{COMPANY_FIELDS}Update"), "CompanyUpdate")
     }
 }
 
@@ -175,6 +200,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             drop(floor);
             notes.extend(commits::measure(&server.stop(), &options)?);
         }
+        let url = match &cluster {
+            Some(cluster) => create_database(cluster.url(), "relata_bench_catalogue")?,
+            None => format!(
+                "sqlite://{}?mode=rwc",
+                folder.path().join("catalogue.db").display()
+            ),
+        };
+        notes.extend(catalogue::measure(
+            database,
+            &relata,
+            &url,
+            folder.path(),
+            &options,
+        )?);
     }
     println!();
     for note in notes {
@@ -191,25 +230,25 @@ fn compare(
     floor: &Floor,
     options: &Options,
 ) -> Result<()> {
-    if question.kind != Kind::Create {
+    if !question.kind.writes() {
         same_answer(question, server, floor)?;
     }
-    let load = Load {
-        connections: options.connections,
-        seconds: options.seconds,
-        ids: server.ids_file(),
-    };
-    let bottom = load.run(
-        &floor.script(question, server.deep()),
-        floor.url(),
-        floor.process_id(),
-    )?;
-    let ours = load.run(&server.script(question), server.url(), server.process_id())?;
-    println!("{}", bottom.row(database, question.name, "floor", None));
-    println!(
-        "{}",
-        ours.row(database, question.name, "relata", Some(&bottom))
-    );
+    for connections in &options.connections {
+        let load = Load {
+            connections: *connections,
+            seconds: options.seconds,
+            ids: server.ids_file(),
+        };
+        let bottom = load.run(
+            &floor.script(question, server.deep()),
+            floor.url(),
+            floor.process_id(),
+        )?;
+        let ours = load.run(&server.script(question), server.url(), server.process_id())?;
+        let asked = format!("{}, {connections} connections", question.name);
+        println!("{}", bottom.row(database, &asked, "floor", None));
+        println!("{}", ours.row(database, &asked, "relata", Some(&bottom)));
+    }
     Ok(())
 }
 
@@ -275,7 +314,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
         records: 100_000,
         deals: 200_000,
         seconds: 8,
-        connections: 16,
+        connections: vec![16],
         only: None,
     };
     let mut rest = arguments.iter();
@@ -290,7 +329,9 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "--records" => options.records = value.parse()?,
             "--deals" => options.deals = value.parse()?,
             "--seconds" => options.seconds = value.parse()?,
-            "--connections" => options.connections = value.parse()?,
+            "--connections" => {
+                options.connections = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
             "--only" => options.only = Some(value.clone()),
             unknown => bail!("unknown option {unknown}\n\n{USAGE}"),
         }

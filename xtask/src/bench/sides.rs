@@ -13,6 +13,11 @@ use serde_json::{Value, json};
 use super::{Kind, Question, load::PROLOGUE, machine};
 use crate::process;
 
+/// A new company, as a Lua expression.
+const COMPANY: &str = r#"company(number)"#;
+/// As many as a mutation takes.
+const COMPANIES: &str = r#"companies(number)"#;
+
 /// Companies from which the load chooses.
 const IDS: usize = 500;
 
@@ -187,6 +192,17 @@ impl<State> Relata<State> {
     }
 
     fn post(&self, address: &str, query: &str, variables: &Value) -> Result<Value> {
+        let (answer, _) = self.curl(address, query, variables)?;
+        Ok(answer)
+    }
+
+    fn timed(&self, address: &str, query: &str, variables: &Value) -> Result<Duration> {
+        let (_, took) = self.curl(address, query, variables)?;
+        Ok(took)
+    }
+
+    /// The answer, and how long it took.
+    fn curl(&self, address: &str, query: &str, variables: &Value) -> Result<(Value, Duration)> {
         let body = json!({"query": query, "variables": variables}).to_string();
         // In a file: arguments are short.
         let file = self.folder.join("request.json");
@@ -195,6 +211,8 @@ impl<State> Relata<State> {
             "curl",
             &[
                 "-sS",
+                "-w",
+                "\n%{time_total}",
                 "-H",
                 &format!("Authorization: Bearer {}", self.token),
                 "-H",
@@ -204,12 +222,16 @@ impl<State> Relata<State> {
                 address,
             ],
         ))?;
+        let (printed, took) = printed
+            .trim_end()
+            .rsplit_once('\n')
+            .context("curl says how long it took")?;
         let answer: Value =
-            serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))?;
+            serde_json::from_str(printed).with_context(|| format!("not JSON: {printed}"))?;
         if answer.get("errors").is_some() {
             bail!("{query}: {answer}");
         }
-        Ok(answer)
+        Ok((answer, Duration::from_secs_f64(took.parse()?)))
     }
 
     /// The path of a file with ids.
@@ -310,6 +332,16 @@ impl Relata<Serving> {
         self.ask_at(self.url(), query, variables)
     }
 
+    /// How long it takes to answer.
+    pub(super) fn ask_timed(&self, query: &str) -> Result<Duration> {
+        self.timed(&format!("{}/graphql", self.url()), query, &json!({}))
+    }
+
+    /// How long a request to the control plane takes.
+    pub(super) fn configure_timed(&self, query: &str, variables: &Value) -> Result<Duration> {
+        self.timed(&format!("{}/metadata", self.url()), query, variables)
+    }
+
     /// A request to the control plane.
     pub(super) fn configure(&self, query: &str, variables: &Value) -> Result<Value> {
         self.post(&format!("{}/metadata", self.url()), query, variables)
@@ -320,9 +352,9 @@ impl Relata<Serving> {
             Kind::ById => r#"'{"id":"' .. id .. '"}'"#,
             Kind::Same | Kind::Groups => "'{}'",
             Kind::Page => &format!(r#"'{{"after":"{}"}}'"#, self.state.deep.cursor),
-            Kind::Create => {
-                r#"'{"data":{"name":"Bench ' .. number .. '","website":"https://example.com/' .. number .. '","employees":12}}'"#
-            }
+            Kind::Create => &format!("'{{\"data\":' .. {COMPANY} .. '}}'"),
+            Kind::CreateMany => &format!("'{{\"data\":' .. {COMPANIES} .. '}}'"),
+            Kind::Update => r#"'{"id":"' .. id .. '","data":{"employees":' .. count .. '}}'"#,
         };
         self.graphql_script(&question.graphql(), variables)
     }
@@ -364,16 +396,24 @@ impl Floor {
 
     pub(super) fn script(&self, question: &Question, deep: &Deep) -> String {
         let route = question.floor;
+        let post = |body: &str| {
+            format!(
+                r#"count = count + 1
+  local number = run .. "-" .. count
+  return wrk.format("POST", "{route}", headers, {body})"#
+            )
+        };
         let request = match question.kind {
             Kind::ById => {
                 format!(r#"return wrk.format("GET", "{route}" .. ids[math.random(#ids)])"#)
             }
             Kind::Same | Kind::Groups => format!(r#"return wrk.format("GET", "{route}")"#),
             Kind::Page => format!(r#"return wrk.format("GET", "{route}{}")"#, deep.behind),
-            Kind::Create => format!(
+            Kind::Create => post(COMPANY),
+            Kind::CreateMany => post(COMPANIES),
+            Kind::Update => format!(
                 r#"count = count + 1
-  local number = run .. "-" .. count
-  return wrk.format("POST", "{route}", headers, '{{"name":"Bench ' .. number .. '","website":"https://example.com/' .. number .. '","employees":12}}')"#
+  return wrk.format("POST", "{route}" .. ids[math.random(#ids)] .. "/" .. count, headers)"#
             ),
         };
         format!(

@@ -306,7 +306,14 @@ impl Run<'_> {
             .schema
             .introspect(step.document.clone(), variables)
             .instrument(tracing::debug_span!("introspection"))
-            .await;
+            .await
+            .map_err(|error| {
+                Box::new(GraphqlError::of_app(
+                    &AppError::internal(&error),
+                    &root.key,
+                    root.at,
+                ))
+            })?;
         if let Some(error) = response.errors.first() {
             let mut error = GraphqlError::invalid(error);
             error.path = vec![root.key.as_str().into()];

@@ -14,11 +14,12 @@ pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod operations;
+mod parts;
 mod platform;
 pub(crate) mod types;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
     CacheControl, Request, Response, SDLExportOptions, ServerError, ValidationResult, Variables,
@@ -26,7 +27,8 @@ use async_graphql::{
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation},
     parser::types::ExecutableDocument,
 };
-use relata_catalog::Catalogue;
+use moka::sync::Cache;
+use relata_catalog::{Catalogue, ObjectIndex};
 
 use names::Names;
 pub(crate) use operations::PluginOperation;
@@ -35,15 +37,76 @@ use types::InputTypes;
 use writer::SchemaWriter;
 
 /// The schema at one revision of the catalogue.
+///
+/// async-graphql's is large: for 200 objects a hundred MiB, and as many milliseconds to make. A
+/// document is validated against the part of it that has the objects which the document names, made
+/// when the first such document comes. Whatever is wrong there is said by the whole, which is
+/// made for that, and for introspection, and is let go when nobody has asked for it for a while.
 pub(crate) struct RecordSchema {
-    schema: dynamic::Schema,
     /// What clients may send.
     pub(crate) inputs: InputTypes,
     /// Names of types.
-    pub(crate) names: Names,
+    pub(crate) names: Arc<Names>,
     /// What plugins add, by field name.
     pub(crate) operations: indexmap::IndexMap<String, Operation>,
-    has_mutations: bool,
+    source: Arc<Source>,
+    /// By the objects that they have.
+    parts: Cache<Vec<ObjectIndex>, Arc<dynamic::Schema>>,
+    whole: Cache<(), Arc<dynamic::Schema>>,
+}
+
+/// Objects in all the parts that are kept, as many as about 40 MiB have.
+const PARTS_OBJECTS_MAX: u64 = 80;
+/// A part of more objects is made away from the threads that serve others.
+const PART_HERE_MAX: usize = 8;
+/// How long nobody may have asked for the whole before it is let go.
+const WHOLE_IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// What types are made from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    catalogue: Arc<Catalogue>,
+    names: Arc<Names>,
+    plugin_operations: Vec<PluginOperation>,
+    suggestions: bool,
+}
+
+impl Source {
+    /// What one object brings.
+    fn object(&self, index: ObjectIndex) -> SchemaWriter {
+        let mut writer = SchemaWriter::default();
+        objects::write(&mut writer, &self.catalogue, &self.names, index);
+        writer
+    }
+
+    /// What is there whatever the objects.
+    fn platform(&self) -> (SchemaWriter, indexmap::IndexMap<String, Operation>) {
+        let mut writer = SchemaWriter::default();
+        platform::write(&mut writer);
+        bulk::write_platform(&mut writer);
+        let operations = operations::write(&mut writer, &self.plugin_operations);
+        (writer, operations)
+    }
+
+    /// The schema of some objects, in the order of the catalogue.
+    fn schema(
+        &self,
+        objects: impl IntoIterator<Item = ObjectIndex>,
+    ) -> Result<Arc<dynamic::Schema>, SchemaError> {
+        let mut writer = SchemaWriter::default();
+        platform::write(&mut writer);
+        bulk::write_platform(&mut writer);
+        for index in objects {
+            objects::write(&mut writer, &self.catalogue, &self.names, index);
+        }
+        operations::write(&mut writer, &self.plugin_operations);
+        let schema = writer.finish(vec![Box::new(ValidateOnly)], self.suggestions)?;
+        Ok(Arc::new(schema))
+    }
+
+    fn whole(&self) -> Result<Arc<dynamic::Schema>, SchemaError> {
+        self.schema((0..self.catalogue.objects.len()).map(ObjectIndex))
+    }
 }
 
 /// A plugin's operation in the schema.
@@ -62,46 +125,51 @@ pub(crate) struct SchemaError(String);
 
 impl RecordSchema {
     pub(crate) fn build(
-        catalogue: &Catalogue,
-        plugin_operations: &[PluginOperation],
+        catalogue: &Arc<Catalogue>,
+        plugin_operations: Vec<PluginOperation>,
         suggestions: bool,
-    ) -> Result<Self, SchemaError> {
-        let names = Names::of(catalogue);
-        let mut writer = SchemaWriter::default();
-        platform::write(&mut writer);
-        bulk::write_platform(&mut writer);
-        for position in 0..catalogue.objects.len() {
-            objects::write(
-                &mut writer,
-                catalogue,
-                &names,
-                relata_catalog::ObjectIndex(position),
-            );
-        }
-        let operations = operations::write(&mut writer, plugin_operations);
-        let (schema, inputs, has_mutations) =
-            writer.finish(vec![Box::new(ValidateOnly)], suggestions)?;
-        Ok(Self {
-            schema,
-            inputs,
+    ) -> Self {
+        let names = Arc::new(Names::of(catalogue));
+        let source = Arc::new(Source {
+            catalogue: Arc::clone(catalogue),
+            names: Arc::clone(&names),
+            plugin_operations,
+            suggestions,
+        });
+        let (platform, operations) = source.platform();
+        Self {
+            inputs: InputTypes::of(Arc::clone(&source), platform.inputs()),
             names,
             operations,
-            has_mutations,
-        })
+            source,
+            parts: Cache::builder()
+                .max_capacity(PARTS_OBJECTS_MAX)
+                // The platform's own types are as much as two objects'.
+                .weigher(|objects: &Vec<ObjectIndex>, _| {
+                    u32::try_from(objects.len() + 2).unwrap_or(u32::MAX)
+                })
+                .build(),
+            whole: Cache::builder().time_to_idle(WHOLE_IDLE_MAX).build(),
+        }
     }
 
     /// The schema in the schema definition language.
-    pub(crate) fn sdl(&self) -> String {
-        self.schema.sdl_with_options(
-            SDLExportOptions::new()
-                .prefer_single_line_descriptions()
-                .include_specified_by()
-                .use_space_ident(),
-        )
+    pub(crate) async fn sdl(&self) -> Result<String, SchemaError> {
+        let whole = self.whole().await?;
+        away(move || {
+            Ok(whole.sdl_with_options(
+                SDLExportOptions::new()
+                    .prefer_single_line_descriptions()
+                    .include_specified_by()
+                    .use_space_ident(),
+            ))
+        })
+        .await
     }
 
     pub(crate) fn has_mutations(&self) -> bool {
-        self.has_mutations
+        let adds = |operation: &Operation| operation.declared.is_mutation;
+        !self.source.catalogue.objects.is_empty() || self.operations.values().any(adds)
     }
 
     /// Validates, and executes nothing. Values of variables are not looked at.
@@ -109,16 +177,20 @@ impl RecordSchema {
         &self,
         document: ExecutableDocument,
         operation_name: Option<&str>,
-    ) -> Result<(), Vec<ServerError>> {
-        let mut request = Request::new(String::new()).data(Purpose::Validate);
-        request.operation_name = operation_name.map(str::to_owned);
-        request.set_parsed_query(document);
-        let response = self.schema.execute(request).await;
-        if response.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(response.errors)
+    ) -> Result<Result<(), Vec<ServerError>>, SchemaError> {
+        // Lets the whole go, if its time has come.
+        self.whole.run_pending_tasks();
+        let objects = parts::named(&self.source.catalogue, &self.names, &document);
+        let part = self.part(objects).await?;
+        if validate(&part, document.clone(), operation_name)
+            .await
+            .is_ok()
+        {
+            return Ok(Ok(()));
         }
+        // Only the whole knows which names are near a wrong one.
+        let whole = self.whole().await?;
+        Ok(validate(&whole, document, operation_name).await)
     }
 
     /// Answers introspection, by a document that holds nothing else and has been validated as a
@@ -127,12 +199,83 @@ impl RecordSchema {
         &self,
         document: ExecutableDocument,
         variables: Variables,
-    ) -> Response {
+    ) -> Result<Response, SchemaError> {
         let mut request = Request::new(String::new())
             .data(Purpose::Introspect)
             .variables(variables);
         request.set_parsed_query(document);
-        self.schema.execute(request).await
+        Ok(self.whole().await?.execute(request).await)
+    }
+
+    async fn part(&self, objects: Vec<ObjectIndex>) -> Result<Arc<dynamic::Schema>, SchemaError> {
+        if let Some(part) = self.parts.get(&objects) {
+            return Ok(part);
+        }
+        let part = if objects.len() <= PART_HERE_MAX {
+            self.source.schema(objects.iter().copied())?
+        } else {
+            let (source, objects) = (Arc::clone(&self.source), objects.clone());
+            away(move || source.schema(objects)).await?
+        };
+        self.parts.insert(objects, Arc::clone(&part));
+        Ok(part)
+    }
+
+    async fn whole(&self) -> Result<Arc<dynamic::Schema>, SchemaError> {
+        if let Some(whole) = self.whole.get(&()) {
+            return Ok(whole);
+        }
+        let (source, cache) = (Arc::clone(&self.source), self.whole.clone());
+        // One builds it, others who come meanwhile wait for it.
+        away(move || {
+            cache
+                .try_get_with((), || source.whole())
+                .map_err(|error| SchemaError(error.0.clone()))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+impl RecordSchema {
+    /// Whether the whole has been made, and any part.
+    pub(crate) fn made(&self) -> (bool, bool) {
+        self.parts.run_pending_tasks();
+        (self.whole.contains_key(&()), self.parts.entry_count() > 0)
+    }
+
+    /// The objects that a document names.
+    pub(crate) fn named(&self, document: &ExecutableDocument) -> Vec<&str> {
+        parts::named(&self.source.catalogue, &self.names, document)
+            .into_iter()
+            .map(|object| self.source.catalogue.object(object).singular.as_str())
+            .collect()
+    }
+}
+
+/// Tens of milliseconds in a large workspace: not on a thread that serves others.
+async fn away<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SchemaError> + Send + 'static,
+) -> Result<T, SchemaError> {
+    let span = tracing::info_span!("schema");
+    tokio::task::spawn_blocking(move || span.in_scope(work))
+        .await
+        .map_err(|error| SchemaError(error.to_string()))?
+}
+
+async fn validate(
+    schema: &dynamic::Schema,
+    document: ExecutableDocument,
+    operation_name: Option<&str>,
+) -> Result<(), Vec<ServerError>> {
+    let mut request = Request::new(String::new()).data(Purpose::Validate);
+    request.operation_name = operation_name.map(str::to_owned);
+    request.set_parsed_query(document);
+    let response = schema.execute(request).await;
+    if response.errors.is_empty() {
+        Ok(())
+    } else {
+        Err(response.errors)
     }
 }
 

@@ -4,7 +4,7 @@
 //! the name of another type gives way with an underscore, which no name of an object contains:
 //! the later in the catalogue yields, so the answer is the same on every server.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use relata_catalog::{Catalogue, FieldIndex, Kind, ObjectIndex, PLATFORM_TYPES, capitalised};
 
@@ -35,6 +35,7 @@ const SUFFIXES: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Names {
     objects: Vec<ObjectNames>,
+    by_type_name: HashMap<String, ObjectIndex>,
 }
 
 #[derive(Debug)]
@@ -90,7 +91,26 @@ impl Names {
                 })
                 .collect();
         }
-        Self { objects }
+        let by_type_name = (0..)
+            .zip(&objects)
+            .map(|(index, object)| (object.type_name.clone(), ObjectIndex(index)))
+            .collect();
+        Self {
+            objects,
+            by_type_name,
+        }
+    }
+
+    /// The objects that may have brought a type of this name, the likeliest first: their names are
+    /// how it begins.
+    pub(crate) fn owners_of(&self, type_name: &str) -> impl Iterator<Item = ObjectIndex> {
+        let bytes = type_name.as_bytes();
+        let ends = (1..=bytes.len()).rev().filter(move |end| {
+            bytes
+                .get(*end)
+                .is_none_or(|next| next.is_ascii_uppercase() || *next == b'_')
+        });
+        ends.filter_map(move |end| self.by_type_name.get(type_name.get(..end)?).copied())
     }
 
     /// `Company`

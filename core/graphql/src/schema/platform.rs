@@ -94,7 +94,6 @@ pub(super) fn write(writer: &mut SchemaWriter) {
 }
 
 fn scalars(writer: &mut SchemaWriter) {
-    writer.language_scalars();
     writer.scalar(
         "SafeInt",
         "Whole number within ±(2^53 − 1), so that no JavaScript client loses digits.",

@@ -6,6 +6,7 @@
 //! decides the *shape* of a read, and which part is a mere operand.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::parser::types::{BaseType, Type};
 use async_graphql_value::Value as Literal;
@@ -13,12 +14,35 @@ use indexmap::{IndexMap, IndexSet};
 use relata_catalog::{INTEGER_MAX, Issue, Issues};
 use serde_json::Value as Json;
 
+use super::{Source, writer::LANGUAGE_SCALARS};
+
 /// All input types of a schema, by name.
 #[derive(Debug, Default)]
 pub(crate) struct InputTypes {
+    /// Those of the platform and of plugins.
     types: HashMap<String, InputType>,
+    /// Those of objects.
+    objects: Option<ObjectTypes>,
     /// Whether a mistake in a name says which known name is near.
     pub(crate) suggestions: bool,
+}
+
+/// Input types that objects bring, each object's made when the first of them is asked for: a
+/// catalogue may have hundreds of objects, of which a revision sees a few.
+#[derive(Debug)]
+struct ObjectTypes {
+    source: Arc<Source>,
+    made: Box<[OnceLock<HashMap<String, InputType>>]>,
+}
+
+impl ObjectTypes {
+    fn get(&self, name: &str) -> Option<&InputType> {
+        self.source.names.owners_of(name).find_map(|object| {
+            self.made[object.0]
+                .get_or_init(|| self.source.object(object).inputs().collect())
+                .get(name)
+        })
+    }
 }
 
 /// One input type.
@@ -66,12 +90,33 @@ pub(crate) struct InputField {
 }
 
 impl InputTypes {
-    pub(crate) fn insert(&mut self, name: &str, input: InputType) {
-        self.types.insert(name.to_owned(), input);
+    /// Of the objects of a source, and these.
+    pub(super) fn of(
+        source: Arc<Source>,
+        types: impl Iterator<Item = (String, InputType)>,
+    ) -> Self {
+        let language = LANGUAGE_SCALARS
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), InputType::Scalar(Scalar::named(name)?))));
+        Self {
+            types: language.chain(types).collect(),
+            suggestions: source.suggestions,
+            objects: Some(ObjectTypes {
+                made: source
+                    .catalogue
+                    .objects
+                    .iter()
+                    .map(|_| OnceLock::new())
+                    .collect(),
+                source,
+            }),
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&InputType> {
-        self.types.get(name)
+        self.types
+            .get(name)
+            .or_else(|| self.objects.as_ref()?.get(name))
     }
 
     /// Collects what is wrong with a value of a variable.
@@ -517,30 +562,34 @@ mod tests {
         for name in [
             "Int", "String", "Boolean", "SafeInt", "Decimal", "JSON", "ID",
         ] {
-            types.insert(name, InputType::Scalar(Scalar::named(name).unwrap()));
+            let scalar = InputType::Scalar(Scalar::named(name).unwrap());
+            types.types.insert(name.to_owned(), scalar);
         }
-        types.insert(
-            "Way",
+        types.types.insert(
+            "Way".to_owned(),
             InputType::Enum {
                 values: ["ASC", "DESC"].map(String::from).into(),
                 structural: true,
             },
         );
-        types.insert(
-            "Text",
+        types.types.insert(
+            "Text".to_owned(),
             object(
                 &[("eq", "String"), ("in", "[String!]"), ("isNull", "Boolean")],
                 false,
             ),
         );
-        types.insert(
-            "Filter",
+        types.types.insert(
+            "Filter".to_owned(),
             object(
                 &[("name", "Text"), ("and", "[Filter!]"), ("size", "Int!")],
                 false,
             ),
         );
-        types.insert("Order", object(&[("name", "Way"), ("size", "Way")], true));
+        types.types.insert(
+            "Order".to_owned(),
+            object(&[("name", "Way"), ("size", "Way")], true),
+        );
         types
     }
 

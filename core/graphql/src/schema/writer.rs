@@ -1,4 +1,6 @@
-//! Writes types down once, for async-graphql and for [`InputTypes`].
+//! Writes types down once, for async-graphql and for [`super::types::InputTypes`].
+
+use std::collections::HashSet;
 
 use async_graphql::{
     dynamic::{
@@ -13,7 +15,7 @@ use crate::guard;
 
 use super::{
     SchemaError,
-    types::{InputField, InputObject, InputType, InputTypes, Scalar},
+    types::{InputField, InputObject, InputType, Scalar},
 };
 
 /// A field that is written as text: `first: Int`.
@@ -43,6 +45,14 @@ impl InputDefinition {
     pub(crate) fn default_value(mut self, value: async_graphql::Value) -> Self {
         self.default = Some(value);
         self
+    }
+
+    fn input_field(&self) -> (String, InputField) {
+        let field = InputField {
+            ty: type_of(&self.ty),
+            has_default: self.default.is_some(),
+        };
+        (self.name.clone(), field)
     }
 
     fn value(self) -> InputValue {
@@ -90,7 +100,7 @@ impl OutputDefinition {
         self
     }
 
-    fn field(self) -> Field {
+    fn field(self, known: &HashSet<String>) -> Field {
         // Never called: records are read by plans, and async-graphql answers introspection alone.
         let mut field = Field::new(self.name, type_ref(&self.ty), |_| {
             FieldFuture::from_value(None)
@@ -99,53 +109,89 @@ impl OutputDefinition {
             field = field.description(description);
         }
         for argument in self.arguments {
-            field = field.argument(argument.value());
+            if known.contains(base_name(&argument.ty)) {
+                field = field.argument(argument.value());
+            }
         }
         field
     }
 
-    fn interface_field(self) -> InterfaceField {
+    fn interface_field(self, known: &HashSet<String>) -> InterfaceField {
         let mut field = InterfaceField::new(self.name, type_ref(&self.ty));
         if let Some(description) = self.description {
             field = field.description(description);
         }
         for argument in self.arguments {
-            field = field.argument(argument.value());
+            if known.contains(base_name(&argument.ty)) {
+                field = field.argument(argument.value());
+            }
         }
         field
     }
 }
 
+/// A type as it is written down.
+enum Definition {
+    Scalar {
+        specified_by: Option<String>,
+    },
+    Enum {
+        structural: bool,
+        /// Values and their descriptions.
+        values: Vec<(String, Option<String>)>,
+    },
+    Object {
+        implements: Vec<String>,
+        fields: Vec<OutputDefinition>,
+    },
+    Interface {
+        implements: Vec<String>,
+        fields: Vec<OutputDefinition>,
+    },
+    Union {
+        members: Vec<String>,
+    },
+    Input {
+        form: InputForm,
+        fields: Vec<InputDefinition>,
+    },
+}
+
+struct Named {
+    name: String,
+    description: Option<String>,
+    definition: Definition,
+}
+
 /// Collects types.
 #[derive(Default)]
 pub(crate) struct SchemaWriter {
-    types: Vec<async_graphql::dynamic::Type>,
-    inputs: InputTypes,
+    types: Vec<Named>,
     /// Fields of `Query`, in order.
     pub(crate) queries: Vec<OutputDefinition>,
     /// Fields of `Mutation`, in order.
     pub(crate) mutations: Vec<OutputDefinition>,
 }
 
+/// Known to every schema without being written down.
+pub(crate) const LANGUAGE_SCALARS: [&str; 5] = ["Int", "Float", "String", "Boolean", "ID"];
+
 impl SchemaWriter {
-    /// `Int`, `String` …: known to async-graphql, not yet to us.
-    pub(crate) fn language_scalars(&mut self) {
-        for name in ["Int", "Float", "String", "Boolean", "ID"] {
-            if let Some(scalar) = Scalar::named(name) {
-                self.inputs.insert(name, InputType::Scalar(scalar));
-            }
-        }
+    fn add(&mut self, name: &str, description: Option<String>, definition: Definition) {
+        self.types.push(Named {
+            name: name.to_owned(),
+            description,
+            definition,
+        });
     }
 
     pub(crate) fn scalar(&mut self, name: &str, description: &str, specified_by: Option<&str>) {
-        let mut scalar = DynamicScalar::new(name).description(description);
-        if let Some(url) = specified_by {
-            scalar = scalar.specified_by_url(url);
-        }
-        self.types.push(scalar.into());
-        if let Some(scalar) = Scalar::named(name) {
-            self.inputs.insert(name, InputType::Scalar(scalar));
-        }
+        let specified_by = specified_by.map(str::to_owned);
+        self.add(
+            name,
+            Some(description.to_owned()),
+            Definition::Scalar { specified_by },
+        );
     }
 
     /// An enum of values and their descriptions.
@@ -156,25 +202,7 @@ impl SchemaWriter {
         structural: bool,
         values: Vec<(String, Option<String>)>,
     ) {
-        let mut enumeration = Enum::new(name);
-        if let Some(description) = description {
-            enumeration = enumeration.description(description);
-        }
-        self.inputs.insert(
-            name,
-            InputType::Enum {
-                values: values.iter().map(|(value, _)| value.clone()).collect(),
-                structural,
-            },
-        );
-        for (value, description) in values {
-            let mut item = EnumItem::new(value);
-            if let Some(description) = description {
-                item = item.description(description);
-            }
-            enumeration = enumeration.item(item);
-        }
-        self.types.push(enumeration.into());
+        self.add(name, description, Definition::Enum { structural, values });
     }
 
     pub(crate) fn object(
@@ -184,17 +212,8 @@ impl SchemaWriter {
         implements: &[&str],
         fields: Vec<OutputDefinition>,
     ) {
-        let mut object = Object::new(name);
-        if let Some(description) = description {
-            object = object.description(description);
-        }
-        for interface in implements {
-            object = object.implement(*interface);
-        }
-        for field in fields {
-            object = object.field(field.field());
-        }
-        self.types.push(object.into());
+        let implements = owned(implements);
+        self.add(name, description, Definition::Object { implements, fields });
     }
 
     pub(crate) fn interface(
@@ -204,22 +223,21 @@ impl SchemaWriter {
         implements: &[&str],
         fields: Vec<OutputDefinition>,
     ) {
-        let mut interface = Interface::new(name).description(description);
-        for parent in implements {
-            interface = interface.implement(*parent);
-        }
-        for field in fields {
-            interface = interface.field(field.interface_field());
-        }
-        self.types.push(interface.into());
+        let implements = owned(implements);
+        self.add(
+            name,
+            Some(description.to_owned()),
+            Definition::Interface { implements, fields },
+        );
     }
 
     pub(crate) fn union(&mut self, name: &str, description: &str, members: &[&str]) {
-        let union = members.iter().fold(
-            Union::new(name).description(description),
-            |union, member| union.possible_type(*member),
+        let members = owned(members);
+        self.add(
+            name,
+            Some(description.to_owned()),
+            Definition::Union { members },
         );
-        self.types.push(union.into());
     }
 
     pub(crate) fn input(
@@ -229,44 +247,36 @@ impl SchemaWriter {
         form: InputForm,
         fields: Vec<InputDefinition>,
     ) {
-        let mut input = DynamicInputObject::new(name);
-        if let Some(description) = description {
-            input = input.description(description);
-        }
-        if form == InputForm::OneOf || form == InputForm::OpaqueOneOf {
-            input = input.oneof();
-        }
-        self.inputs.insert(
-            name,
-            InputType::Object(InputObject {
-                one_of: form == InputForm::OneOf || form == InputForm::OpaqueOneOf,
-                opaque: form == InputForm::Opaque || form == InputForm::OpaqueOneOf,
-                fields: fields
-                    .iter()
-                    .map(|field| {
-                        (
-                            field.name.clone(),
-                            InputField {
-                                ty: type_of(&field.ty),
-                                has_default: field.default.is_some(),
-                            },
-                        )
-                    })
-                    .collect(),
-            }),
-        );
-        for field in fields {
-            input = input.field(field.value());
-        }
-        self.types.push(input.into());
+        self.add(name, description, Definition::Input { form, fields });
     }
 
-    /// The schema, what may be sent to it, and whether it has mutations.
+    /// What may be sent, by name of its type.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (String, InputType)> {
+        self.types.iter().filter_map(|named| {
+            let input = match &named.definition {
+                Definition::Scalar { .. } => InputType::Scalar(Scalar::named(&named.name)?),
+                Definition::Enum { structural, values } => InputType::Enum {
+                    values: values.iter().map(|(value, _)| value.clone()).collect(),
+                    structural: *structural,
+                },
+                Definition::Input { form, fields } => InputType::Object(InputObject {
+                    one_of: form.is_one_of(),
+                    opaque: matches!(form, InputForm::Opaque | InputForm::OpaqueOneOf),
+                    fields: fields.iter().map(InputDefinition::input_field).collect(),
+                }),
+                _ => return None,
+            };
+            Some((named.name.clone(), input))
+        })
+    }
+
+    /// The schema. What names a type that was not written down is left out: the schema of some
+    /// objects has no fields that lead to others.
     pub(crate) fn finish(
         mut self,
         extensions: Vec<Box<dyn ExtensionFactory>>,
         suggestions: bool,
-    ) -> Result<(Schema, InputTypes, bool), SchemaError> {
+    ) -> Result<Schema, SchemaError> {
         let queries = std::mem::take(&mut self.queries);
         let mutations = std::mem::take(&mut self.mutations);
         let has_mutations = !mutations.is_empty();
@@ -279,18 +289,108 @@ impl SchemaWriter {
         if !suggestions {
             builder = builder.disable_suggestions();
         }
-        self.inputs.suggestions = suggestions;
         for extension in extensions {
             builder = builder.extension(Shared(extension.into()));
         }
-        for ty in self.types {
-            builder = builder.register(ty);
+        let known: HashSet<String> = self
+            .types
+            .iter()
+            .map(|named| named.name.clone())
+            .chain(LANGUAGE_SCALARS.map(str::to_owned))
+            .collect();
+        for named in self.types {
+            builder = builder.register(named.registered(&known));
         }
-        let schema = builder
+        builder
             .finish()
-            .map_err(|error| SchemaError(error.to_string()))?;
-        Ok((schema, self.inputs, has_mutations))
+            .map_err(|error| SchemaError(error.to_string()))
     }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+impl Named {
+    /// As async-graphql has it, without what leads to unknown types.
+    fn registered(self, known: &HashSet<String>) -> async_graphql::dynamic::Type {
+        let Self {
+            name, description, ..
+        } = self;
+        // Each of them has a builder of its own, with the same methods.
+        macro_rules! described {
+            ($made:expr) => {{
+                let made = $made;
+                match description {
+                    Some(description) => made.description(description),
+                    None => made,
+                }
+            }};
+        }
+        let outputs = |fields: Vec<OutputDefinition>| {
+            fields
+                .into_iter()
+                .filter(|field| known.contains(base_name(&field.ty)))
+        };
+        match self.definition {
+            Definition::Scalar { specified_by } => {
+                let scalar = described!(DynamicScalar::new(name));
+                match specified_by {
+                    Some(url) => scalar.specified_by_url(url).into(),
+                    None => scalar.into(),
+                }
+            }
+            Definition::Enum { values, .. } => values
+                .into_iter()
+                .fold(described!(Enum::new(name)), |all, (value, about)| {
+                    let item = EnumItem::new(value);
+                    all.item(match about {
+                        Some(about) => item.description(about),
+                        None => item,
+                    })
+                })
+                .into(),
+            Definition::Object { implements, fields } => {
+                let object = implements
+                    .into_iter()
+                    .fold(described!(Object::new(name)), Object::implement);
+                outputs(fields)
+                    .fold(object, |object, field| object.field(field.field(known)))
+                    .into()
+            }
+            Definition::Interface { implements, fields } => {
+                let interface = implements
+                    .into_iter()
+                    .fold(described!(Interface::new(name)), Interface::implement);
+                outputs(fields)
+                    .fold(interface, |interface, field| {
+                        interface.field(field.interface_field(known))
+                    })
+                    .into()
+            }
+            Definition::Union { members } => members
+                .into_iter()
+                .filter(|member| known.contains(member))
+                .fold(described!(Union::new(name)), Union::possible_type)
+                .into(),
+            Definition::Input { form, fields } => {
+                let mut input = described!(DynamicInputObject::new(name));
+                if form.is_one_of() {
+                    input = input.oneof();
+                }
+                fields
+                    .into_iter()
+                    .filter(|field| known.contains(base_name(&field.ty)))
+                    .fold(input, |input, field| input.field(field.value()))
+                    .into()
+            }
+        }
+    }
+}
+
+/// `Company` of `[Company!]!`.
+fn base_name(ty: &str) -> &str {
+    ty.trim_matches(['[', ']', '!'])
 }
 
 struct Shared(std::sync::Arc<dyn ExtensionFactory>);
@@ -312,6 +412,12 @@ pub(crate) enum InputForm {
     Opaque,
     /// The same, and exactly one is given.
     OpaqueOneOf,
+}
+
+impl InputForm {
+    fn is_one_of(self) -> bool {
+        matches!(self, Self::OneOf | Self::OpaqueOneOf)
+    }
 }
 
 /// A type as the parser has it. The text is ours or has been made of checked names.
