@@ -16,7 +16,7 @@ use relata_catalog::{
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operand, SystemColumn};
 use relata_store::read::{
     Connection, ConnectionMember, CursorKey, Directory, Member, Page, Parameter, PartMember, Read,
-    Reader, ReaderOptions, compile,
+    Reader, ReaderOptions, Runs, compile,
 };
 use relata_store::{Database, DatabaseOptions, Record, Retention, Turn};
 use serde_json::{Value as Json, json};
@@ -59,7 +59,8 @@ async fn measure(url: &str) {
     println!("{:?}", database.backend());
     for (name, read) in reads(&catalogue) {
         let started = Instant::now();
-        let compiled = Arc::new(compile(&catalogue, database.backend(), &read).unwrap());
+        let compiled =
+            Arc::new(compile(&catalogue, database.backend(), &read, Runs::OnReaders).unwrap());
         let compiling = started.elapsed();
         let id = Parameter::Value(Value::Reference(Uuid::from_u128(1)));
         let request = [(compiled, vec![id])];

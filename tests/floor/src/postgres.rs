@@ -144,7 +144,7 @@ impl Reader {
             .await?;
         let page = client
             .prepare(&format!(
-                "SELECT p.id, {PERSON} FROM rec_person p WHERE p._deleted_at IS NULL AND p.company__id IS NOT NULL \
+                "SELECT p.id, {PERSON} FROM rec_person p WHERE p._deleted_at IS NULL AND EXISTS (SELECT 1 FROM rec_company c WHERE c.id = p.company__id AND c._deleted_at IS NULL) \
                  AND (p.name__folded, p.id) > ($1, $2) ORDER BY p.name__folded, p.id LIMIT 50"
             ))
             .await?;

@@ -40,7 +40,7 @@ use relata_catalog::{Catalogue, Issue, Issues, ObjectIndex};
 use relata_store::{
     Backend,
     filter::Operand,
-    read::{CompileError, Compiled, Parameter, Read, compile},
+    read::{CompileError, Compiled, Parameter, Read, Runs, compile},
 };
 
 use self::{
@@ -297,8 +297,12 @@ impl<'v> Planner<'v> {
         cost: Cost,
     ) -> Result<ReadStep, NoPlan> {
         // Compiling what is wrong would be in vain; `Read::One` of nothing costs nothing.
+        let runs = match self.prepared.operation {
+            OperationType::Mutation => Runs::Anywhere,
+            _ => Runs::OnReaders,
+        };
         let compiled = if draft.issues.is_empty() {
-            compile(self.catalogue, self.backend, read)
+            compile(self.catalogue, self.backend, read, runs)
         } else {
             compile(
                 self.catalogue,
@@ -308,6 +312,7 @@ impl<'v> Planner<'v> {
                     id: Operand::Value(relata_catalog::Value::Reference(uuid::Uuid::nil())),
                     members: Vec::new(),
                 },
+                runs,
             )
         }
         .map_err(NoPlan::Compile)?;

@@ -101,6 +101,15 @@ impl CompileError {
     }
 }
 
+/// Where a read will run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// On the connections of a [`super::Reader`], which have functions of ours.
+    OnReaders,
+    /// In a transaction as well ([`super::Reader::run_in`]).
+    Anywhere,
+}
+
 /// Compiles a read for one database and this revision of the catalogue.
 ///
 /// # Errors
@@ -109,10 +118,12 @@ pub fn compile(
     catalogue: &Catalogue,
     backend: Backend,
     read: &Read,
+    runs: Runs,
 ) -> Result<Compiled, CompileError> {
     let mut compiler = Compiler {
         catalogue,
         backend,
+        runs,
         levels: Vec::new(),
         groups: Vec::new(),
     };
@@ -142,6 +153,7 @@ pub fn compile(
 struct Compiler<'c> {
     catalogue: &'c Catalogue,
     backend: Backend,
+    runs: Runs,
     levels: Vec<Option<Level>>,
     groups: Vec<GroupInputs>,
 }

@@ -16,6 +16,7 @@ mod columns;
 mod compile;
 mod condition;
 mod cursor;
+mod fold;
 mod gather;
 mod json;
 mod order;
@@ -36,7 +37,7 @@ pub(crate) use order::{Term as SortTerm, order_by};
 
 pub use compile::{
     CompileError, GROUP_KEYS_MAX, ORDER_TERMS_MAX, READ_COLUMNS_MAX, READ_DEPTH_MAX,
-    READ_JOINS_MAX, READ_LEVELS_MAX, compile,
+    READ_JOINS_MAX, READ_LEVELS_MAX, Runs, compile,
 };
 pub use cursor::CursorKey;
 pub use plan::Compiled;

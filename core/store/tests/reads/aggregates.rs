@@ -5,7 +5,7 @@ use relata_store::StoreError;
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operator, SystemColumn};
 use relata_store::read::{
     AggregateMember, Connection, ConnectionMember, Measure, MeasureMember, Member, Page,
-    PartMember, Read, compile,
+    PartMember, Read, Runs, compile,
 };
 use serde_json::json;
 
@@ -184,7 +184,13 @@ async fn every_kind_has_its_measures() {
     )
     .await;
     for world in &worlds {
-        let compiled = compile(&world.catalogue, world.database.backend(), &read(world)).unwrap();
+        let compiled = compile(
+            &world.catalogue,
+            world.database.backend(),
+            &read(world),
+            Runs::OnReaders,
+        )
+        .unwrap();
         assert_eq!(compiled.statements().count(), 1);
     }
     close(worlds).await;

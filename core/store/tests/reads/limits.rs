@@ -9,7 +9,7 @@ use relata_store::filter::{
 };
 use relata_store::read::{
     CompileError, CursorKey, Member, Page, Parameter, READ_DEPTH_MAX, Read, Reader, ReaderOptions,
-    compile,
+    Runs, compile,
 };
 use relata_store::{Backend, StoreError};
 use serde_json::json;
@@ -35,7 +35,7 @@ async fn what_a_column_does_not_offer_is_a_compile_error() {
     assert!(backends(&worlds).contains(&Backend::Sqlite));
     for world in &worlds {
         let backend = world.database.backend();
-        let compiled = |read: &Read| compile(&world.catalogue, backend, read);
+        let compiled = |read: &Read| compile(&world.catalogue, backend, read, Runs::OnReaders);
         for (field, operator) in [
             ("tier", Operator::IContains),
             ("size", Operator::Contains),
@@ -118,8 +118,15 @@ async fn a_read_answers_the_same_wherever_it_runs() {
     for world in &worlds {
         let quick = world.compare("client", "size", 0, Operator::Eq, Operand::Parameter(0));
         let read = clients(world, quick, vec![]);
-        let compiled =
-            Arc::new(compile(&world.catalogue, world.database.backend(), &read).unwrap());
+        let compiled = Arc::new(
+            compile(
+                &world.catalogue,
+                world.database.backend(),
+                &read,
+                Runs::OnReaders,
+            )
+            .unwrap(),
+        );
         let mut answers = Vec::new();
         // Never where it is asked for; given up there as soon as the clock is looked at; there.
         for here_max in [
@@ -199,7 +206,8 @@ async fn time_has_an_end_and_the_next_request_is_served() {
             None => None,
         };
         let run = async |read: &Read, parameters: Vec<Parameter>| {
-            let compiled = Arc::new(compile(&world.catalogue, backend, read).unwrap());
+            let compiled =
+                Arc::new(compile(&world.catalogue, backend, read, Runs::OnReaders).unwrap());
             reader.run(&[(compiled, parameters)], Arc::new(Names)).await
         };
         let result = run(&clients(world, slow, vec![]), vec![]).await;
@@ -264,7 +272,8 @@ async fn an_abandoned_request_leaves_nothing_behind() {
     for world in &worlds {
         let read = clients(world, always(), vec![]);
         let backend = world.database.backend();
-        let compiled = Arc::new(compile(&world.catalogue, backend, &read).unwrap());
+        let compiled =
+            Arc::new(compile(&world.catalogue, backend, &read, Runs::OnReaders).unwrap());
         let twice = [(Arc::clone(&compiled), vec![]), (compiled, vec![])];
         for _ in 0..20 {
             let run = world.reader.run(&twice, Arc::new(Names));
@@ -284,7 +293,8 @@ async fn a_closed_reader_says_so() {
     for world in &worlds {
         let read = clients(world, always(), vec![]);
         let backend = world.database.backend();
-        let compiled = Arc::new(compile(&world.catalogue, backend, &read).unwrap());
+        let compiled =
+            Arc::new(compile(&world.catalogue, backend, &read, Runs::OnReaders).unwrap());
         let reader = &world.reader;
         let request = [(compiled, vec![])];
         assert!(reader.run(&request, Arc::new(Names)).await.is_ok());

@@ -7,7 +7,7 @@ use relata_catalog::Value;
 use relata_store::StoreError;
 use relata_store::filter::{ColumnRef, Direction, Nulls, Operand, OrderTerm, SystemColumn};
 use relata_store::read::{
-    ConnectionMember, EdgeMember, Page, PageInfoMember, Parameter, Read, compile,
+    ConnectionMember, EdgeMember, Page, PageInfoMember, Parameter, Read, Runs, compile,
 };
 use serde_json::{Value as Json, json};
 
@@ -482,7 +482,13 @@ async fn the_text_of_a_statement_does_not_depend_on_values() {
                 world.part("client", "name", 0),
             )])];
             let read = Read::Many(list(world, "client", filter, vec![], page, members));
-            let compiled = compile(&world.catalogue, world.database.backend(), &read).unwrap();
+            let compiled = compile(
+                &world.catalogue,
+                world.database.backend(),
+                &read,
+                Runs::OnReaders,
+            )
+            .unwrap();
             compiled.statements().map(|text| text.to_string()).collect()
         };
         assert_eq!(texts(1, "a"), texts(77, "'; DROP TABLE x"));

@@ -10,7 +10,7 @@ use relata_catalog::{
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operand, Operator, OrderTerm};
 use relata_store::read::{
     Connection, ConnectionMember, CursorKey, Directory, Member, Page, Parameter, Read, Reader,
-    ReaderOptions, compile,
+    ReaderOptions, Runs, compile,
 };
 use relata_store::{Backend, Database, DatabaseOptions, Record, Retention, StoreError, Turn};
 use serde_json::Value as Json;
@@ -240,16 +240,21 @@ impl World {
         read: &Read,
         parameters: &[Parameter],
     ) -> Result<String, StoreError> {
-        let compiled = Arc::new(compile(&self.catalogue, self.database.backend(), read).unwrap());
+        let compiled = |runs| {
+            let backend = self.database.backend();
+            Arc::new(compile(&self.catalogue, backend, read, runs).unwrap())
+        };
+        let on_readers = compiled(Runs::OnReaders);
+        let anywhere = compiled(Runs::Anywhere);
         let reader = &self.reader;
         let twice = [
-            (Arc::clone(&compiled), parameters.to_vec()),
-            (Arc::clone(&compiled), parameters.to_vec()),
+            (Arc::clone(&on_readers), parameters.to_vec()),
+            (Arc::clone(&anywhere), parameters.to_vec()),
         ];
         let mut answers = reader.run(&twice, Arc::new(Names)).await?;
         let once = reader.run(&twice[..1], Arc::new(Names)).await?;
         let tx = self.database.begin(Turn::First).await?;
-        let within = reader.run_in(&tx, &compiled, parameters, &Names).await?;
+        let within = reader.run_in(&tx, &anywhere, parameters, &Names).await?;
         tx.rollback().await;
         assert_eq!(answers[0], answers[1]);
         assert_eq!(answers[0], once[0]);

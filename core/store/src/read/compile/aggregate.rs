@@ -3,7 +3,7 @@
 use relata_catalog::{ColumnType, FieldIndex, Kind};
 
 use super::connection::and_where;
-use super::measures::{Fold, Measures};
+use super::measures::{Measures, Plain};
 use super::program::{Program, Steps};
 use super::{CompileError, Compiler, Position, Select, check_depth};
 use crate::filter::ColumnRef;
@@ -30,7 +30,7 @@ impl<'c> Compiler<'c> {
         };
         let table = &self.object(connection.object)?.table;
         let mut select_of = Select::new(self.statement(parent), level, table, &scope.alias);
-        let mut measures = Measures::new(self.backend);
+        let mut measures = Measures::new(self.backend, self.runs);
         let body = self.measures(&mut measures, &scope, members)?;
         let conditions = self.conditions(&mut select_of.statement, &scope, connection, parent)?;
         let mut from = format!(" FROM {}", select_of.tables);
@@ -63,7 +63,7 @@ impl<'c> Compiler<'c> {
         for member in members {
             match member {
                 AggregateMember::Count { key } => {
-                    let column = measures.output("count(*)".to_owned(), Fold::Count);
+                    let column = measures.plainly(Plain::Rows);
                     program.member(
                         key,
                         Op::Cell {

@@ -6,7 +6,7 @@ use relata_catalog::{ColumnType, ObjectIndex};
 use super::connection::{PageParts, and_where, arguments};
 use super::group_body::Written;
 use super::log::Wanted;
-use super::measures::Measures;
+use super::measures::{KeyColumn, Measures};
 use super::program::ConnectionWriter;
 use super::record::stage_texts;
 use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
@@ -69,17 +69,23 @@ struct Parted<'c> {
     measures: Measures,
     scope: Scope,
     keys: Vec<Key>,
-    /// Texts of the keys' columns.
-    texts: Vec<String>,
+    /// The keys' columns.
+    columns: Vec<KeyColumn>,
     having: Vec<String>,
     /// What stands behind the columns of the records.
     from: String,
 }
 
 impl Parted<'_> {
+    /// What tells these keys from others.
+    fn keys_text(&self) -> String {
+        let texts: Vec<&str> = self.columns.iter().map(|key| &*key.text).collect();
+        texts.join(";")
+    }
+
     /// What stands in the place of a table.
     fn tables(&self) -> String {
-        format!("({}) AS g", self.measures.text(&self.texts, &self.from))
+        format!("({}) AS g", self.measures.text(&self.columns, &self.from))
     }
 }
 
@@ -125,6 +131,7 @@ impl<'c> Compiler<'c> {
         let aggregates = self.group_aggregates(&mut parted, groups)?;
         let terms = self.group_terms(&mut parted, groups)?;
         let tables = parted.tables();
+        let keys = fingerprint(&parted.keys_text());
         let columns = parted.measures.columns("g")?;
         let mut select_of = Select::new(parted.statement, level, "", "");
         select_of.tables = tables;
@@ -133,7 +140,7 @@ impl<'c> Compiler<'c> {
             select_of.expression(column);
         }
         let first_key = select_of.columns.len();
-        for index in 0..parted.texts.len() {
+        for index in 0..parted.columns.len() {
             select_of.expression(format!("g.k{index}"));
         }
         let parent_column =
@@ -164,13 +171,14 @@ impl<'c> Compiler<'c> {
             lists.push(self.group_body(&mut select_of, &mut written, members, aggregates)?);
         }
         let table = &self.object(connection.object)?.table;
+        let subject = format!("{table}:{keys:x}");
         let parts = PageParts {
             conditions: parted.having,
             terms,
             cursor: wanted.cursors,
             arguments: arguments(&groups.page),
             peek: wanted.more,
-            subject: format!("{table}:{:x}", fingerprint(&parted.texts.join(";"))),
+            subject,
         };
         self.finish_page(select_of, parent, position.level, parts)?;
         Ok((level, lists.into()))
@@ -209,8 +217,8 @@ impl<'c> Compiler<'c> {
         };
         let table = &self.object(connection.object)?.table;
         let mut records = Select::new(self.statement(parent), 0, table, &scope.alias);
-        let mut measures = Measures::new(self.backend);
-        let (keys, texts) = self.keys(&mut records, &mut measures, &scope, groups)?;
+        let mut measures = Measures::new(self.backend, self.runs);
+        let (keys, columns) = self.keys(&mut records, &mut measures, &scope, groups)?;
         let conditions = self.conditions(&mut records.statement, &scope, connection, parent)?;
         let mut from = format!(" FROM {}", records.tables);
         and_where(&mut from, &conditions);
@@ -224,22 +232,22 @@ impl<'c> Compiler<'c> {
             measures,
             scope,
             keys,
-            texts,
+            columns,
             having,
             from,
         })
     }
 
-    /// The keys, and the texts of their columns.
+    /// The keys, and their columns.
     fn keys(
         &self,
         records: &mut Select<'c>,
         measures: &mut Measures,
         scope: &Scope,
         groups: &Groups,
-    ) -> Result<(Vec<Key>, Vec<String>), CompileError> {
+    ) -> Result<(Vec<Key>, Vec<KeyColumn>), CompileError> {
         let mut zone = None;
-        let mut texts = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
         let mut keys = Vec::with_capacity(groups.by.len());
         for GroupKey { through, by, .. } in &groups.by {
             let mut at = scope.clone();
@@ -311,7 +319,16 @@ impl<'c> Compiler<'c> {
                 folded,
             });
         }
-        Ok((keys, texts))
+        let columns = keys
+            .iter()
+            .flat_map(Key::columns)
+            .zip(texts)
+            .map(|(column, text)| KeyColumn {
+                text,
+                is_id: *column == ColumnType::Reference,
+            })
+            .collect();
+        Ok((keys, columns))
     }
 
     /// The text of an option of a list: the record is there once for each, and once where the

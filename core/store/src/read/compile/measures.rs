@@ -14,9 +14,10 @@ use relata_catalog::ColumnType;
 use super::aggregate::MoneyColumns;
 use super::quotient::Quotient;
 use super::record::plain_cell;
-use super::{CompileError, READ_COLUMNS_MAX};
+use super::{CompileError, READ_COLUMNS_MAX, Runs};
 use crate::Backend;
 use crate::read::Measure;
+use crate::read::fold::{self, Measured};
 use crate::read::program::{Cell, Halves, Op};
 
 /// Where a scaled number is cut in two. 18 digits make two halves of nine, of which 64 bits hold
@@ -30,6 +31,8 @@ const MEAN_DIGITS: u32 = 6;
 /// The measures of one statement.
 pub(super) struct Measures {
     pub(super) backend: Backend,
+    /// Whether [`fold`] is at hand.
+    folds: bool,
     /// Text of each column of the records, once.
     inner: IndexMap<String, ()>,
     /// Each rank and number of ranks, once.
@@ -67,10 +70,63 @@ impl Window {
 
 /// A column of the result.
 enum Output {
-    /// Text over the records, and how it comes out of those of parts of them.
-    Measure(String, Fold),
+    /// Text over the records, how it comes out of those of parts of them, and what it is where
+    /// it is one of the plain ones.
+    Measure(String, Fold, Option<Plain>),
     /// By currency, as JSON.
     Amounts(Amounts),
+}
+
+/// A measure that needs to look at each record but once: of all records, or of a column's values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plain {
+    Rows,
+    Values(String),
+    Trues(String),
+    Falses(String),
+    High(String),
+    Low(String),
+    Least(String),
+    Greatest(String),
+}
+
+impl Plain {
+    fn fold(&self) -> Fold {
+        match self {
+            Self::Rows | Self::Values(_) | Self::Trues(_) | Self::Falses(_) => Fold::Count,
+            Self::High(_) | Self::Low(_) => Fold::Sum,
+            Self::Least(_) => Fold::Least,
+            Self::Greatest(_) => Fold::Greatest,
+        }
+    }
+
+    /// As SQLite has it. Halves are otherwise on PostgreSQL.
+    fn text(&self) -> String {
+        match self {
+            Self::Rows => "count(*)".to_owned(),
+            Self::Values(name) => format!("count(b.{name})"),
+            Self::Trues(name) => format!("count(*) FILTER (WHERE b.{name})"),
+            Self::Falses(name) => format!("count(*) FILTER (WHERE NOT b.{name})"),
+            Self::High(name) => format!("sum(b.{name} / {CUT})"),
+            Self::Low(name) => format!("sum(b.{name} % {CUT})"),
+            Self::Least(name) => format!("min(b.{name})"),
+            Self::Greatest(name) => format!("max(b.{name})"),
+        }
+    }
+
+    /// The same for [`fold`], which knows columns by position.
+    fn measured(&self, position: impl Fn(&str) -> Option<usize>) -> Option<Measured> {
+        Some(match self {
+            Self::Rows => Measured::Rows,
+            Self::Values(name) => Measured::Values(position(name)?),
+            Self::Trues(name) => Measured::Trues(position(name)?),
+            Self::Falses(name) => Measured::Falses(position(name)?),
+            Self::High(name) => Measured::High(position(name)?),
+            Self::Low(name) => Measured::Low(position(name)?),
+            Self::Least(name) => Measured::Least(position(name)?),
+            Self::Greatest(name) => Measured::Greatest(position(name)?),
+        })
+    }
 }
 
 /// How a measure comes out of the same measure of parts of the records.
@@ -98,8 +154,9 @@ struct Amounts {
 }
 
 impl Measures {
-    pub(super) fn new(backend: Backend) -> Self {
+    pub(super) fn new(backend: Backend, runs: Runs) -> Self {
         Self {
+            folds: backend == Backend::Sqlite && runs == Runs::OnReaders,
             backend,
             inner: IndexMap::new(),
             windows: IndexMap::new(),
@@ -125,12 +182,21 @@ impl Measures {
 
     /// Position of a column of the result.
     pub(super) fn output(&mut self, text: String, fold: Fold) -> usize {
+        self.add(text, fold, None)
+    }
+
+    /// Position of a plain measure.
+    pub(super) fn plainly(&mut self, plain: Plain) -> usize {
+        self.add(plain.text(), plain.fold(), Some(plain))
+    }
+
+    fn add(&mut self, text: String, fold: Fold, plain: Option<Plain>) -> usize {
         let known = self
             .outputs
             .iter()
-            .position(|output| matches!(output, Output::Measure(known, _) if *known == text));
+            .position(|output| matches!(output, Output::Measure(known, ..) if *known == text));
         known.unwrap_or_else(|| {
-            self.outputs.push(Output::Measure(text, fold));
+            self.outputs.push(Output::Measure(text, fold, plain));
             self.outputs.len() - 1
         })
     }
@@ -167,7 +233,7 @@ impl Measures {
         match measure {
             Measure::Count => {
                 let amount = self.inner(money.amount.clone());
-                Some(self.output(format!("count(b.{amount})"), Fold::Count))
+                Some(self.plainly(Plain::Values(amount)))
             }
             Measure::CountDistinct => {
                 let both = format!("{} || ' ' || {}", money.amount, money.currency);
@@ -200,15 +266,15 @@ impl Measures {
             cell: Cell::Integer,
         };
         Some(match measure {
-            Measure::Count => integer(self.output(format!("count(b.{name})"), Fold::Count)),
+            Measure::Count => integer(self.plainly(Plain::Values(name))),
             Measure::CountDistinct if !is_listed => {
                 integer(self.output(format!("count(DISTINCT b.{name})"), Fold::Not))
             }
             Measure::CountTrue if column == Type::Boolean => {
-                integer(self.output(format!("count(*) FILTER (WHERE b.{name})"), Fold::Count))
+                integer(self.plainly(Plain::Trues(name)))
             }
             Measure::CountFalse if column == Type::Boolean => {
-                integer(self.output(format!("count(*) FILTER (WHERE NOT b.{name})"), Fold::Count))
+                integer(self.plainly(Plain::Falses(name)))
             }
             Measure::Sum => {
                 let sum = self.halves(&name, scale?);
@@ -220,7 +286,7 @@ impl Measures {
             Measure::Mean => {
                 let scale = scale?;
                 let sum = self.halves(&name, scale);
-                let count = self.output(format!("count(b.{name})"), Fold::Count);
+                let count = self.plainly(Plain::Values(name));
                 Op::Mean {
                     sum,
                     count,
@@ -304,6 +370,12 @@ impl Measures {
     }
 
     pub(super) fn halves(&mut self, name: &str, scale: u32) -> Halves {
+        if self.backend == Backend::Sqlite {
+            return Halves {
+                high: self.plainly(Plain::High(name.to_owned())),
+                low: self.plainly(Plain::Low(name.to_owned())),
+            };
+        }
         let (high, low) = self.half_texts(name, scale);
         Halves {
             high: self.output(high, Fold::Sum),
@@ -314,16 +386,16 @@ impl Measures {
     /// Position of the least value of a column, or of the greatest.
     pub(super) fn end(&mut self, measure: Measure, name: &str) -> usize {
         match measure {
-            Measure::Least => self.output(format!("min(b.{name})"), Fold::Least),
-            _ => self.output(format!("max(b.{name})"), Fold::Greatest),
+            Measure::Least => self.plainly(Plain::Least(name.to_owned())),
+            _ => self.plainly(Plain::Greatest(name.to_owned())),
         }
     }
 
     fn half_texts(&self, name: &str, scale: u32) -> (String, String) {
         match self.backend {
             Backend::Sqlite => (
-                format!("sum(b.{name} / {CUT})"),
-                format!("sum(b.{name} % {CUT})"),
+                Plain::High(name.to_owned()).text(),
+                Plain::Low(name.to_owned()).text(),
             ),
             Backend::Postgres => {
                 let sum = scaled(self.backend, &format!("sum(b.{name})"), scale);
@@ -361,11 +433,11 @@ impl Measures {
 
     /// The select of all measures, by these keys. `from` is what stands behind the columns of the
     /// records.
-    pub(super) fn text(&self, keys: &[String], from: &str) -> String {
+    pub(super) fn text(&self, keys: &[KeyColumn], from: &str) -> String {
         Quotient::select(&self.quotients, self.measured(keys, from))
     }
 
-    fn measured(&self, keys: &[String], from: &str) -> String {
+    fn measured(&self, keys: &[KeyColumn], from: &str) -> String {
         let records = self.records(keys, from);
         let by_currency = self
             .outputs
@@ -376,11 +448,15 @@ impl Measures {
                 Output::Measure(..) => None,
             })
             .collect::<Vec<_>>();
-        let folds = |output: &Output| !matches!(output, Output::Measure(_, Fold::Not));
+        let folds = |output: &Output| !matches!(output, Output::Measure(_, Fold::Not, _));
         let mut selects = match by_currency.as_slice() {
-            [] => return self.plain(keys.len(), &records),
+            [] => {
+                return self
+                    .by_hash(keys, None, &records)
+                    .unwrap_or_else(|| self.plain(keys.len(), &records));
+            }
             [(_, amounts)] if self.outputs.iter().all(folds) => {
-                return self.at_once(keys.len(), amounts, &records);
+                return self.at_once(keys, amounts, &records);
             }
             _ => vec![self.plain(keys.len(), &records)],
         };
@@ -400,11 +476,11 @@ impl Measures {
     }
 
     /// The records: keys, columns, ranks.
-    fn records(&self, keys: &[String], from: &str) -> String {
+    fn records(&self, keys: &[KeyColumn], from: &str) -> String {
         let mut columns = keys
             .iter()
             .enumerate()
-            .map(|(index, key)| format!("{key} AS k{index}"))
+            .map(|(index, key)| format!("{} AS k{index}", key.text))
             .chain(
                 self.inner
                     .keys()
@@ -435,7 +511,7 @@ impl Measures {
                     .iter()
                     .enumerate()
                     .map(|(index, output)| match output {
-                        Output::Measure(text, _) => format!("{text} AS a{index}"),
+                        Output::Measure(text, ..) => format!("{text} AS a{index}"),
                         Output::Amounts(_) => format!("NULL AS a{index}"),
                     }),
             )
@@ -451,32 +527,102 @@ impl Measures {
     }
 
     /// All measures by a single walk over the records: by currency, and out of these the others.
-    fn at_once(&self, keys: usize, amounts: &Amounts, records: &str) -> String {
-        let parts = self
-            .outputs
-            .iter()
-            .enumerate()
-            .filter_map(|(index, output)| match output {
-                Output::Measure(text, _) => Some(format!("{text} AS p{index}")),
-                Output::Amounts(_) => None,
-            });
-        let inner = self.currency_columns(keys, amounts).chain(parts);
+    fn at_once(&self, keys: &[KeyColumn], amounts: &Amounts, records: &str) -> String {
+        let inner =
+            self.by_hash(keys, Some(amounts), records)
+                .unwrap_or_else(|| {
+                    let parts =
+                        self.outputs.iter().enumerate().filter_map(
+                            |(index, output)| match output {
+                                Output::Measure(text, ..) => Some(format!("{text} AS p{index}")),
+                                Output::Amounts(_) => None,
+                            },
+                        );
+                    format!(
+                        "SELECT {} FROM ({records}) AS b{}",
+                        joined(self.currency_columns(keys.len(), amounts).chain(parts)),
+                        group_by("b", keys.len(), Some(&amounts.currency))
+                    )
+                });
         let outer =
-            names("c", keys).chain(self.outputs.iter().enumerate().map(|(index, output)| {
+            names("c", keys.len()).chain(self.outputs.iter().enumerate().map(|(index, output)| {
                 match output {
-                    Output::Measure(_, fold) => {
+                    Output::Measure(_, fold, _) => {
                         format!("{} AS a{index}", self.folded(*fold, index))
                     }
                     Output::Amounts(_) => format!("{} AS a{index}", self.currency_rows()),
                 }
             }));
         format!(
-            "SELECT {} FROM (SELECT {} FROM ({records}) AS b{}) AS c{}",
+            "SELECT {} FROM ({inner}) AS c{}",
             joined(outer),
-            joined(inner),
-            group_by("b", keys, Some(&amounts.currency)),
-            group_by("c", keys, None)
+            group_by("c", keys.len(), None)
         )
+    }
+
+    /// The groups by a hash table, where everything that is measured can be by one: of the records,
+    /// or of each currency's, with its columns before the others'.
+    fn by_hash(
+        &self,
+        keys: &[KeyColumn],
+        amounts: Option<&Amounts>,
+        records: &str,
+    ) -> Option<String> {
+        // Without keys there is nothing to sort by, and one row also of no records.
+        if !self.folds || !self.windows.is_empty() || (keys.is_empty() && amounts.is_none()) {
+            return None;
+        }
+        let values: Vec<String> = (0..self.inner.len())
+            .map(|index| format!("m{index}"))
+            .collect();
+        let position = |name: &str| values.iter().position(|value| value == name);
+        let mut columns: Vec<(String, bool)> = keys
+            .iter()
+            .enumerate()
+            .map(|(index, key)| (format!("k{index}"), key.is_id))
+            .collect();
+        let mut measures = Vec::new();
+        let mut letter = 'a';
+        if let Some(amounts) = amounts {
+            letter = 'p';
+            columns.push((amounts.currency.clone(), false));
+            let amount = || amounts.amount.clone();
+            let plain = |wanted: bool, plain: Plain| wanted.then_some(plain);
+            let of_currency: [Option<Plain>; CURRENCY_MEASURES] = [
+                Some(Plain::Values(amount())),
+                plain(amounts.sum, Plain::High(amount())),
+                plain(amounts.sum, Plain::Low(amount())),
+                plain(amounts.ends, Plain::Least(amount())),
+                plain(amounts.ends, Plain::Greatest(amount())),
+                None,
+                None,
+            ];
+            for (index, plain) in of_currency.iter().enumerate() {
+                let measured = match plain {
+                    Some(plain) => plain.measured(position)?,
+                    None => Measured::Empty,
+                };
+                measures.push((measured, format!("v{index}")));
+            }
+        }
+        for (index, output) in self.outputs.iter().enumerate() {
+            match output {
+                Output::Measure(_, _, plain) => {
+                    let measured = plain.as_ref()?.measured(position)?;
+                    measures.push((measured, format!("{letter}{index}")));
+                }
+                Output::Amounts(_) => {}
+            }
+        }
+        let select = fold::select(&columns, &values, &measures, records)?;
+        Some(match amounts {
+            // What is around calls the currency by another name.
+            Some(amounts) => format!(
+                "SELECT h.*, h.{} AS v FROM ({select}) AS h",
+                amounts.currency
+            ),
+            None => select,
+        })
     }
 
     fn folded(&self, fold: Fold, index: usize) -> String {
@@ -553,6 +699,12 @@ impl Measures {
             Backend::Postgres => format!("(json_agg(json_build_array(c.v{row})) {filter})::text"),
         }
     }
+}
+
+/// A column that records are grouped by.
+pub(super) struct KeyColumn {
+    pub(super) text: String,
+    pub(super) is_id: bool,
 }
 
 /// What is measured of the amounts in a currency.

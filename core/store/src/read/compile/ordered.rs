@@ -2,7 +2,7 @@
 
 use relata_catalog::{ColumnType, Kind};
 
-use super::measures::{CUT, CUT_DIGITS, Fold, Measures, mean_digits, scaled};
+use super::measures::{CUT, CUT_DIGITS, Measures, Plain, mean_digits, scaled};
 use super::quotient::Quotient;
 use super::{CompileError, Compiler};
 use crate::Backend;
@@ -123,9 +123,7 @@ impl<'c> Compiler<'c> {
             measure,
         };
         match measure {
-            GroupMeasure::Records => {
-                Ok(counted(measures.output("count(*)".to_owned(), Fold::Count)))
-            }
+            GroupMeasure::Records => Ok(counted(measures.plainly(Plain::Rows))),
             GroupMeasure::Column(column, measure) => {
                 if let ColumnRef::Field { field, part: 0 } = *column
                     && matches!(self.field(scope.object, field)?.kind, Kind::Money { .. })
@@ -208,7 +206,7 @@ impl Measures {
             (Measure::Mean, Some(scale)) => {
                 let name = self.inner(own.to_owned());
                 let sum = self.halves(&name, scale);
-                let count = self.output(format!("count(b.{name})"), Fold::Count);
+                let count = self.plainly(Plain::Values(name));
                 let high = format!("d.a{}", sum.high);
                 let low = format!("d.a{}", sum.low);
                 Some(self.quotient(high, low, format!("d.a{count}"), scale, digits))
