@@ -13,6 +13,7 @@ on_each_database! {
     phones_in_any_spelling
     a_cursor_of_another_list
     fragments_and_directives
+    directives_of_typename
     introspection_beside_records
     what_tools_ask_of_the_schema
     the_same_document_with_other_values
@@ -265,6 +266,23 @@ async fn fragments_and_directives(client: Client) {
             "company": {"name": "Acme", "employees": null, "parent": null},
         })
     );
+}
+
+async fn directives_of_typename(client: Client) {
+    let query =
+        "query Q($more: Boolean!) { companies { totalCount __typename @include(if: $more) } }";
+    assert_eq!(
+        client.data(query, json!({"more": true})).await,
+        json!({"companies": {"totalCount": 0, "__typename": "CompanyConnection"}})
+    );
+    assert_eq!(
+        client.data(query, json!({"more": false})).await,
+        json!({"companies": {"totalCount": 0}})
+    );
+    for wrong in ["@include(if: $nobody)", "@nothing"] {
+        let query = format!("{{ companies {{ ... {{ __typename {wrong} }} }} }}");
+        assert_eq!(client.errors(&query, json!({})).await, ["BAD_INPUT"]);
+    }
 }
 
 async fn introspection_beside_records(client: Client) {
