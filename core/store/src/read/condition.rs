@@ -219,6 +219,17 @@ impl<'c> Statement<'c> {
             ));
         }
         let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        if let Some(sign) = range_sign(operator)
+            && found.column == ColumnType::Text
+            && let Some(folded) = find_folded(self.catalogue, scope.object, column)?
+        {
+            // In the order of lists, and by the letters where that finds no difference: so what is
+            // less, equal and greater are three parts of the whole.
+            let folded = format!("{}.{}", scope.alias, quoted(&folded.name));
+            let key = self.operand(operand, ColumnType::Folded, Form::Exact)?;
+            let text = self.operand(operand, ColumnType::Text, Form::Exact)?;
+            return Ok(format!("(({folded}, {name}) {sign} ({key}, {text}))"));
+        }
         self.comparison(&name, found.column, operator, operand)
     }
 
@@ -308,16 +319,17 @@ impl<'c> Statement<'c> {
                     format!("{name} && {values}")
                 }
             }
+            // All of nothing is in a list, but not in one that is as empty as no list.
             Operator::HasAll => {
                 let values = self.operand(operand, column, Form::List)?;
                 if sqlite {
                     let each = self.alias('l');
                     let wanted = self.alias('l');
                     format!(
-                        "({name} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each({values}) AS {wanted} WHERE {wanted}.value NOT IN (SELECT {each}.value FROM json_each({name}) AS {each})))"
+                        "({name} <> '[]' AND NOT EXISTS (SELECT 1 FROM json_each({values}) AS {wanted} WHERE {wanted}.value NOT IN (SELECT {each}.value FROM json_each({name}) AS {each})))"
                     )
                 } else {
-                    format!("{name} @> {values}")
+                    format!("({name} @> {values} AND cardinality({name}) > 0)")
                 }
             }
         })
@@ -436,6 +448,16 @@ pub(crate) fn position(backend: Backend, number: usize, column: ColumnType, list
             let brackets = if list { "[]" } else { "" };
             format!("${number}::{}{brackets}", postgres_type(column))
         }
+    }
+}
+
+fn range_sign(operator: Operator) -> Option<&'static str> {
+    match operator {
+        Operator::Lt => Some("<"),
+        Operator::Lte => Some("<="),
+        Operator::Gt => Some(">"),
+        Operator::Gte => Some(">="),
+        _ => None,
     }
 }
 
