@@ -18,6 +18,7 @@ on_each_database! {
     what_tools_ask_of_the_schema
     the_same_document_with_other_values
     a_new_field_is_there_at_once
+    numbers_and_relations_in_the_trash
 }
 
 async fn companies(client: &Client, count: usize) -> Vec<String> {
@@ -390,4 +391,32 @@ async fn a_new_field_is_there_at_once(client: Client) {
             .await,
         json!({"visit": {"at": "2026-11-22T08:00:00Z", "label": id, "company": null}})
     );
+}
+
+async fn numbers_and_relations_in_the_trash(client: Client) {
+    let document = json!({
+        "relata": 1,
+        "objects": [{"key": "visit", "plural": "visits", "label": "number", "fields": [
+            {"key": "number", "kind": "integer"},
+            {"key": "previous", "kind": "relation", "to": "visit", "onDelete": "CASCADE"},
+        ]}],
+    });
+    relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, &document, None, &[])
+        .await
+        .unwrap();
+    let first = client.create("visit", json!({"number": -1})).await;
+    let second = json!({"number": 2, "previous": {"connect": {"id": first}}});
+    client.create("visit", second).await;
+    let delete = "mutation D($id: ID!) { deleteVisit(id: $id) { label } }";
+    let deleted = client.data(delete, json!({"id": first})).await;
+    assert_eq!(deleted, json!({"deleteVisit": {"label": "-1"}}));
+    // Both are in the trash: a relation that reads as empty is found as empty.
+    let query = "query Q($is: Boolean) { visits(deleted: ONLY, orderBy: {number: ASC}, where: {previous: {id: {isNull: $is}}}) { nodes { label previous { label } } } }";
+    let empty = |label: &str| json!({"label": label, "previous": null});
+    for (is_null, expected) in [(true, vec![empty("-1"), empty("2")]), (false, vec![])] {
+        assert_eq!(
+            client.data(query, json!({"is": is_null})).await,
+            json!({"visits": {"nodes": expected}})
+        );
+    }
 }

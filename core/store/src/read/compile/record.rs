@@ -178,7 +178,15 @@ impl<'c> Compiler<'c> {
         if let Some((index, field)) = field {
             for part in label_parts(&field.kind) {
                 let (column, column_type) = self.part(select_of, scope, index, *part)?;
-                cells.push((column, cell_of(column_type, &field.kind)));
+                let cell = match &field.kind {
+                    // A label is text: in quotes, as a number with neither prefix nor zeros.
+                    Kind::Integer { .. } => Cell::Autonumber {
+                        prefix: Box::default(),
+                        digits: 1,
+                    },
+                    kind => cell_of(column_type, kind),
+                };
+                cells.push((column, cell));
             }
         }
         Ok(Op::Label {
@@ -398,6 +406,7 @@ fn label_parts(kind: &Kind) -> &'static [usize] {
         | Kind::Date
         | Kind::DateTime
         | Kind::Decimal { .. }
+        | Kind::Integer { .. }
         | Kind::Autonumber { .. } => &[0],
         Kind::Phone | Kind::Phones => &[1, 0],
         _ => &[],
