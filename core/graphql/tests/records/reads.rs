@@ -10,6 +10,7 @@ on_each_database! {
     cursors_walk_both_ways
     nested_both_ways
     filters_across_relations
+    offsets_count_records
     phones_in_any_spelling
     a_cursor_of_another_list
     fragments_and_directives
@@ -192,6 +193,35 @@ async fn filters_across_relations(client: Client) {
     assert_eq!(count(&data["free"]), 1);
     assert_eq!(count(&data["taken"]), 2);
     assert_eq!(names(&data["ordered"]), ["P1", "P0"]);
+}
+
+/// Not what they are found by: each company has two people, each person several addresses.
+async fn offsets_count_records(client: Client) {
+    for (number, id) in companies(&client, 3).await.iter().enumerate() {
+        for letter in ["a", "b"] {
+            let address = |place: &str| format!("{letter}{number}@{place}.example");
+            let data = json!({
+                "name": {"full": format!("{letter}{number}")},
+                "emails": {"primary": address("x"), "additional": [address("y"), address("z")]},
+                "company": {"connect": {"id": id}},
+            });
+            client.create("person", data).await;
+        }
+    }
+    let additional = (0..3)
+        .flat_map(|number| ["y", "z"].map(|place| format!("a{number}@{place}.example")))
+        .collect::<Vec<_>>();
+    let data = client
+        .data(
+            "query Q($additional: [String!]) {
+               by: companies(where: {people: {some: {company: {people: {some: {}}}}}}, orderBy: {name: ASC}, offset: 1) { nodes { name } }
+               in: people(where: {emails: {additional: {hasAny: $additional}}}, orderBy: {name: ASC}, offset: 1) { nodes { name: label } }
+             }",
+            json!({"additional": additional}),
+        )
+        .await;
+    assert_eq!(names(&data["by"]), ["Firma 01", "Firma 02"]);
+    assert_eq!(names(&data["in"]), ["a1", "a2"]);
 }
 
 async fn phones_in_any_spelling(client: Client) {

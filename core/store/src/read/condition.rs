@@ -299,9 +299,10 @@ impl<'c> Statement<'c> {
             Operator::Has => {
                 let value = self.operand(operand, column, Form::Exact)?;
                 if sqlite {
+                    // The limits are for what `end_of_exists` says.
                     let each = self.alias('l');
                     format!(
-                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value = {value})"
+                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value = {value} LIMIT 1)"
                     )
                 } else {
                     format!("{name} @> ARRAY[{value}]")
@@ -313,7 +314,7 @@ impl<'c> Statement<'c> {
                     let each = self.alias('l');
                     let wanted = self.alias('l');
                     format!(
-                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value IN (SELECT {wanted}.value FROM json_each({values}) AS {wanted}))"
+                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value IN (SELECT {wanted}.value FROM json_each({values}) AS {wanted}) LIMIT 1)"
                     )
                 } else {
                     format!("{name} && {values}")
@@ -377,7 +378,7 @@ impl<'c> Statement<'c> {
             alias = inner.alias,
         );
         self.and_filter(&mut text, &inner, filter, false, depth)?;
-        text.push(')');
+        text.push_str(self.end_of_exists());
         Ok(text)
     }
 
@@ -408,13 +409,22 @@ impl<'c> Statement<'c> {
         );
         let failing = quantifier == Quantifier::Every;
         self.and_filter(&mut text, &inner, filter, failing, depth)?;
-        text.push(')');
+        text.push_str(self.end_of_exists());
         // `(NOT EXISTS …) IS NOT TRUE` would bind as `NOT (EXISTS … IS NOT TRUE)`.
         Ok(if negated.is_empty() {
             text
         } else {
             format!("({text})")
         })
+    }
+
+    /// Ends `EXISTS (SELECT …`. SQLite 3.51 makes joins of those without a LIMIT, and its OFFSET
+    /// then counts every match (3.51.3: `sqlite3.c`, `existsToJoin`).
+    fn end_of_exists(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite => " LIMIT 1)",
+            Backend::Postgres => ")",
+        }
     }
 
     fn and_filter(
