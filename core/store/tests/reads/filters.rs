@@ -152,6 +152,10 @@ async fn operators_find_what_they_say() {
         ("name", 0, Like, text("angstrom_50_"), &[2]),
         ("name", 0, Like, text("_[明]*_"), &[3]),
         ("name", 0, ILike, text("ÅNG%50%"), &[1, 2]),
+        // What folds to a wildcard is none.
+        ("name", 0, ILike, text("ÅNG%50％"), &[1]),
+        ("name", 0, ILike, text("ＡNGSTROM＿\\5０_"), &[2]),
+        ("name", 0, ILike, text("ANGSTROM＿50％"), &[]),
         ("name", 0, Eq, text("' OR '1'='1"), &[]),
         ("name", 0, Like, text("'; DROP TABLE rec_client; --"), &[]),
         ("person", 0, IContains, text("nunez"), &[1]),
