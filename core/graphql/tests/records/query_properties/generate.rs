@@ -77,6 +77,7 @@ pub(crate) fn question<'w>(
         }
     }
     generator.question.selections = selections;
+    generator.question.is_admin = !generator.choices.one_in(2);
     generator.question.forget_unused();
     generator.question
 }

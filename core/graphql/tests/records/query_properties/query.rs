@@ -8,6 +8,8 @@ pub(crate) struct Question {
     pub(crate) variables: Vec<Variable>,
     pub(crate) fragments: Vec<Fragment>,
     pub(crate) selections: Vec<Selection>,
+    /// Whether an administrator asks: today all see the same.
+    pub(crate) is_admin: bool,
 }
 
 pub(crate) struct Variable {
@@ -196,6 +198,23 @@ impl Question {
             let mut behind_uses = text.split(&written).skip(1);
             behind_uses.any(|behind| !behind.starts_with(|next: char| next.is_ascii_digit()))
         });
+    }
+
+    /// Gives other values to variables that decide what is shown, and how many.
+    pub(crate) fn vary(&mut self) {
+        self.is_admin = !self.is_admin;
+        for variable in &mut self.variables {
+            let default = variable.default.as_ref().and_then(Literal::constant);
+            let value = variable.given.clone().or(default);
+            let other = match (variable.ty.trim_end_matches('!'), value) {
+                ("Boolean", Some(Json::Bool(value))) => Json::from(!value),
+                ("Int", Some(Json::Number(number))) => {
+                    Json::from(number.as_i64().unwrap_or_default() + 1)
+                }
+                _ => continue,
+            };
+            variable.given = Some(other);
+        }
     }
 
     /// The variables that are sent.
