@@ -20,6 +20,7 @@ on_each_database! {
     the_same_document_with_other_values
     a_new_field_is_there_at_once
     numbers_and_relations_in_the_trash
+    gates_of_stages_that_have_other_names
 }
 
 async fn companies(client: &Client, count: usize) -> Vec<String> {
@@ -448,5 +449,48 @@ async fn numbers_and_relations_in_the_trash(client: Client) {
             client.data(query, json!({"is": is_null})).await,
             json!({"visits": {"nodes": expected}})
         );
+    }
+}
+
+async fn gates_of_stages_that_have_other_names(client: Client) {
+    let document = json!({
+        "relata": 1,
+        "objects": [{"key": "visit", "plural": "visits", "fields": [{"key": "state", "kind": "stage"}]}],
+        "pipelines": [{"key": "visits", "object": "visit", "field": "state", "stages": [
+            {"key": "a", "name": "planned"},
+            {"key": "b", "name": "made", "from": ["a"]},
+            {"key": "c", "name": "paid", "from": ["b"]},
+        ]}],
+    });
+    relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, &document, None, &[])
+        .await
+        .unwrap();
+    let id = client.create("visit", json!({})).await;
+    let query = "query Q($id: ID!) { visit(id: $id) { state { options { allowed stage { name } again: stage { position } unmet { code } why: unmet { message } } } } }";
+    let option = |name: &str, position: usize, unmet: Option<&str>| {
+        json!({
+            "allowed": unmet.is_none(),
+            "stage": {"name": name},
+            "again": {"position": position},
+            "unmet": unmet.iter().map(|_| json!({"code": "NOT_FROM_HERE"})).collect::<Vec<_>>(),
+            "why": unmet.iter().map(|why| json!({"message": why})).collect::<Vec<_>>(),
+        })
+    };
+    assert_eq!(
+        client.data(query, json!({"id": id})).await["visit"]["state"]["options"],
+        json!([
+            option("planned", 0, None),
+            option("made", 1, None),
+            option("paid", 2, Some("paid is entered from made")),
+        ])
+    );
+    let update = "mutation U($id: ID!, $to: String!) { updateVisit(id: $id, data: {state: {to: $to}}) { state { stage { name } } } }";
+    assert_eq!(
+        client.errors(update, json!({"id": id, "to": "paid"})).await,
+        ["STAGE_GATE", "  data.state.to STAGE_FROM"]
+    );
+    for to in ["made", "paid"] {
+        let updated = client.data(update, json!({"id": id, "to": to})).await;
+        assert_eq!(updated["updateVisit"]["state"]["stage"]["name"], to);
     }
 }
