@@ -267,6 +267,9 @@ fn everything_was_asked(asked: &str) {
         "= null",
         "null}",
         "probability",
+        "options",
+        "allowed",
+        "unmet",
     ];
     let missing = forms
         .chain(others.map(str::to_owned))

@@ -410,7 +410,7 @@ fn stage(choices: &mut Choices, world: &World, object: &Object, field: &Field) -
     }
     let pipeline = pipelines[choices.below(pipelines.len())];
     let stage = &pipeline.stages[choices.below(pipeline.stages.len())];
-    Some(json!({"to": stage.name, "pipeline": pipeline.name}))
+    Some(json!({"to": stage.name, "pipeline": pipeline.name, "override": true}))
 }
 
 /// Most point at a few: so some have many that point at them, and many have none.

@@ -33,6 +33,16 @@ const SYSTEM: [&str; 10] = [
     "owner",
 ];
 
+/// What a stage has.
+const STAGE: [&str; 6] = [
+    "name",
+    "label",
+    "type",
+    "probability",
+    "position",
+    "__typename",
+];
+
 /// What a selection stands in.
 #[derive(Clone, Copy, PartialEq)]
 enum Around {
@@ -482,14 +492,26 @@ impl Generator<'_> {
                 (Kind::Phones, "primary" | "additional") => {
                     self.leaves(&["typed", "e164", "__typename"])
                 }
-                (Kind::Stage, "stage") => self.leaves(&[
-                    "name",
-                    "label",
-                    "type",
-                    "probability",
-                    "position",
-                    "__typename",
-                ]),
+                (Kind::Stage, "stage") => self.leaves(&STAGE),
+                (Kind::Stage, "options") => self.options(),
+                _ => Vec::new(),
+            };
+            self.add(&mut selections, field);
+        }
+        selections
+    }
+
+    /// Where a record may go.
+    fn options(&mut self) -> Vec<Selection> {
+        let mut selections = Vec::new();
+        for _ in 0..1 + self.choices.below(4) {
+            let name = self
+                .choices
+                .of(&["allowed", "stage", "unmet", "__typename"]);
+            let mut field = Field::named(name);
+            field.selections = match name {
+                "stage" => self.leaves(&STAGE),
+                "unmet" => self.leaves(&["code", "path", "message", "__typename"]),
                 _ => Vec::new(),
             };
             self.add(&mut selections, field);

@@ -9,14 +9,16 @@
 //! [`Interpreter::target`] (what a relation leads to).
 
 mod conditions;
+mod stages;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use relata_catalog::{FieldIndex, Kind, ObjectIndex, StageValue, Value, to_json};
+use relata_catalog::{FieldIndex, Kind, ObjectIndex, Value, to_json};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use self::stages::Standing;
 use super::data::{Record, World};
 use super::query::{Directive, Field, Fragment, Question, Selection};
 use super::schema::composite;
@@ -252,6 +254,15 @@ impl<'w> Interpreter<'w> {
             name => {
                 let object = self.world.object(index);
                 if let Some((at, described)) = object.field_named(name) {
+                    if let Value::Stage(value) = self.value(record, at) {
+                        let standing = Standing {
+                            object: index,
+                            record,
+                            field: described,
+                            value,
+                        };
+                        return self.stage_value(&standing, sets);
+                    }
                     return match self.world.target(&described.kind) {
                         Some(target) => match self.target(record, target, at) {
                             Some(found) => self.record(target, found, sets),
@@ -298,9 +309,6 @@ impl<'w> Interpreter<'w> {
     }
 
     fn composite(&self, kind: &Kind, value: &Value, sets: &[&[Selection]]) -> Json {
-        if let Value::Stage(stage) = value {
-            return self.stage(stage, sets);
-        }
         let json = to_json(kind, value);
         match composite(kind) {
             Some((type_name, _)) => self.pick(&json, type_name, sets),
@@ -325,36 +333,6 @@ impl<'w> Interpreter<'w> {
             }),
             other => other.clone(),
         }
-    }
-
-    fn stage(&self, value: &StageValue, sets: &[&[Selection]]) -> Json {
-        let pipeline = self.world.catalogue.pipeline(&value.pipeline).unwrap();
-        let position = pipeline
-            .stages
-            .iter()
-            .position(|stage| stage.key == value.stage)
-            .unwrap();
-        let stage = &pipeline.stages[position];
-        self.object(sets, "StageValue", &[], |field, sets| {
-            match field.name.as_str() {
-                "pipeline" => pipeline.name.as_str().into(),
-                "enteredAt" => to_json(&Kind::DateTime, &Value::DateTime(value.entered_at)),
-                _ => self.object(sets, "Stage", &[], |field, _| match field.name.as_str() {
-                    "name" => stage.name.as_str().into(),
-                    "label" => stage
-                        .labels
-                        .get("en")
-                        .unwrap_or(&stage.name)
-                        .as_str()
-                        .into(),
-                    "type" => json!(stage.stage_type),
-                    "probability" => stage
-                        .probability
-                        .map_or(Json::Null, |probability| probability.to_string().into()),
-                    _ => position.into(),
-                }),
-            }
-        })
     }
 
     /// A list of records.

@@ -116,9 +116,12 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
             }
             object
         })
-        .collect();
+        .collect::<Vec<_>>();
+    let gates = objects[with_stages]["fields"].as_array().unwrap();
+    let gates = gates.iter().filter(|field| field["kind"] != "stage");
+    let gates = gates.map(|field| &field["key"]).collect::<Vec<_>>();
     let pipelines = (0..1 + choices.below(2))
-        .map(|number| pipeline(choices, &names[with_stages], world, number))
+        .map(|number| pipeline(choices, (&names[with_stages], &gates), world, number))
         .collect();
     Shape {
         objects,
@@ -152,14 +155,20 @@ fn field(choices: &mut Choices, kind: &str, key: &str) -> Json {
     field
 }
 
-fn pipeline(choices: &mut Choices, object: &str, world: usize, number: usize) -> Json {
+fn pipeline(
+    choices: &mut Choices,
+    (object, gates): (&str, &[&Json]),
+    world: usize,
+    number: usize,
+) -> Json {
+    let key = |position: usize| format!("{}{position}", ["k", "q"][number]);
     let stages = STAGES
         .iter()
         .skip(number)
         .enumerate()
         .map(|(position, name)| {
             let mut stage = json!({
-                "key": format!("{}{position}", ["k", "q"][number]),
+                "key": key(position),
                 "name": name,
             });
             match *name {
@@ -169,6 +178,15 @@ fn pipeline(choices: &mut Choices, object: &str, world: usize, number: usize) ->
             }
             if choices.one_in(2) {
                 stage["probability"] = choices.of(&["0.5", "0", "1", "0.05"]).into();
+            }
+            // Records that say nothing enter the first.
+            if position > 0 && choices.one_in(2) {
+                stage["requires"] = (0..1 + choices.below(2))
+                    .map(|_| gates[choices.below(gates.len())].clone())
+                    .collect();
+            }
+            if position > 0 && choices.one_in(2) {
+                stage["from"] = json!([key(choices.below(position + 1))]);
             }
             if choices.one_in(2) {
                 stage["labels"] = json!({"de": "Stufe", "en": "Step \"1\""});
@@ -198,7 +216,7 @@ pub(crate) fn composite(kind: &Kind) -> Option<(&'static str, &'static [&'static
             "Address",
             &["city", "street", "region", "postalCode", "country"],
         ),
-        Kind::Stage => ("StageValue", &["pipeline", "stage", "enteredAt"]),
+        Kind::Stage => ("StageValue", &["pipeline", "stage", "enteredAt", "options"]),
         _ => return None,
     })
 }
