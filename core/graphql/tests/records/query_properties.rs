@@ -72,7 +72,15 @@ impl Extent {
             questions,
         }
     }
+
+    /// Whether it is enough to ask for everything.
+    fn is_whole(&self) -> bool {
+        self.worlds * self.questions as usize >= QUESTIONS_WHOLE
+    }
 }
+
+/// Questions among which everything is, by far.
+const QUESTIONS_WHOLE: usize = 300;
 
 async fn answers_are_those_of_the_interpreter(client: Client) {
     let extent = Extent::given();
@@ -116,7 +124,9 @@ async fn answers_are_those_of_the_interpreter(client: Client) {
         let world = data::write(&client, &mut numbers(50_000), &shape.keys).await;
         block_in_place(|| ask(&client, &world, &mut runner, &asked, (&extent, number)));
     }
-    everything_was_asked(&asked.into_inner());
+    if extent.is_whole() {
+        everything_was_asked(&asked.into_inner());
+    }
 }
 
 fn ask(

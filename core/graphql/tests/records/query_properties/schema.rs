@@ -78,7 +78,7 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
     }
     let with_stages = choices.below(count);
     fields[with_stages].push(json!({"key": "stage", "kind": "stage"}));
-    for object in 0..count {
+    for (object, fields) in fields.iter_mut().enumerate() {
         let mut relate = |choices: &mut Choices, target: usize, name: &str, has_list: bool| {
             let mut field =
                 json!({"key": format!("{name}{object}"), "kind": "relation", "to": names[target]});
@@ -86,7 +86,7 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
                 field["inverse"] = json!({"name": format!("{name}{object}List")});
             }
             field["onDelete"] = choices.of(&["SET_NULL", "CASCADE", "RESTRICT"]).into();
-            fields[object].push(field);
+            fields.push(field);
         };
         relate(choices, (object + 1) % count, "next", true);
         if object == 0 || choices.one_in(2) {
