@@ -176,7 +176,8 @@ pub enum SystemColumn {
 }
 
 /// How a column is compared. Text operators marked *folded* compare the folded key that stands in
-/// the column after the text.
+/// the column after the text. Less and greater of a text that has one is what its order says: by
+/// the folded key, and by code points where that is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// Equal.

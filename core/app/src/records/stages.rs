@@ -275,24 +275,32 @@ fn unmet(
             }
             _ => None,
         };
-        if !from.is_some_and(|from| stage.from.contains(&from.name)) {
+        if !from.is_some_and(|from| stage.from.contains(&from.key)) {
+            let names = stage
+                .from
+                .iter()
+                .map(|key| {
+                    let open = pipeline.stage(key);
+                    open.map_or(key.as_str(), |open| open.name.as_str())
+                })
+                .collect::<Vec<_>>();
             let message = match from {
                 Some(from) => format!(
                     "{} is entered from {}, not from {}",
                     stage.name,
-                    stage.from.join(" or "),
+                    names.join(" or "),
                     from.name
                 ),
                 None => format!(
                     "{} is entered from {}: start there",
                     stage.name,
-                    stage.from.join(" or ")
+                    names.join(" or ")
                 ),
             };
             unmet.push(
                 Issue::new("STAGE_FROM", message)
                     .with("stage", stage.name.as_str())
-                    .with("from", stage.from.clone())
+                    .with("from", names)
                     .at("to")
                     .at(object.field(index).name.as_str()),
             );

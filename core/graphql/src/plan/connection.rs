@@ -35,15 +35,6 @@ impl<'v> Draft<'_, 'v> {
         } else {
             self.planner.limits.page_default
         };
-        let given = self.argument(selected, "where", &format!("{type_name}Filter"));
-        let filter = match &given {
-            Some(input) => self.inside("where", |draft| draft.filter(object, input, 1)),
-            None => everything(),
-        };
-        let order = match self.argument(selected, "orderBy", &format!("[{type_name}Order!]")) {
-            Some(input) => self.inside("orderBy", |draft| draft.order(object, &input)),
-            None => Vec::new(),
-        };
         let deleted = match self
             .argument(selected, "deleted", "Deleted")
             .and_then(|input| input.structural())
@@ -53,6 +44,18 @@ impl<'v> Draft<'_, 'v> {
             Some("INCLUDE") => Deleted::Include,
             Some("ONLY") => Deleted::Only,
             _ => Deleted::Exclude,
+        };
+        let given = self.argument(selected, "where", &format!("{type_name}Filter"));
+        let filter = match &given {
+            Some(input) => self.inside("where", |draft| {
+                let is_live = deleted == Deleted::Exclude;
+                draft.on_records(is_live, |draft| draft.filter(object, input, 1))
+            }),
+            None => everything(),
+        };
+        let order = match self.argument(selected, "orderBy", &format!("[{type_name}Order!]")) {
+            Some(input) => self.inside("orderBy", |draft| draft.order(object, &input)),
+            None => Vec::new(),
         };
         let (page, size) = self.page(selected, default);
         let mut inner = Vec::new();

@@ -18,6 +18,8 @@ pub(crate) struct Draft<'p, 'v> {
     pub(crate) path: Vec<PathSegment>,
     /// Conditions so far, of all filters of the field.
     pub(crate) conditions: usize,
+    /// Whether the records that conditions are on stand outside the trash.
+    pub(crate) is_live: bool,
 }
 
 impl<'p, 'v> Draft<'p, 'v> {
@@ -28,6 +30,7 @@ impl<'p, 'v> Draft<'p, 'v> {
             issues: Issues::default(),
             path: vec![key.into()],
             conditions: 0,
+            is_live: false,
         }
     }
 
@@ -46,6 +49,14 @@ impl<'p, 'v> Draft<'p, 'v> {
         self.path.push(segment.into());
         let result = work(self);
         self.path.pop();
+        result
+    }
+
+    /// Makes conditions on records that stand outside the trash, or may stand in it.
+    pub(crate) fn on_records<T>(&mut self, is_live: bool, work: impl FnOnce(&mut Self) -> T) -> T {
+        let around = std::mem::replace(&mut self.is_live, is_live);
+        let result = work(self);
+        self.is_live = around;
         result
     }
 

@@ -238,14 +238,27 @@ impl<'v> Draft<'_, 'v> {
     ) -> Filter {
         if let Some(is_null) = self.asks_for_emptiness(input) {
             self.count_condition();
-            return Filter::IsNull {
-                column: ColumnRef::Field { field, part: 0 },
-                is_null,
+            if self.is_live {
+                return Filter::IsNull {
+                    column: ColumnRef::Field { field, part: 0 },
+                    is_null,
+                };
+            }
+            // In the trash a relation may still hold what is there as well, and reads as empty.
+            let is_filled = Filter::ToOne {
+                field,
+                filter: Box::new(everything()),
+            };
+            return if is_null {
+                Filter::Not(Box::new(is_filled))
+            } else {
+                is_filled
             };
         }
+        let filter = self.on_records(true, |draft| draft.filter(target, input, around + 1));
         Filter::ToOne {
             field,
-            filter: Box::new(self.filter(target, input, around + 1)),
+            filter: Box::new(filter),
         }
     }
 
@@ -280,9 +293,9 @@ impl<'v> Draft<'_, 'v> {
                 object,
                 field,
                 quantifier,
-                filter: Box::new(
-                    self.inside(name, |draft| draft.filter(object, &value, around + 1)),
-                ),
+                filter: Box::new(self.inside(name, |draft| {
+                    draft.on_records(true, |draft| draft.filter(object, &value, around + 1))
+                })),
             });
         }
         flat(conditions)

@@ -182,23 +182,24 @@ impl<'v> Draft<'_, 'v> {
         pipelines: &[Arc<Pipeline>],
         selected: &Selected<'v>,
     ) -> StageMember {
-        let mut stage_sets: Vec<&'v SelectionSet> = Vec::new();
-        let mut unmet_sets: Vec<&'v SelectionSet> = Vec::new();
+        let mut stage_sets: Vec<Vec<&'v SelectionSet>> = Vec::new();
+        let mut unmet_sets: Vec<Vec<&'v SelectionSet>> = Vec::new();
         let members = self
             .selected(&selected.sets, "StageOption", &[])
             .iter()
             .map(|member| {
                 let key = member.key.to_owned();
                 match member.name() {
-                    // One `stage` and one `unmet`: the same field under two aliases would need
-                    // two texts for each stage, so both get what both select.
+                    // Under two names they are two texts.
                     "stage" => {
-                        stage_sets.extend(&member.sets);
-                        StageOptionMember::Stage { key }
+                        stage_sets.push(member.sets.clone());
+                        let text = stage_sets.len() - 1;
+                        StageOptionMember::Stage { key, text }
                     }
                     "unmet" => {
-                        unmet_sets.extend(&member.sets);
-                        StageOptionMember::Unmet { key }
+                        unmet_sets.push(member.sets.clone());
+                        let text = unmet_sets.len() - 1;
+                        StageOptionMember::Unmet { key, text }
                     }
                     "allowed" => StageOptionMember::Allowed { key },
                     _ => typename!(StageOptionMember, key, "StageOption"),
@@ -235,15 +236,9 @@ impl<'v> Draft<'_, 'v> {
         pipeline: &Pipeline,
         stage: &Stage,
         position: usize,
-        stage_sets: &[&'v SelectionSet],
-        unmet_sets: &[&'v SelectionSet],
+        stage_sets: &[Vec<&'v SelectionSet>],
+        unmet_sets: &[Vec<&'v SelectionSet>],
     ) -> StageOption {
-        let from = stage
-            .from
-            .iter()
-            .filter_map(|name| pipeline.stages.iter().find(|other| other.name == *name))
-            .map(|other| other.key.clone())
-            .collect();
         let record = self.planner.catalogue.object(object);
         let locale = self.planner.locale;
         let to = label(&stage.labels, locale, &stage.name);
@@ -261,37 +256,43 @@ impl<'v> Draft<'_, 'v> {
         let names = stage
             .from
             .iter()
-            .map(|name| {
-                let other = pipeline.stages.iter().find(|other| other.name == *name);
-                other.map_or(name.as_str(), |other| label(&other.labels, locale, name))
-            })
+            .filter_map(|key| pipeline.stage(key))
+            .map(|open| label(&open.labels, locale, &open.name))
             .collect::<Vec<_>>()
             .join(", ");
         let message = format!("{to} is entered from {names}");
         StageOption {
             pipeline: pipeline.key.clone(),
             stage: stage.key.clone(),
-            stage_json: self.stage_json(stage, position, stage_sets).to_string(),
-            from,
+            stage_json: stage_sets
+                .iter()
+                .map(|sets| self.stage_json(stage, position, sets).to_string())
+                .collect(),
+            from: stage.from.clone(),
             from_unmet_json: self.unmet_json(unmet_sets, "NOT_FROM_HERE", &message, &field.name),
             requires,
         }
     }
 
+    /// One text for each time that it is selected.
     fn unmet_json(
         &mut self,
-        sets: &[&'v SelectionSet],
+        selected: &[Vec<&'v SelectionSet>],
         code: &str,
         message: &str,
         field: &str,
-    ) -> String {
-        self.json_object(sets, "StageUnmet", |name| match name {
-            "code" => code.into(),
-            "message" => message.into(),
-            "path" => vec![field].into(),
-            _ => Json::Null,
-        })
-        .to_string()
+    ) -> Vec<String> {
+        let mut texts = Vec::with_capacity(selected.len());
+        for sets in selected {
+            let json = self.json_object(sets, "StageUnmet", |name| match name {
+                "code" => code.into(),
+                "message" => message.into(),
+                "path" => vec![field].into(),
+                _ => Json::Null,
+            });
+            texts.push(json.to_string());
+        }
+        texts
     }
 }
 

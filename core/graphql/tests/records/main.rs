@@ -9,5 +9,6 @@ mod group_properties;
 mod groups;
 mod hostile;
 mod nested;
+mod query_properties;
 mod reads;
 mod writes;

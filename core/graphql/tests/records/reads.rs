@@ -10,13 +10,17 @@ on_each_database! {
     cursors_walk_both_ways
     nested_both_ways
     filters_across_relations
+    offsets_count_records
     phones_in_any_spelling
     a_cursor_of_another_list
     fragments_and_directives
+    directives_of_typename
     introspection_beside_records
     what_tools_ask_of_the_schema
     the_same_document_with_other_values
     a_new_field_is_there_at_once
+    numbers_and_relations_in_the_trash
+    gates_of_stages_that_have_other_names
 }
 
 async fn companies(client: &Client, count: usize) -> Vec<String> {
@@ -192,6 +196,35 @@ async fn filters_across_relations(client: Client) {
     assert_eq!(names(&data["ordered"]), ["P1", "P0"]);
 }
 
+/// Not what they are found by: each company has two people, each person several addresses.
+async fn offsets_count_records(client: Client) {
+    for (number, id) in companies(&client, 3).await.iter().enumerate() {
+        for letter in ["a", "b"] {
+            let address = |place: &str| format!("{letter}{number}@{place}.example");
+            let data = json!({
+                "name": {"full": format!("{letter}{number}")},
+                "emails": {"primary": address("x"), "additional": [address("y"), address("z")]},
+                "company": {"connect": {"id": id}},
+            });
+            client.create("person", data).await;
+        }
+    }
+    let additional = (0..3)
+        .flat_map(|number| ["y", "z"].map(|place| format!("a{number}@{place}.example")))
+        .collect::<Vec<_>>();
+    let data = client
+        .data(
+            "query Q($additional: [String!]) {
+               by: companies(where: {people: {some: {company: {people: {some: {}}}}}}, orderBy: {name: ASC}, offset: 1) { nodes { name } }
+               in: people(where: {emails: {additional: {hasAny: $additional}}}, orderBy: {name: ASC}, offset: 1) { nodes { name: label } }
+             }",
+            json!({"additional": additional}),
+        )
+        .await;
+    assert_eq!(names(&data["by"]), ["Firma 01", "Firma 02"]);
+    assert_eq!(names(&data["in"]), ["a1", "a2"]);
+}
+
 async fn phones_in_any_spelling(client: Client) {
     client
         .create(
@@ -265,6 +298,23 @@ async fn fragments_and_directives(client: Client) {
             "company": {"name": "Acme", "employees": null, "parent": null},
         })
     );
+}
+
+async fn directives_of_typename(client: Client) {
+    let query =
+        "query Q($more: Boolean!) { companies { totalCount __typename @include(if: $more) } }";
+    assert_eq!(
+        client.data(query, json!({"more": true})).await,
+        json!({"companies": {"totalCount": 0, "__typename": "CompanyConnection"}})
+    );
+    assert_eq!(
+        client.data(query, json!({"more": false})).await,
+        json!({"companies": {"totalCount": 0}})
+    );
+    for wrong in ["@include(if: $nobody)", "@nothing"] {
+        let query = format!("{{ companies {{ ... {{ __typename {wrong} }} }} }}");
+        assert_eq!(client.errors(&query, json!({})).await, ["BAD_INPUT"]);
+    }
 }
 
 async fn introspection_beside_records(client: Client) {
@@ -372,4 +422,75 @@ async fn a_new_field_is_there_at_once(client: Client) {
             .await,
         json!({"visit": {"at": "2026-11-22T08:00:00Z", "label": id, "company": null}})
     );
+}
+
+async fn numbers_and_relations_in_the_trash(client: Client) {
+    let document = json!({
+        "relata": 1,
+        "objects": [{"key": "visit", "plural": "visits", "label": "number", "fields": [
+            {"key": "number", "kind": "integer"},
+            {"key": "previous", "kind": "relation", "to": "visit", "onDelete": "CASCADE"},
+        ]}],
+    });
+    relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, &document, None, &[])
+        .await
+        .unwrap();
+    let first = client.create("visit", json!({"number": -1})).await;
+    let second = json!({"number": 2, "previous": {"connect": {"id": first}}});
+    client.create("visit", second).await;
+    let delete = "mutation D($id: ID!) { deleteVisit(id: $id) { label } }";
+    let deleted = client.data(delete, json!({"id": first})).await;
+    assert_eq!(deleted, json!({"deleteVisit": {"label": "-1"}}));
+    // Both are in the trash: a relation that reads as empty is found as empty.
+    let query = "query Q($is: Boolean) { visits(deleted: ONLY, orderBy: {number: ASC}, where: {previous: {id: {isNull: $is}}}) { nodes { label previous { label } } } }";
+    let empty = |label: &str| json!({"label": label, "previous": null});
+    for (is_null, expected) in [(true, vec![empty("-1"), empty("2")]), (false, vec![])] {
+        assert_eq!(
+            client.data(query, json!({"is": is_null})).await,
+            json!({"visits": {"nodes": expected}})
+        );
+    }
+}
+
+async fn gates_of_stages_that_have_other_names(client: Client) {
+    let document = json!({
+        "relata": 1,
+        "objects": [{"key": "visit", "plural": "visits", "fields": [{"key": "state", "kind": "stage"}]}],
+        "pipelines": [{"key": "visits", "object": "visit", "field": "state", "stages": [
+            {"key": "a", "name": "planned"},
+            {"key": "b", "name": "made", "from": ["a"]},
+            {"key": "c", "name": "paid", "from": ["b"]},
+        ]}],
+    });
+    relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, &document, None, &[])
+        .await
+        .unwrap();
+    let id = client.create("visit", json!({})).await;
+    let query = "query Q($id: ID!) { visit(id: $id) { state { options { allowed stage { name } again: stage { position } unmet { code } why: unmet { message } } } } }";
+    let option = |name: &str, position: usize, unmet: Option<&str>| {
+        json!({
+            "allowed": unmet.is_none(),
+            "stage": {"name": name},
+            "again": {"position": position},
+            "unmet": unmet.iter().map(|_| json!({"code": "NOT_FROM_HERE"})).collect::<Vec<_>>(),
+            "why": unmet.iter().map(|why| json!({"message": why})).collect::<Vec<_>>(),
+        })
+    };
+    assert_eq!(
+        client.data(query, json!({"id": id})).await["visit"]["state"]["options"],
+        json!([
+            option("planned", 0, None),
+            option("made", 1, None),
+            option("paid", 2, Some("paid is entered from made")),
+        ])
+    );
+    let update = "mutation U($id: ID!, $to: String!) { updateVisit(id: $id, data: {state: {to: $to}}) { state { stage { name } } } }";
+    assert_eq!(
+        client.errors(update, json!({"id": id, "to": "paid"})).await,
+        ["STAGE_GATE", "  data.state.to STAGE_FROM"]
+    );
+    for to in ["made", "paid"] {
+        let updated = client.data(update, json!({"id": id, "to": to})).await;
+        assert_eq!(updated["updateVisit"]["state"]["stage"]["name"], to);
+    }
 }

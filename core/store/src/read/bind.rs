@@ -166,7 +166,13 @@ impl Conversion {
             (ColumnType::Text | ColumnType::TextList, Value::Text(text)) => {
                 self.text(backend, text.clone())?
             }
-            (ColumnType::Folded, Value::Text(text)) => self.text(backend, folded(text))?,
+            (ColumnType::Folded, Value::Text(text)) => {
+                let folded = match self.form {
+                    Form::Pattern => folded_pattern(text),
+                    _ => folded(text),
+                };
+                self.text(backend, folded)?
+            }
             (ColumnType::Integer, Value::Integer(number)) => Bind::Integer(*number),
             (ColumnType::Decimal(scale), Value::Decimal(decimal)) => {
                 self.decimal(backend, *decimal, scale)
@@ -367,6 +373,35 @@ enum Step {
     Any,
     One,
     Literal(char),
+}
+
+/// A `LIKE` pattern whose letters are folded. What folds to a wildcard (`％`, as it is typed in
+/// China and Japan) is none.
+fn folded_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    let mut letters = String::new();
+    let flush = |letters: &mut String, pattern: &mut String| {
+        for letter in folded(letters).chars() {
+            if matches!(letter, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        letters.clear();
+    };
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' | '_' => {
+                flush(&mut letters, &mut pattern);
+                pattern.push(character);
+            }
+            '\\' => letters.push(characters.next().unwrap_or('\\')),
+            other => letters.push(other),
+        }
+    }
+    flush(&mut letters, &mut pattern);
+    pattern
 }
 
 /// A `LIKE` pattern as the database takes it. SQLite's LIKE ignores the case of ASCII letters, so

@@ -219,6 +219,17 @@ impl<'c> Statement<'c> {
             ));
         }
         let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        if let Some(sign) = range_sign(operator)
+            && found.column == ColumnType::Text
+            && let Some(folded) = find_folded(self.catalogue, scope.object, column)?
+        {
+            // In the order of lists, and by the letters where that finds no difference: so what is
+            // less, equal and greater are three parts of the whole.
+            let folded = format!("{}.{}", scope.alias, quoted(&folded.name));
+            let key = self.operand(operand, ColumnType::Folded, Form::Exact)?;
+            let text = self.operand(operand, ColumnType::Text, Form::Exact)?;
+            return Ok(format!("(({folded}, {name}) {sign} ({key}, {text}))"));
+        }
         self.comparison(&name, found.column, operator, operand)
     }
 
@@ -288,9 +299,10 @@ impl<'c> Statement<'c> {
             Operator::Has => {
                 let value = self.operand(operand, column, Form::Exact)?;
                 if sqlite {
+                    // The limits are for what `end_of_exists` says.
                     let each = self.alias('l');
                     format!(
-                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value = {value})"
+                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value = {value} LIMIT 1)"
                     )
                 } else {
                     format!("{name} @> ARRAY[{value}]")
@@ -302,22 +314,23 @@ impl<'c> Statement<'c> {
                     let each = self.alias('l');
                     let wanted = self.alias('l');
                     format!(
-                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value IN (SELECT {wanted}.value FROM json_each({values}) AS {wanted}))"
+                        "EXISTS (SELECT 1 FROM json_each({name}) AS {each} WHERE {each}.value IN (SELECT {wanted}.value FROM json_each({values}) AS {wanted}) LIMIT 1)"
                     )
                 } else {
                     format!("{name} && {values}")
                 }
             }
+            // All of nothing is in a list, but not in one that is as empty as no list.
             Operator::HasAll => {
                 let values = self.operand(operand, column, Form::List)?;
                 if sqlite {
                     let each = self.alias('l');
                     let wanted = self.alias('l');
                     format!(
-                        "({name} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each({values}) AS {wanted} WHERE {wanted}.value NOT IN (SELECT {each}.value FROM json_each({name}) AS {each})))"
+                        "({name} <> '[]' AND NOT EXISTS (SELECT 1 FROM json_each({values}) AS {wanted} WHERE {wanted}.value NOT IN (SELECT {each}.value FROM json_each({name}) AS {each})))"
                     )
                 } else {
-                    format!("{name} @> {values}")
+                    format!("({name} @> {values} AND cardinality({name}) > 0)")
                 }
             }
         })
@@ -365,7 +378,7 @@ impl<'c> Statement<'c> {
             alias = inner.alias,
         );
         self.and_filter(&mut text, &inner, filter, false, depth)?;
-        text.push(')');
+        text.push_str(self.end_of_exists());
         Ok(text)
     }
 
@@ -396,13 +409,22 @@ impl<'c> Statement<'c> {
         );
         let failing = quantifier == Quantifier::Every;
         self.and_filter(&mut text, &inner, filter, failing, depth)?;
-        text.push(')');
+        text.push_str(self.end_of_exists());
         // `(NOT EXISTS …) IS NOT TRUE` would bind as `NOT (EXISTS … IS NOT TRUE)`.
         Ok(if negated.is_empty() {
             text
         } else {
             format!("({text})")
         })
+    }
+
+    /// Ends `EXISTS (SELECT …`. SQLite 3.51 makes joins of those without a LIMIT, and its OFFSET
+    /// then counts every match (3.51.3: `sqlite3.c`, `existsToJoin`).
+    fn end_of_exists(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite => " LIMIT 1)",
+            Backend::Postgres => ")",
+        }
     }
 
     fn and_filter(
@@ -436,6 +458,16 @@ pub(crate) fn position(backend: Backend, number: usize, column: ColumnType, list
             let brackets = if list { "[]" } else { "" };
             format!("${number}::{}{brackets}", postgres_type(column))
         }
+    }
+}
+
+fn range_sign(operator: Operator) -> Option<&'static str> {
+    match operator {
+        Operator::Lt => Some("<"),
+        Operator::Lte => Some("<="),
+        Operator::Gt => Some(">"),
+        Operator::Gte => Some(">="),
+        _ => None,
     }
 }
 

@@ -213,24 +213,29 @@ pub(crate) struct OptionsProgram {
 pub(crate) struct OptionProgram {
     pub(crate) pipeline: Box<str>,
     pub(crate) stage: Box<str>,
-    pub(crate) stage_json: Box<[u8]>,
+    pub(crate) stage_json: Texts,
     /// Keys of stages.
     pub(crate) from: Box<[Box<str>]>,
-    pub(crate) from_unmet: Box<[u8]>,
+    pub(crate) from_unmet: Texts,
     /// Columns of which one must be filled, and what is said when none is.
     pub(crate) requires: Box<[Requirement]>,
 }
 
-/// Columns, JSON.
-pub(crate) type Requirement = (Box<[usize]>, Box<[u8]>);
+/// JSON, one for each time that it is selected.
+pub(crate) type Texts = Box<[Box<[u8]>]>;
+
+/// Columns, and what is said when none is filled.
+pub(crate) type Requirement = (Box<[usize]>, Texts);
 
 /// See [`OptionsProgram::members`].
 #[derive(Debug)]
 pub(crate) enum OptionOp {
     Raw(Box<[u8]>),
-    Stage,
+    /// Which text.
+    Stage(usize),
     Allowed,
-    Unmet,
+    /// Which text of each.
+    Unmet(usize),
 }
 
 /// See [`Op::Actor`].

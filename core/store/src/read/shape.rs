@@ -365,15 +365,16 @@ pub struct StageOption {
     pub pipeline: Key,
     /// The stage.
     pub stage: String,
-    /// JSON text of `stage { … }` as selected.
-    pub stage_json: String,
+    /// JSON texts of `stage { … }`, one for each time that it is selected.
+    pub stage_json: Vec<String>,
     /// Stages from which it may be entered, by key or name; empty: from any. Its own stage is
     /// always allowed.
     pub from: Vec<String>,
-    /// JSON text of the unmet item for "not from here", as selected.
-    pub from_unmet_json: String,
-    /// Fields that must be filled, with the JSON text of the unmet item as selected.
-    pub requires: Vec<(FieldIndex, String)>,
+    /// JSON texts of the unmet item for "not from here", one for each time that `unmet` is
+    /// selected.
+    pub from_unmet_json: Vec<String>,
+    /// Fields that must be filled, with the JSON texts of the unmet item, likewise.
+    pub requires: Vec<(FieldIndex, Vec<String>)>,
 }
 
 /// A member of a stage option.
@@ -383,6 +384,8 @@ pub enum StageOptionMember {
     Stage {
         /// Response key.
         key: String,
+        /// Which of the texts.
+        text: usize,
     },
     /// `allowed`
     Allowed {
@@ -393,6 +396,8 @@ pub enum StageOptionMember {
     Unmet {
         /// Response key.
         key: String,
+        /// Which of the texts.
+        text: usize,
     },
     /// JSON that is known beforehand.
     Literal {

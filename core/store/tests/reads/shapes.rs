@@ -391,15 +391,15 @@ async fn stages_say_where_a_record_may_go() {
     let option = |world: &World, stage: &str, from: &[&str], requires: &[&str]| StageOption {
         pipeline: care.clone(),
         stage: stage.to_owned(),
-        stage_json: format!("{{\"name\":\"{stage}\"}}"),
+        stage_json: vec![format!("{{\"name\":\"{stage}\"}}"), format!("\"{stage}\"")],
         from: from.iter().map(|stage| (*stage).to_owned()).collect(),
-        from_unmet_json: "{\"code\":\"FROM\"}".to_owned(),
+        from_unmet_json: vec!["{\"code\":\"FROM\"}".to_owned()],
         requires: requires
             .iter()
             .map(|field| {
                 (
                     world.field("client", field),
-                    format!("{{\"path\":\"{field}\"}}"),
+                    vec![format!("{{\"path\":\"{field}\"}}")],
                 )
             })
             .collect(),
@@ -425,12 +425,18 @@ async fn stages_say_where_a_record_may_go() {
                     members: vec![
                         StageOptionMember::Stage {
                             key: "s".to_owned(),
+                            text: 0,
+                        },
+                        StageOptionMember::Stage {
+                            key: "t".to_owned(),
+                            text: 1,
                         },
                         StageOptionMember::Allowed {
                             key: "ok".to_owned(),
                         },
                         StageOptionMember::Unmet {
                             key: "unmet".to_owned(),
+                            text: 0,
                         },
                     ],
                 },
@@ -452,11 +458,11 @@ async fn stages_say_where_a_record_may_go() {
         &[],
         concat!(
             r#"{"nodes":[{"stage":{"stage":"Fresh","at":"1970-01-01T00:00:01.5Z","options":["#,
-            r#"{"s":{"name":"new"},"ok":true,"unmet":[]},"#,
-            r#"{"s":{"name":"kept"},"ok":true,"unmet":[]}]}},"#,
+            r#"{"s":{"name":"new"},"t":"new","ok":true,"unmet":[]},"#,
+            r#"{"s":{"name":"kept"},"t":"kept","ok":true,"unmet":[]}]}},"#,
             r#"{"stage":{"stage":null,"at":"1970-01-01T00:00:01.5Z","options":["#,
-            r#"{"s":{"name":"new"},"ok":true,"unmet":[]},"#,
-            r#"{"s":{"name":"kept"},"ok":false,"unmet":[{"code":"FROM"},{"path":"name"},"#,
+            r#"{"s":{"name":"new"},"t":"new","ok":true,"unmet":[]},"#,
+            r#"{"s":{"name":"kept"},"t":"kept","ok":false,"unmet":[{"code":"FROM"},{"path":"name"},"#,
             r#"{"path":"worth"}]}]}},{"stage":null}]}"#
         ),
     )

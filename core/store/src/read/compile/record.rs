@@ -11,6 +11,7 @@ use crate::read::json::write_escaped;
 use crate::read::plan::Parent;
 use crate::read::program::{
     ActorOp, ActorProgram, Cell, Op, OptionOp, OptionProgram, OptionsProgram, StageTexts, StoredOp,
+    Texts,
 };
 use crate::read::{
     ActorMember, ActorMembers, ListMember, Member, PartMember, StageMember, StageOption,
@@ -178,7 +179,15 @@ impl<'c> Compiler<'c> {
         if let Some((index, field)) = field {
             for part in label_parts(&field.kind) {
                 let (column, column_type) = self.part(select_of, scope, index, *part)?;
-                cells.push((column, cell_of(column_type, &field.kind)));
+                let cell = match &field.kind {
+                    // A label is text: in quotes, as a number with neither prefix nor zeros.
+                    Kind::Integer { .. } => Cell::Autonumber {
+                        prefix: Box::default(),
+                        digits: 1,
+                    },
+                    kind => cell_of(column_type, kind),
+                };
+                cells.push((column, cell));
             }
         }
         Ok(Op::Label {
@@ -324,10 +333,9 @@ impl<'c> Compiler<'c> {
             .iter()
             .map(|(field, json)| {
                 let columns = self.presence(select_of, scope, *field)?;
-                Ok((columns, json.as_bytes().into()))
+                Ok((columns, texts(json)))
             })
             .collect::<Result<_, CompileError>>()?;
-        // Gates speak of stages by name, records by key.
         let pipeline = self.catalogue.pipeline(&option.pipeline);
         let from = option
             .from
@@ -348,9 +356,9 @@ impl<'c> Compiler<'c> {
         Ok(OptionProgram {
             pipeline: option.pipeline.as_str().into(),
             stage: option.stage.as_str().into(),
-            stage_json: option.stage_json.as_bytes().into(),
+            stage_json: texts(&option.stage_json),
             from,
-            from_unmet: option.from_unmet_json.as_bytes().into(),
+            from_unmet: texts(&option.from_unmet_json),
             requires,
         })
     }
@@ -398,6 +406,7 @@ fn label_parts(kind: &Kind) -> &'static [usize] {
         | Kind::Date
         | Kind::DateTime
         | Kind::Decimal { .. }
+        | Kind::Integer { .. }
         | Kind::Autonumber { .. } => &[0],
         Kind::Phone | Kind::Phones => &[1, 0],
         _ => &[],
@@ -433,14 +442,18 @@ fn stored(members: &[ListMember]) -> Box<[StoredOp]> {
     steps.finish()
 }
 
+fn texts(json: &[String]) -> Texts {
+    json.iter().map(|json| json.as_bytes().into()).collect()
+}
+
 fn option_members(members: &[StageOptionMember]) -> Box<[OptionOp]> {
     let mut steps = Steps::new(OptionOp::Raw);
     steps.open();
     for member in members {
         match member {
-            StageOptionMember::Stage { key } => steps.member(key, OptionOp::Stage),
+            StageOptionMember::Stage { key, text } => steps.member(key, OptionOp::Stage(*text)),
             StageOptionMember::Allowed { key } => steps.member(key, OptionOp::Allowed),
-            StageOptionMember::Unmet { key } => steps.member(key, OptionOp::Unmet),
+            StageOptionMember::Unmet { key, text } => steps.member(key, OptionOp::Unmet(*text)),
             StageOptionMember::Literal { key, json } => steps.literal(key, json),
         }
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::super::json::{
     write_date, write_decimal, write_instant, write_integer, write_padded, write_string, write_uuid,
 };
-use super::super::program::{Cell, OptionOp, OptionProgram, OptionsProgram, StoredOp};
+use super::super::program::{Cell, OptionOp, OptionProgram, OptionsProgram, StoredOp, Texts};
 use super::super::rows::{Row, unexpected};
 use crate::StoreError;
 
@@ -148,11 +148,16 @@ pub(super) fn write_options<R: Row>(
         for op in &program.members {
             match op {
                 OptionOp::Raw(raw) => out.extend_from_slice(raw),
-                OptionOp::Stage => out.extend_from_slice(&option.stage_json),
+                OptionOp::Stage(text) => out.extend_from_slice(&option.stage_json[*text]),
                 OptionOp::Allowed => write_boolean(out, unmet.is_empty()),
-                OptionOp::Unmet => {
+                OptionOp::Unmet(text) => {
                     out.push(b'[');
-                    out.extend_from_slice(&unmet.join(&b','));
+                    for (index, texts) in unmet.iter().enumerate() {
+                        if index > 0 {
+                            out.push(b',');
+                        }
+                        out.extend_from_slice(&texts[*text]);
+                    }
                     out.push(b']');
                 }
             }
@@ -167,8 +172,8 @@ fn unmet<'o, R: Row>(
     row: &R,
     option: &'o OptionProgram,
     stage: &str,
-) -> Result<Vec<&'o [u8]>, StoreError> {
-    let mut unmet: Vec<&[u8]> = Vec::new();
+) -> Result<Vec<&'o Texts>, StoreError> {
+    let mut unmet = Vec::new();
     if *option.stage == *stage {
         return Ok(unmet);
     }
