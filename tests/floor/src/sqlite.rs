@@ -46,8 +46,8 @@ impl Sqlite {
                 "SELECT {PERSON} FROM rec_person p WHERE p.company__id = ?1 AND p._deleted_at IS NULL ORDER BY p.id LIMIT 10"
             ),
             page: format!(
-                "SELECT {PERSON} FROM rec_person p WHERE p._deleted_at IS NULL AND EXISTS (SELECT 1 FROM rec_company c WHERE c.id = p.company__id AND c._deleted_at IS NULL) \
-                 AND (p.name__folded, p.id) > (?1, ?2) ORDER BY p.name__folded, p.id LIMIT 50"
+                "SELECT {PERSON} FROM rec_person p WHERE p._deleted_at IS NULL AND EXISTS (SELECT 1 FROM rec_company c WHERE c.id = p.company__id AND c._deleted_at IS NULL LIMIT 1) \
+                 AND p.name__folded >= ?1 AND (p.name__folded > ?1 OR p.id > ?2) ORDER BY p.name__folded, p.id LIMIT 50"
             ),
             folded: Mutex::default(),
         })

@@ -96,6 +96,18 @@ pub(super) fn insertion(
     )
 }
 
+/// What stands behind a position, whose two numbers are the first parameters.
+///
+/// On SQLite all transactions have the number 0, and the sequence is the row's own key: an index on
+/// both would be walked from its start. The `+` keeps the other column's index out of it.
+fn behind(backend: Backend) -> String {
+    let [xact, sequence] = [1, 2].map(|number| backend.placeholder(number));
+    match backend {
+        Backend::Sqlite => format!("+xact >= {xact} AND sequence > {sequence}"),
+        Backend::Postgres => format!("(xact, sequence) > ({xact}, {sequence})"),
+    }
+}
+
 impl Transaction {
     /// Adds to the outbox.
     ///
@@ -178,10 +190,12 @@ impl Database {
         let backend = self.backend();
         let text = format!(
             "SELECT xact, sequence, object, record, version, change, actor, at, fields \
-             FROM relata_outbox WHERE (xact, sequence) > ({}, {}){settled} \
-             ORDER BY xact, sequence LIMIT {limit}",
-            backend.placeholder(1),
-            backend.placeholder(2),
+             FROM relata_outbox WHERE {}{settled} ORDER BY {} LIMIT {limit}",
+            behind(backend),
+            match backend {
+                Backend::Sqlite => "sequence",
+                Backend::Postgres => "xact, sequence",
+            },
         );
         let mut values = vec![position.xact.into(), position.sequence.into()];
         values.append(&mut parameters);
@@ -218,9 +232,8 @@ impl Database {
     pub async fn outbox_goes_on(&self, position: Position) -> Result<bool, StoreError> {
         let backend = self.backend();
         let text = format!(
-            "SELECT 1 FROM relata_outbox WHERE (xact, sequence) > ({}, {}) LIMIT 1",
-            backend.placeholder(1),
-            backend.placeholder(2),
+            "SELECT 1 FROM relata_outbox WHERE {} LIMIT 1",
+            behind(backend)
         );
         let values = vec![position.xact.into(), position.sequence.into()];
         let found = self

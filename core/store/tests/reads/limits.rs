@@ -91,6 +91,7 @@ async fn depth_has_an_end() {
             &world.catalogue,
             world.database.backend(),
             &nested(READ_DEPTH_MAX + 1),
+            Runs::OnReaders,
         );
         assert!(matches!(too_deep, Err(CompileError::Limit { .. })));
         let mut filter = always();
@@ -101,6 +102,7 @@ async fn depth_has_an_end() {
             &world.catalogue,
             world.database.backend(),
             &clients(world, filter, vec![]),
+            Runs::OnReaders,
         );
         assert!(matches!(too_deep, Err(CompileError::Limit { .. })));
     }
