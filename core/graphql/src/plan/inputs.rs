@@ -427,6 +427,22 @@ impl Slot {
     }
 }
 
+/// The parameters of this run; collects what is wrong with any of them.
+pub(crate) fn parameters(
+    slots: &[Slot],
+    variables: &Variables<'_>,
+    context: &CoerceContext<'_>,
+    issues: &mut Issues,
+) -> Vec<Parameter> {
+    slots
+        .iter()
+        .map(|slot| {
+            slot.parameter(variables, context, issues)
+                .unwrap_or(Parameter::Absent)
+        })
+        .collect()
+}
+
 pub(crate) fn null_operand() -> Issue {
     Issue::new(
         "NULL_OPERAND",
