@@ -49,6 +49,16 @@ impl<'p, 'v> Draft<'p, 'v> {
         result
     }
 
+    /// The only member of an object of which one is expected.
+    pub(crate) fn only_entry(&mut self, input: &Input<'v>) -> Option<(&'v str, Input<'v>)> {
+        let mut entries = input.entries(self.planner.variables);
+        if entries.len() != 1 {
+            self.issue(Issue::new("ONE_OF", "exactly one field is expected"));
+            return None;
+        }
+        entries.pop()
+    }
+
     /// An operand: a value where it is known, else a parameter of the read. Where it is wrong,
     /// the mistake is collected and something harmless stands in.
     pub(crate) fn operand(
