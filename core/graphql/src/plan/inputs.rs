@@ -348,6 +348,11 @@ impl Slot {
         self.template.is_known() && !self.coercer.depends_on_now()
     }
 
+    /// Whether it is read in this way: of what is the same for all slots of a request.
+    pub(crate) fn is_read_by(&self, coercer: &Coercer) -> bool {
+        std::mem::discriminant(&self.coercer) == std::mem::discriminant(coercer)
+    }
+
     /// The parameter; collects what is wrong with it.
     pub(crate) fn parameter(
         &self,

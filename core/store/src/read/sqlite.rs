@@ -18,13 +18,13 @@ use rusqlite::{CachedStatement, Connection, OpenFlags};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::buckets;
 use super::cursor::day_of_date;
 use super::plan::{Execution, Level};
 use super::reader::ReaderOptions;
 use super::rows::{Flow, Row, Source, unexpected};
 use super::writer::Writer;
 use super::{Compiled, Directory, Parameter};
+use super::{buckets, calendar};
 use crate::StoreError;
 
 use self::here::Here;
@@ -146,6 +146,7 @@ fn connect(path: &Path, options: &ReaderOptions) -> Result<Connection, StoreErro
     // and every statement is prepared again for each new value: a fifth of the time of a list.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     buckets::register(&connection)?;
+    calendar::register(&connection)?;
     connection.set_prepared_statement_cache_capacity(options.statements_max.max(1));
     Ok(connection)
 }
