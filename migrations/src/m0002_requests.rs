@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-use crate::spelling::spelled;
+use crate::spelling::create;
 
 /// See the module.
 pub(crate) struct Migration;
@@ -17,14 +17,8 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        for statement in TABLES {
-            manager
-                .get_connection()
-                .execute_unprepared(&spelled(statement, backend))
-                .await?;
-        }
-        if backend == DbBackend::Postgres {
+        create(manager, TABLES).await?;
+        if manager.get_database_backend() == DbBackend::Postgres {
             let connection = manager.get_connection();
             connection.execute_unprepared(EXPECT_REVISION).await?;
         }

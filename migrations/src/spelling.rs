@@ -1,9 +1,22 @@
-//! Types of columns, as each database spells them.
+//! Tables and indexes in one text, with types of columns as each database spells them.
 
+use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
+/// Carries the statements out, in order.
+pub(crate) async fn create(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    let backend = manager.get_database_backend();
+    for statement in statements {
+        manager
+            .get_connection()
+            .execute_unprepared(&spelled(statement, backend))
+            .await?;
+    }
+    Ok(())
+}
+
 /// The types, as each database spells them.
-pub(crate) fn spelled(statement: &str, backend: DbBackend) -> String {
+fn spelled(statement: &str, backend: DbBackend) -> String {
     let spellings: [(&str, &str); 4] = match backend {
         DbBackend::Postgres => [
             (

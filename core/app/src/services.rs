@@ -82,7 +82,10 @@ impl PluginServices {
     }
 
     async fn record(&self, object: &Object, id: &str) -> Result<Option<Record>, ServiceError> {
-        let id = parse_id(id)?;
+        // What is no id at all is the id of nothing, as it is for clients: they may have given it.
+        let Ok(id) = parse_id(id) else {
+            return Ok(None);
+        };
         let found = self.unit.transaction().get(object, id, Lock::None).await;
         Ok(found
             .map_err(|error| lost(error.into()))?

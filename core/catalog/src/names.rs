@@ -64,8 +64,12 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 123] = [
+pub const PLATFORM_TYPES: [&str; 127] = [
     "Actor",
+    "Actor_Filter",
+    "Actor_IdFilter",
+    "Actor_Kind",
+    "Actor_KindFilter",
     "Address",
     "AddressFilter",
     "AddressInput",

@@ -80,13 +80,25 @@ impl Persisted {
 
     /// The document that a request sends or names.
     pub(crate) async fn find<'r>(&self, request: &'r GraphqlRequest) -> Result<Named<'r>, Stop> {
-        let named = match (&request.query, request.document) {
+        Ok(match (&request.query, request.document) {
             (Some(text), document) => {
                 let hash = hash_of(text);
                 if document.is_some_and(|document| document != hash) {
                     return Err(refuse(GraphqlError::new(
                         "BAD_INPUT",
                         "the SHA-256 is not that of the document that came with it",
+                    )));
+                }
+                if self.allowed == DocumentsAllowed::Registered
+                    && self
+                        .registered(&hash)
+                        .await
+                        .map_err(Stop::Failed)?
+                        .is_none()
+                {
+                    return Err(refuse(GraphqlError::new(
+                        "FORBIDDEN",
+                        "only registered documents are carried out here (setting documents); `relata documents register` registers them",
                     )));
                 }
                 Named {
@@ -96,6 +108,7 @@ impl Persisted {
                 }
             }
             (None, Some(hash)) => {
+                // Where only registered documents are carried out, no others are known.
                 let known = match self.known(&hash) {
                     Some(known) => Some(known),
                     None => self.registered(&hash).await.map_err(Stop::Failed)?,
@@ -115,25 +128,13 @@ impl Persisted {
                     "a request sends a document, or names one",
                 )));
             }
-        };
-        if self.allowed == DocumentsAllowed::Registered
-            && self
-                .registered(&named.hash)
-                .await
-                .map_err(Stop::Failed)?
-                .is_none()
-        {
-            return Err(refuse(GraphqlError::new(
-                "FORBIDDEN",
-                "only registered documents are carried out here (setting documents); `relata documents register` registers them",
-            )));
-        }
-        Ok(named)
+        })
     }
 
     /// Keeps the text of a document that was found valid.
     pub(crate) fn remember(&self, named: &Named<'_>) {
-        if named.remember {
+        // Asked for by `get`, because what is used stays longer.
+        if named.remember && self.automatic.get(&named.hash).is_none() {
             self.automatic.insert(named.hash, Arc::from(&*named.text));
         }
     }

@@ -3,7 +3,7 @@
 use relata_catalog::{FieldIndex, ObjectIndex, Value};
 use uuid::Uuid;
 
-use crate::read::Parameter;
+use crate::read::{Parameter, ZoneTable};
 
 /// A value that a condition compares with. Never part of the SQL text.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,19 @@ pub enum Filter {
     Compare {
         /// What is compared.
         column: ColumnRef,
+        /// How.
+        operator: Operator,
+        /// With what.
+        operand: Operand,
+    },
+    /// Compares a part of a day or of an instant, which is a whole number.
+    Calendar {
+        /// A column of days, or of instants.
+        column: ColumnRef,
+        /// What of it is compared.
+        part: CalendarPart,
+        /// By whose clock, of instants. SQLite looks into it on connections that only read.
+        zone: Option<Box<ZoneTable>>,
         /// How.
         operator: Operator,
         /// With what.
@@ -82,6 +95,24 @@ impl Filter {
                 operator: *operator,
                 operand: operand.filled(parameters),
             },
+            Self::Calendar {
+                column,
+                part,
+                zone,
+                operator,
+                operand,
+            } => Self::Calendar {
+                column: *column,
+                part: *part,
+                zone: zone.as_ref().map(|zone| {
+                    Box::new(ZoneTable {
+                        starts: zone.starts.filled(parameters),
+                        offsets: zone.offsets.filled(parameters),
+                    })
+                }),
+                operator: *operator,
+                operand: operand.filled(parameters),
+            },
             Self::IsNull { .. } => self.clone(),
             Self::ToOne { field, filter } => Self::ToOne {
                 field: *field,
@@ -108,7 +139,10 @@ impl Filter {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_unconditional),
             Self::Not(part) => part.is_unconditional(),
-            Self::Compare { .. } | Self::IsNull { .. } | Self::ToOne { .. } => false,
+            Self::Compare { .. }
+            | Self::Calendar { .. }
+            | Self::IsNull { .. }
+            | Self::ToOne { .. } => false,
             Self::ToMany {
                 quantifier, filter, ..
             } => *quantifier == Quantifier::Every && filter.is_unconditional(),
@@ -127,6 +161,25 @@ impl Operand {
             known => known.clone(),
         }
     }
+}
+
+/// A part of a day or of an instant, as a whole number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CalendarPart {
+    /// Of the calendar, not that of the week.
+    Year,
+    /// 1 to 4.
+    Quarter,
+    /// 1 to 12.
+    Month,
+    /// Of the year, by ISO 8601: 1 to 53.
+    Week,
+    /// By ISO 8601: 1 is Monday, 7 is Sunday.
+    Weekday,
+    /// Of the month: 1 to 31.
+    Day,
+    /// 0 to 23; of instants alone.
+    Hour,
 }
 
 /// How many related records must satisfy a condition.

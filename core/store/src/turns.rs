@@ -178,7 +178,7 @@ impl Writer {
             return;
         };
         tracing::error!(%error, members = group.members.len(), "a shared transaction was lost");
-        group.tell(&Err(()));
+        tell(group.members, &Err(()));
     }
 
     /// Commits the group when its turn comes, unless somebody has done so by then.
@@ -216,10 +216,6 @@ impl Group {
                 tell(members, &done.map_err(drop));
             }
         }
-    }
-
-    fn tell(self, done: &Result<(), ()>) {
-        tell(self.members, done);
     }
 }
 

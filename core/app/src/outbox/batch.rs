@@ -302,7 +302,7 @@ impl Batch {
         carried.delivery = match pause {
             Some(pause) => Delivery {
                 attempts,
-                retry_at: Some(now + i64::try_from(pause.as_micros()).unwrap_or(i64::MAX / 2)),
+                retry_at: Some(now + crate::clock::micros_of(pause)),
                 last_error: Some(message.clone()),
                 ..carried.delivery.clone()
             },

@@ -24,6 +24,7 @@ on_each_database! {
     a_plugin_comes_and_goes
     hooks_keep_the_ledger
     the_last_points_are_taken_once
+    what_is_no_id_is_the_id_of_nothing
     after_hooks_are_delivered
     failures_stay_with_the_plugin
     bad_packages_are_refused_whole
@@ -266,6 +267,27 @@ async fn hooks_keep_the_ledger(workspace: Workspace) {
     .unwrap_err();
     assert_eq!(error.code(), "BAD_INPUT");
     assert_eq!(error.issues().len(), 2, "{:?}", issues(&error));
+}
+
+/// A client may give a plugin's operation anything as an id: that is no fault of the plugin.
+async fn what_is_no_id_is_the_id_of_nothing(workspace: Workspace) {
+    install(&workspace).await;
+    for id in ["", "x", "0190163d", "' OR 1=1 --"] {
+        let unit = workspace.snapshot(&nobody()).await.unwrap();
+        let arguments = json!({"member": id});
+        let error = operations::operation_query(&unit, "membership_statement", arguments)
+            .await
+            .unwrap_err();
+        assert_eq!(issues(&error), ["member MEMBER_NOT_FOUND"], "{id}");
+        let error = operate(
+            &workspace,
+            "membership_earn",
+            json!({"member": id, "points": 1}),
+        )
+        .await
+        .unwrap_err();
+        assert_eq!(issues(&error), ["member MEMBER_NOT_FOUND"], "{id}");
+    }
 }
 
 async fn the_last_points_are_taken_once(workspace: Workspace) {

@@ -1,9 +1,6 @@
 //! A mutation of many records in its transaction, and its answer.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use relata_app::{
@@ -16,10 +13,9 @@ use relata_app::{
 use relata_catalog::{Issue, Issues, ObjectIndex};
 use relata_store::Lock;
 use serde_json::{Map, Value as Json, json};
-use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{Reading, Run};
+use super::{Reading, Run, work::read_back};
 use crate::{
     errors::GraphqlError,
     plan::{
@@ -205,15 +201,13 @@ impl BulkJob {
                 }
                 BulkMember::Literal { key, json } => (key, json.clone().into_bytes()),
                 BulkMember::Nodes { key, read, size } => {
-                    let Some((compiled, parameters)) = self.reads.get(*read) else {
+                    let Some(read) = self.reads.get(*read) else {
                         return Err(AppError::broken("a list of records has no read"));
                     };
+                    let (_, parameters) = read;
                     let wanted = usize::try_from(size.rows(parameters)).unwrap_or(usize::MAX);
                     let ids = &bulk.ids[..bulk.ids.len().min(wanted)];
-                    (
-                        key,
-                        nodes(unit, self.object, compiled, parameters, ids).await?,
-                    )
+                    (key, nodes(unit, self.object, read, ids).await?)
                 }
             };
             // A response key is a name: nothing in it needs escaping.
@@ -231,25 +225,10 @@ impl BulkJob {
 async fn nodes(
     unit: &Unit,
     object: ObjectIndex,
-    compiled: &Arc<relata_store::read::Compiled>,
-    parameters: &[relata_store::read::Parameter],
+    read: &Reading,
     ids: &[Uuid],
 ) -> Result<Vec<u8>, AppError> {
-    let mut parameters = parameters.to_vec();
-    if let Some(first) = parameters.first_mut() {
-        *first = ids_parameter(ids);
-    }
-    let json = unit
-        .workspace()
-        .reader()
-        .run_in(
-            unit.transaction(),
-            compiled,
-            &parameters,
-            &*unit.state().directory,
-        )
-        .instrument(tracing::debug_span!("sql"))
-        .await?;
+    let json = read_back(unit, read, ids_parameter(ids)).await?;
     let list = json
         .strip_prefix(b"{\"nodes\":")
         .and_then(|list| list.strip_suffix(b"}"))

@@ -154,28 +154,39 @@ impl Job {
                 read,
             } => {
                 let id = write.run(unit, *object).await?;
-                let Some((compiled, parameters)) = read else {
+                let Some(read) = read else {
                     return Ok(Bytes::from(format!("\"{id}\"")));
                 };
-                let mut parameters = parameters.clone();
-                if let Some(first) = parameters.first_mut() {
-                    *first = Parameter::Value(Value::Reference(id));
-                }
-                let workspace = unit.workspace();
-                let json = workspace
-                    .reader()
-                    .run_in(
-                        unit.transaction(),
-                        compiled,
-                        &parameters,
-                        &*unit.state().directory,
-                    )
-                    .instrument(tracing::debug_span!("sql"))
-                    .await?;
-                Ok(Bytes::from(json))
+                let id = Parameter::Value(Value::Reference(id));
+                Ok(Bytes::from(read_back(unit, read, id).await?))
             }
         }
     }
+}
+
+/// What is selected of records that were written, as their transaction sees them. They are its
+/// first parameter, which no client gives.
+pub(super) async fn read_back(
+    unit: &Unit,
+    (compiled, parameters): &Reading,
+    written: Parameter,
+) -> Result<Vec<u8>, AppError> {
+    let mut parameters = parameters.clone();
+    if let Some(first) = parameters.first_mut() {
+        *first = written;
+    }
+    let json = unit
+        .workspace()
+        .reader()
+        .run_in(
+            unit.transaction(),
+            compiled,
+            &parameters,
+            &*unit.state().directory,
+        )
+        .instrument(tracing::debug_span!("sql"))
+        .await?;
+    Ok(json)
 }
 
 impl Write {

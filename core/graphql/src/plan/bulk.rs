@@ -14,7 +14,7 @@ use super::{
     coercer::{CoerceContext, Coercer},
     cost::{Cost, Size},
     draft::Draft,
-    inputs::{Slot, Template, Variables},
+    inputs::{Slot, Template, Variables, parameters},
     pick::{Pick, Picked},
     prepare::Selected,
 };
@@ -83,15 +83,8 @@ impl Which {
         context: &CoerceContext<'_>,
         issues: &mut Issues,
     ) -> Filter {
-        let parameters: Vec<Parameter> = self
-            .slots
-            .iter()
-            .map(|slot| {
-                slot.parameter(variables, context, issues)
-                    .unwrap_or(Parameter::Absent)
-            })
-            .collect();
-        self.filter.filled(&parameters)
+        self.filter
+            .filled(&parameters(&self.slots, variables, context, issues))
     }
 }
 

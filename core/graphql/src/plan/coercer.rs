@@ -51,6 +51,8 @@ pub(crate) enum Coercer {
         keys: Arc<[(String, String)]>,
         names: Arc<[String]>,
     },
+    /// The id of somebody who acts, as records hold it.
+    Actor(ActorKind),
     /// Names of pipelines to their keys.
     Pipeline(Arc<[(String, String)]>),
     /// One end of a time that is counted from now.
@@ -206,6 +208,17 @@ impl Coercer {
                 .into_iter()
                 .next()
                 .ok_or_else(|| wrong("the name of a stage", input).into()),
+            Self::Actor(kind) => {
+                let given = match kind {
+                    ActorKind::Plugin => text(input)?.to_owned(),
+                    _ => match Self::Reference.coerce(input, context)? {
+                        Value::Reference(id) => id.to_string(),
+                        _ => return Err(wrong("an id", input).into()),
+                    },
+                };
+                let actor = Json::String(format!("{}{given}", kind.prefix()));
+                Self::Text.coerce(&actor, context)
+            }
             Self::Pipeline(keys) => {
                 let name = text(input)?;
                 keys.iter()
@@ -226,6 +239,48 @@ impl Coercer {
                 _ => Err(wrong("a number of records, 0 or more", input).into()),
             },
             Self::Cursor => text(input).map(|text| Value::Text(text.to_owned())),
+        }
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActorKind {
+    User,
+    Token,
+    Plugin,
+    System,
+}
+
+impl ActorKind {
+    /// As GraphQL calls it.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "USER" => Self::User,
+            "TOKEN" => Self::Token,
+            "PLUGIN" => Self::Plugin,
+            "SYSTEM" => Self::System,
+            _ => return None,
+        })
+    }
+
+    /// The kind under whose name a filter asks for ids.
+    pub(crate) fn with_id(name: &str) -> Option<Self> {
+        Some(match name {
+            "user" => Self::User,
+            "token" => Self::Token,
+            "plugin" => Self::Plugin,
+            _ => return None,
+        })
+    }
+
+    /// What an actor of this kind begins with, as records hold it; nothing stands behind the last.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "user:",
+            Self::Token => "token:",
+            Self::Plugin => "plugin:",
+            Self::System => "system",
         }
     }
 }

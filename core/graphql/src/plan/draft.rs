@@ -1,12 +1,16 @@
 //! What is gathered while one root field becomes a read: parameters, costs, mistakes.
 
 use relata_catalog::{Issue, Issues, PathSegment};
-use relata_store::{filter::Operand, read::Parameter};
+use relata_store::{
+    filter::Operand,
+    read::{Parameter, ZoneTable},
+};
+use serde_json::Value as Json;
 
 use super::{
     Planner,
     coercer::Coercer,
-    inputs::{Input, Slot},
+    inputs::{Input, Slot, Template},
 };
 
 /// One root field on its way to a read.
@@ -58,6 +62,34 @@ impl<'p, 'v> Draft<'p, 'v> {
         let result = work(self);
         self.is_live = around;
         result
+    }
+
+    /// The only member of an object of which one is expected.
+    pub(crate) fn only_entry(&mut self, input: &Input<'v>) -> Option<(&'v str, Input<'v>)> {
+        let mut entries = input.entries(self.planner.variables);
+        if entries.len() != 1 {
+            self.issue(Issue::new("ONE_OF", "exactly one field is expected"));
+            return None;
+        }
+        entries.pop()
+    }
+
+    /// The table of the caller's zone: once for each read, because it is long.
+    pub(crate) fn zone_table(&mut self) -> ZoneTable {
+        let mut list = |coercer: Coercer| {
+            let known = self.slots.iter().position(|slot| slot.is_read_by(&coercer));
+            let position = known.unwrap_or_else(|| {
+                let anything = Template::Known(Json::Bool(true));
+                self.slots
+                    .push(Slot::new(anything, coercer, true, self.path.clone()));
+                self.slots.len() - 1
+            });
+            Operand::Parameter(position)
+        };
+        ZoneTable {
+            starts: list(Coercer::ZoneStarts),
+            offsets: list(Coercer::ZoneOffsets),
+        }
     }
 
     /// An operand: a value where it is known, else a parameter of the read. Where it is wrong,

@@ -3,6 +3,9 @@
 //! Names and types have been checked against the schema before; what is left are meanings: what
 //! an operator compares, which column, and that nothing is ever compared with null.
 
+mod actor;
+mod calendar;
+
 use std::sync::Arc;
 
 use relata_catalog::{FieldIndex, Issue, Kind, ObjectIndex, Value};
@@ -68,6 +71,8 @@ impl<'v> Draft<'_, 'v> {
             "not" => Filter::Not(Box::new(self.filter(object, input, around + 1))),
             "id" => self.system(input, SystemColumn::Id, &Coercer::Reference),
             "owner" => self.system(input, SystemColumn::Owner, &Coercer::Reference),
+            "createdBy" => self.acted(input, SystemColumn::CreatedBy),
+            "updatedBy" => self.acted(input, SystemColumn::UpdatedBy),
             "version" => self.system(input, SystemColumn::Version, &Coercer::Integer),
             "createdAt" => self.system(input, SystemColumn::CreatedAt, &Coercer::DateTime),
             "updatedAt" => self.system(input, SystemColumn::UpdatedAt, &Coercer::DateTime),
@@ -499,6 +504,10 @@ impl<'v> Draft<'_, 'v> {
             }
             "between" => return self.between(value, column, coercer),
             "within" => return self.within(value, column, coercer),
+            name if let Some(part) = calendar::part_named(name) => {
+                let are_instants = matches!(coercer, Coercer::DateTime);
+                return self.calendar(part, value, column, are_instants);
+            }
             other => {
                 self.issue(Issue::new(
                     "UNKNOWN_FIELD",

@@ -348,6 +348,11 @@ impl Slot {
         self.template.is_known() && !self.coercer.depends_on_now()
     }
 
+    /// Whether it is read in this way: of what is the same for all slots of a request.
+    pub(crate) fn is_read_by(&self, coercer: &Coercer) -> bool {
+        std::mem::discriminant(&self.coercer) == std::mem::discriminant(coercer)
+    }
+
     /// The parameter; collects what is wrong with it.
     pub(crate) fn parameter(
         &self,
@@ -425,6 +430,22 @@ impl Slot {
         }
         is_good.then_some(Parameter::List(values))
     }
+}
+
+/// The parameters of this run; collects what is wrong with any of them.
+pub(crate) fn parameters(
+    slots: &[Slot],
+    variables: &Variables<'_>,
+    context: &CoerceContext<'_>,
+    issues: &mut Issues,
+) -> Vec<Parameter> {
+    slots
+        .iter()
+        .map(|slot| {
+            slot.parameter(variables, context, issues)
+                .unwrap_or(Parameter::Absent)
+        })
+        .collect()
 }
 
 pub(crate) fn null_operand() -> Issue {

@@ -475,14 +475,7 @@ impl ReadStep {
         context: &CoerceContext<'_>,
         issues: &mut Issues,
     ) -> (Vec<Parameter>, u64) {
-        let parameters = self
-            .slots
-            .iter()
-            .map(|slot| {
-                slot.parameter(variables, context, issues)
-                    .unwrap_or(Parameter::Absent)
-            })
-            .collect::<Vec<_>>();
+        let parameters = inputs::parameters(&self.slots, variables, context, issues);
         let rows = self.cost.rows(&parameters);
         (parameters, rows)
     }

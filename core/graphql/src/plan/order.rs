@@ -15,13 +15,25 @@ impl<'v> Draft<'_, 'v> {
         if input.is_null() {
             return Vec::new();
         }
+        self.terms("lists", input, |draft, item| {
+            draft.term(object, item, Vec::new())
+        })
+    }
+
+    /// The terms by which something is ordered, each by `term`.
+    pub(crate) fn terms<T>(
+        &mut self,
+        what: &str,
+        input: &Input<'v>,
+        mut term: impl FnMut(&mut Self, &Input<'v>) -> Option<T>,
+    ) -> Vec<T> {
         let items = input.items(self.planner.variables);
         let max = self.planner.limits.order_terms_max;
         if items.len() > max {
             self.issue(
                 Issue::new(
                     "TOO_MANY",
-                    format!("lists are ordered by at most {max} terms"),
+                    format!("{what} are ordered by at most {max} terms"),
                 )
                 .with("max", max),
             );
@@ -29,8 +41,7 @@ impl<'v> Draft<'_, 'v> {
         }
         let mut terms = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            let term = self.inside(index, |draft| draft.term(object, item, Vec::new()));
-            terms.extend(term);
+            terms.extend(self.inside(index, |draft| term(draft, item)));
         }
         terms
     }
@@ -41,12 +52,8 @@ impl<'v> Draft<'_, 'v> {
         input: &Input<'v>,
         through: Vec<FieldIndex>,
     ) -> Option<OrderTerm> {
-        let entries = input.entries(self.planner.variables);
-        let [(name, value)] = entries.as_slice() else {
-            self.issue(Issue::new("ONE_OF", "exactly one field is expected"));
-            return None;
-        };
-        self.inside(*name, |draft| draft.by_name(object, name, value, through))
+        let (name, value) = self.only_entry(input)?;
+        self.inside(name, |draft| draft.by_name(object, name, &value, through))
     }
 
     fn by_name(

@@ -43,15 +43,7 @@ impl<'v> Draft<'_, 'v> {
             .map(|member| {
                 let key = member.key.to_owned();
                 self.inside(member.key, |draft| match member.name() {
-                    "pipeline" => StageMember::ByStage {
-                        key,
-                        json: draft
-                            .by_stage(&pipelines, |_, pipeline, _| pipeline.name.as_str().into()),
-                    },
-                    "stage" => StageMember::ByStage {
-                        key,
-                        json: draft.stages_json(&pipelines, &member.sets),
-                    },
+                    "pipeline" | "stage" => draft.standing(key, &pipelines, member),
                     "enteredAt" => StageMember::EnteredAt { key },
                     "passages" => draft.passages(key, &pipelines, member, costs),
                     "options" => draft.options(key, object, field, &pipelines, member),
@@ -64,6 +56,20 @@ impl<'v> Draft<'_, 'v> {
             field: index,
             members,
         }
+    }
+
+    /// The `pipeline` or the `stage` that a record or a group stands in.
+    pub(crate) fn standing(
+        &mut self,
+        key: String,
+        pipelines: &[Arc<Pipeline>],
+        member: &Selected<'v>,
+    ) -> StageMember {
+        let json = match member.name() {
+            "pipeline" => self.by_stage(pipelines, |_, pipeline, _| pipeline.name.as_str().into()),
+            _ => self.stages_json(pipelines, &member.sets),
+        };
+        StageMember::ByStage { key, json }
     }
 
     pub(crate) fn by_stage(

@@ -10,6 +10,7 @@
 
 pub(crate) mod aggregates;
 pub(crate) mod bulk;
+mod filters;
 pub(crate) mod groups;
 pub(crate) mod names;
 pub(crate) mod objects;

@@ -226,6 +226,8 @@ fn filter_type(
         In::new("createdAt", "DateTimeFilter"),
         In::new("updatedAt", "DateTimeFilter"),
         In::new("deletedAt", "DateTimeFilter"),
+        In::new("createdBy", "Actor_Filter"),
+        In::new("updatedBy", "Actor_Filter"),
         In::new("owner", "IdFilter"),
     ];
     for (position, field) in object.fields.iter().enumerate() {

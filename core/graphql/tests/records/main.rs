@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod actors;
 mod aggregates;
 mod bulk;
+mod calendar;
 mod fixture;
 mod group_properties;
 mod groups;

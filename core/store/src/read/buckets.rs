@@ -16,8 +16,8 @@ use crate::{Backend, StoreError};
 use relata_catalog::Value;
 
 const SECOND_MICROS: i64 = 1_000_000;
-const HOUR_MICROS: i64 = 3_600 * SECOND_MICROS;
-const DAY_MICROS: i64 = 24 * HOUR_MICROS;
+pub(crate) const HOUR_MICROS: i64 = 3_600 * SECOND_MICROS;
+pub(crate) const DAY_MICROS: i64 = 24 * HOUR_MICROS;
 
 /// The first instant of the year 1 and that of the year 10000: no record has one outside.
 const INSTANTS: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
@@ -117,12 +117,17 @@ pub(crate) fn instants_text(
         return format!("{FUNCTION}({span}, {column}, {starts}, {offsets})");
     }
     let word = span.word();
-    let offset = format!("({offsets})[1 + width_bucket({column}, {starts})] * INTERVAL '1 second'");
+    let offset = offset_text(column, starts, offsets);
     let local = format!("date_trunc('{word}', ({column} AT TIME ZONE 'UTC') + {offset})");
     match span {
         Span::Hour => format!("(({local} - {offset}) AT TIME ZONE 'UTC')"),
         _ => format!("(CAST({local} AS date) - DATE '1970-01-01')::int8"),
     }
+}
+
+/// PostgreSQL's text of how far the zone's clock is ahead at an instant.
+pub(crate) fn offset_text(column: &str, starts: &str, offsets: &str) -> String {
+    format!("({offsets})[1 + width_bucket({column}, {starts})] * INTERVAL '1 second'")
 }
 
 /// The first day behind a bucket of days, by days since 1970-01-01; none at the end of the
@@ -252,19 +257,26 @@ fn bucket(span: Span, micros: i64, offset: i64) -> i64 {
 pub(crate) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function(FUNCTION, 4, flags, |context| {
-        let micros = match context.get_raw(1) {
-            ValueRef::Null => return Ok(None),
-            value => value.as_i64()?,
-        };
         let span = Span::of_number(context.get_raw(0).as_i64()?)
             .ok_or_else(|| failed("no length of time has this number"))?;
-        let starts = list(context, 2)?;
-        let offsets = list(context, 3)?;
-        let offset = offsets
-            .get(starts.partition_point(|start| *start <= micros))
-            .ok_or_else(|| failed("the zone's table is too short"))?;
-        Ok(Some(bucket(span, micros, offset * SECOND_MICROS)))
+        let bucket = local(context)?.map(|(micros, offset)| bucket(span, micros, offset));
+        Ok(bucket)
     })
+}
+
+/// The instant and the zone's offset then, both in microseconds, of the three arguments behind the
+/// first.
+pub(crate) fn local(context: &Context<'_>) -> rusqlite::Result<Option<(i64, i64)>> {
+    let micros = match context.get_raw(1) {
+        ValueRef::Null => return Ok(None),
+        value => value.as_i64()?,
+    };
+    let starts = list(context, 2)?;
+    let offsets = list(context, 3)?;
+    let offset = offsets
+        .get(starts.partition_point(|start| *start <= micros))
+        .ok_or_else(|| failed("the zone's table is too short"))?;
+    Ok(Some((micros, offset * SECOND_MICROS)))
 }
 
 /// A list of whole numbers, read once for each run of a statement.
@@ -274,9 +286,9 @@ fn list(context: &Context<'_>, argument: i32) -> rusqlite::Result<std::sync::Arc
     })
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-fn failed(error: impl Into<BoxError>) -> rusqlite::Error {
+pub(crate) fn failed(error: impl Into<BoxError>) -> rusqlite::Error {
     rusqlite::Error::UserFunctionError(error.into())
 }
 

@@ -7,11 +7,13 @@
 
 use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
 
+use super::ZoneTable;
 use super::bind::{Conversion, Form, Slot, postgres_type};
+use super::calendar;
 use super::columns::{find_column, find_folded, find_relation, find_target, quoted};
 use super::compile::CompileError;
 use crate::Backend;
-use crate::filter::{ColumnRef, Deleted, Filter, Operand, Operator, Quantifier};
+use crate::filter::{CalendarPart, ColumnRef, Deleted, Filter, Operand, Operator, Quantifier};
 
 /// How deep conditions may be nested.
 const FILTER_DEPTH_MAX: usize = 40;
@@ -137,6 +139,16 @@ impl<'c> Statement<'c> {
                 operator,
                 operand,
             } => self.compare(scope, *column, *operator, operand),
+            Filter::Calendar {
+                column,
+                part,
+                zone,
+                operator,
+                operand,
+            } => {
+                let text = self.calendar_part(scope, *column, *part, zone.as_deref())?;
+                self.comparison(&text, ColumnType::Integer, *operator, operand)
+            }
             Filter::IsNull { column, is_null } => self.is_null(scope, *column, *is_null),
             Filter::ToOne { field, filter } => self.related_one(scope, *field, filter, depth),
             Filter::ToMany {
@@ -231,6 +243,36 @@ impl<'c> Statement<'c> {
             return Ok(format!("(({folded}, {name}) {sign} ({key}, {text}))"));
         }
         self.comparison(&name, found.column, operator, operand)
+    }
+
+    /// The text of a part of a column of days or of instants.
+    fn calendar_part(
+        &mut self,
+        scope: &Scope,
+        column: ColumnRef,
+        part: CalendarPart,
+        zone: Option<&ZoneTable>,
+    ) -> Result<String, CompileError> {
+        let found = find_column(self.catalogue, scope.object, column)?;
+        let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        match (found.column, zone) {
+            (ColumnType::Date, _) => calendar::days_text(self.backend, part, &name)
+                .ok_or(CompileError::Missing("an hour in a day")),
+            (ColumnType::DateTime, Some(zone)) => {
+                let zone = self.zone(zone)?;
+                Ok(calendar::instants_text(self.backend, part, &name, &zone))
+            }
+            (ColumnType::DateTime, None) => Err(CompileError::Missing("the zone of a calendar")),
+            _ => Err(CompileError::Missing("a time in this column")),
+        }
+    }
+
+    /// The texts of a zone's two lists.
+    pub(crate) fn zone(&mut self, zone: &ZoneTable) -> Result<(String, String), CompileError> {
+        Ok((
+            self.operand(&zone.starts, ColumnType::DateTime, Form::List)?,
+            self.operand(&zone.offsets, ColumnType::Integer, Form::List)?,
+        ))
     }
 
     fn comparison(

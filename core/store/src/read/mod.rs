@@ -12,6 +12,7 @@
 
 mod bind;
 mod buckets;
+mod calendar;
 mod columns;
 mod compile;
 mod condition;

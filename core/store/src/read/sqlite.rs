@@ -24,7 +24,7 @@ use super::reader::ReaderOptions;
 use super::rows::{Flow, Row, Source, unexpected};
 use super::writer::Writer;
 use super::{Compiled, Directory, Parameter};
-use super::{buckets, fold};
+use super::{buckets, calendar, fold};
 use crate::StoreError;
 
 use self::here::Here;
@@ -147,6 +147,7 @@ fn connect(path: &Path, options: &ReaderOptions) -> Result<Connection, StoreErro
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     buckets::register(&connection)?;
     fold::register(&connection)?;
+    calendar::register(&connection)?;
     connection.set_prepared_statement_cache_capacity(options.statements_max.max(1));
     Ok(connection)
 }

@@ -169,16 +169,6 @@ impl<'v> Draft<'_, 'v> {
         Some(way.key(by))
     }
 
-    /// The only member of an object of which one is expected.
-    pub(super) fn only_entry(&mut self, input: &Input<'v>) -> Option<(&'v str, Input<'v>)> {
-        let mut entries = input.entries(self.planner.variables);
-        if entries.len() != 1 {
-            self.issue(Issue::new("ONE_OF", "exactly one field is expected"));
-            return None;
-        }
-        entries.pop()
-    }
-
     fn group_by_column(&mut self, column: ColumnRef, value: &Input<'v>) -> Option<GroupBy> {
         if let Some(span) = value
             .structural()
@@ -369,15 +359,7 @@ impl<'v> Draft<'_, 'v> {
             .map(|member| {
                 let key = member.key.to_owned();
                 self.inside(member.key, |draft| match member.name() {
-                    "pipeline" => StageMember::ByStage {
-                        key,
-                        json: draft
-                            .by_stage(&pipelines, |_, pipeline, _| pipeline.name.as_str().into()),
-                    },
-                    "stage" => StageMember::ByStage {
-                        key,
-                        json: draft.stages_json(&pipelines, &member.sets),
-                    },
+                    "pipeline" | "stage" => draft.standing(key, &pipelines, member),
                     _ => typename!(StageMember, key, "Group_Stage"),
                 })
             })

@@ -9,17 +9,16 @@ use relata_catalog::{FieldIndex, ObjectIndex, Value};
 use relata_store::{
     filter::Operand,
     read::{
-        ConnectionMember, GroupKey, GroupMember, GroupOrigin, GroupZone, Groups, Having,
-        LogConnectionMember, Page,
+        ConnectionMember, GroupKey, GroupMember, GroupOrigin, Groups, Having, LogConnectionMember,
+        Page, ZoneTable,
     },
 };
-use serde_json::json;
 
 use super::{
     coercer::Coercer,
     cost::{Cost, Size},
     draft::Draft,
-    inputs::{Input, Slot, Template},
+    inputs::Input,
     prepare::Selected,
     record::typename,
 };
@@ -105,22 +104,11 @@ impl<'v> Draft<'_, 'v> {
     }
 
     /// The table of the caller's zone, where instants are grouped by.
-    fn group_zone(&mut self, object: ObjectIndex, by: &[GroupKey]) -> Option<GroupZone> {
+    fn group_zone(&mut self, object: ObjectIndex, by: &[GroupKey]) -> Option<ZoneTable> {
         let catalogue = self.planner.catalogue;
         by.iter()
             .any(|key| keys::is_of_instants(catalogue, object, key))
-            .then(|| {
-                let mut list = |coercer| {
-                    let known = Template::Known(json!(true));
-                    self.slots
-                        .push(Slot::new(known, coercer, true, self.path.clone()));
-                    Operand::Parameter(self.slots.len() - 1)
-                };
-                GroupZone {
-                    starts: list(Coercer::ZoneStarts),
-                    offsets: list(Coercer::ZoneOffsets),
-                }
-            })
+            .then(|| self.zone_table())
     }
 
     fn group_members(

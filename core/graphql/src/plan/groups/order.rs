@@ -12,24 +12,9 @@ impl<'v> Draft<'_, 'v> {
         input: &Input<'v>,
         by: &[GroupKey],
     ) -> Vec<GroupOrder> {
-        let items = input.items(self.planner.variables);
-        let max = self.planner.limits.order_terms_max;
-        if items.len() > max {
-            self.issue(
-                Issue::new(
-                    "TOO_MANY",
-                    format!("groups are ordered by at most {max} terms"),
-                )
-                .with("max", max),
-            );
-            return Vec::new();
-        }
-        let mut order = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let term = self.inside(index, |draft| draft.group_term(object, item, by));
-            order.extend(term);
-        }
-        order
+        self.terms("groups", input, |draft, item| {
+            draft.group_term(object, item, by)
+        })
     }
 
     fn group_term(

@@ -12,7 +12,7 @@ use super::record::stage_texts;
 use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
 use crate::Backend;
 use crate::filter::{ColumnRef, Direction, Nulls};
-use crate::read::bind::{Bind, Form, Slot};
+use crate::read::bind::{Bind, Slot};
 use crate::read::buckets::{days_text, instants_text};
 use crate::read::columns::{describe, find_column, find_folded, quoted};
 use crate::read::condition::{Scope, Statement};
@@ -285,7 +285,13 @@ impl<'c> Compiler<'c> {
                         ColumnType::DateTime => {
                             let zone = match &zone {
                                 Some(zone) => zone,
-                                None => zone.insert(zone_texts(&mut records.statement, groups)?),
+                                None => {
+                                    let table = groups
+                                        .zone
+                                        .as_ref()
+                                        .ok_or(CompileError::Missing("the zone of the groups"))?;
+                                    zone.insert(records.statement.zone(table)?)
+                                }
                             };
                             texts.push(instants_text(self.backend, *span, &text, zone));
                             KeyForm::Instants(*span)
@@ -515,19 +521,4 @@ fn nodes(groups: &Groups) -> impl Iterator<Item = &Vec<GroupMember>> {
         LogConnectionMember::Nodes { members, .. } => Some(members),
         _ => None,
     })
-}
-
-/// Texts of the zone's two lists.
-fn zone_texts(
-    statement: &mut Statement<'_>,
-    groups: &Groups,
-) -> Result<(String, String), CompileError> {
-    let zone = groups
-        .zone
-        .as_ref()
-        .ok_or(CompileError::Missing("the zone of the groups"))?;
-    Ok((
-        statement.operand(&zone.starts, ColumnType::DateTime, Form::List)?,
-        statement.operand(&zone.offsets, ColumnType::Integer, Form::List)?,
-    ))
 }

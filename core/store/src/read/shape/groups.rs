@@ -19,7 +19,7 @@ pub struct Groups {
     /// Which part of them: `first` and `after`.
     pub page: Page,
     /// The reader's zone, where instants are grouped by.
-    pub zone: Option<GroupZone>,
+    pub zone: Option<ZoneTable>,
     /// What each group's `where` begins with, beside its keys.
     pub origin: GroupOrigin,
     /// What is written.
@@ -36,8 +36,8 @@ pub struct GroupOrigin {
 }
 
 /// Since when which offset holds in a zone: parameters that are lists.
-#[derive(Debug, Clone)]
-pub struct GroupZone {
+#[derive(Debug, Clone, PartialEq)]
+pub struct ZoneTable {
     /// Instants, ascending.
     pub starts: Operand,
     /// Whole numbers, seconds east of Greenwich: before the first start, and from each of them on.
