@@ -97,6 +97,9 @@ impl Load {
                 "-d",
                 &format!("{seconds}s"),
                 "--latency",
+                // A group-by over everything, asked by all connections at once, takes seconds.
+                "--timeout",
+                "60s",
                 "-s",
             ])
             .arg(script)
