@@ -121,9 +121,11 @@ async fn found(client: &Client, filter: Json) -> Vec<String> {
         .collect()
 }
 
-/// An operator with its operand, and whether it holds for a part.
-fn condition() -> impl Strategy<Value = (Json, fn(i64, i64, i64) -> bool, i64, i64)> {
-    type Holds = fn(i64, i64, i64) -> bool;
+/// Whether an operator holds for a part, of two operands.
+type Holds = fn(i64, i64, i64) -> bool;
+
+/// An operator with its operands, and whether it holds for a part.
+fn condition() -> impl Strategy<Value = (Json, Holds, i64, i64)> {
     (0..5_usize, 0..60_i64, 0..6_i64, prop::bool::weighted(0.2)).prop_map(
         |(operator, low, wide, is_year)| {
             let low = if is_year { 1990 + low } else { low };
