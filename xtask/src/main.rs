@@ -6,6 +6,7 @@
 mod bench;
 mod clients;
 mod demo;
+mod fuzz;
 mod guests;
 mod process;
 mod setup;
@@ -27,6 +28,8 @@ cargo xtask <task>
                    with a FILTER only the tests that match it
   clients          Apollo Client, urql, Relay, a code generator and the audit of GraphQL over HTTP,
                    against a demo; a part of `test`
+  fuzz [TARGET] [--seconds N]
+                   fuzzes the guard, filters and cursors, each for N seconds (300); needs cargo-fuzz
   tidy             only the checks of the house's rules
   bench [ARGS…]    measures the server beside a hand-written floor; `bench --help` lists ARGS";
 
@@ -55,6 +58,7 @@ fn run(task: &str, rest: &[String]) -> Result<ExitCode> {
             clients::run(&demo)?;
             demo.end()?;
         }
+        "fuzz" => fuzz::run(rest)?,
         "tidy" => tidy::run()?,
         "bench" => bench::run(rest)?,
         "" | "help" | "--help" | "-h" => println!("{USAGE}"),

@@ -67,8 +67,7 @@ pub(crate) fn instants_text(
     let text = format!("CAST(extract({} FROM {local}) AS int8)", word(part));
     match part {
         // The year before the first is 1 BC to it, which it writes as -1: west of Greenwich an
-        // instant of the first day of the calendar is in it.
-        // (`greatest` would make a year of nothing, too.)
+        // instant of the first day of the calendar is in it. (`greatest` would fill what is empty.)
         CalendarPart::Year => format!("(CASE WHEN {text} < 0 THEN 0 ELSE {text} END)"),
         _ => text,
     }

@@ -204,7 +204,7 @@ fn number(rest: &mut &[u8]) -> Option<i64> {
 
 /// The date that many days after 1970-01-01.
 pub(crate) fn date_of_day(day: i64) -> Option<jiff::civil::Date> {
-    let days = i32::try_from(day - POSTGRES_EPOCH_DAYS).ok()?;
+    let days = i32::try_from(day.checked_sub(POSTGRES_EPOCH_DAYS)?).ok()?;
     jiff::civil::Date::constant(2000, 1, 1)
         .checked_add(jiff::Span::new().try_days(days).ok()?)
         .ok()
@@ -216,4 +216,83 @@ pub(crate) fn day_of_date(date: jiff::civil::Date) -> Option<i64> {
         .until(date)
         .ok()
         .map(|span| i64::from(span.get_days()))
+}
+
+/// What holds of any cursor, for the fuzz target and the property below. The first bytes choose
+/// an order; the others are a text that comes as a cursor, and a payload that is signed.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check_any(bytes: &[u8]) {
+    const COLUMNS: [ColumnType; 12] = [
+        ColumnType::Text,
+        ColumnType::Folded,
+        ColumnType::Integer,
+        ColumnType::Decimal(0),
+        ColumnType::Decimal(4),
+        ColumnType::Decimal(18),
+        ColumnType::Boolean,
+        ColumnType::Date,
+        ColumnType::DateTime,
+        ColumnType::Json,
+        ColumnType::TextList,
+        ColumnType::Reference,
+    ];
+    let Some((head, rest)) = bytes.split_first_chunk::<3>() else {
+        return;
+    };
+    let [width, place, change] = head.map(usize::from);
+    let Some((columns, payload)) = rest.split_at_checked(width % 5) else {
+        return;
+    };
+    let columns: Vec<ColumnType> = columns
+        .iter()
+        .map(|column| COLUMNS[usize::from(*column) % COLUMNS.len()])
+        .collect();
+    let [key, other_key] = [7, 8].map(|byte| CursorKey::new([byte; 16]));
+    let order = fingerprint("name ASC");
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let read =
+            |key: &CursorKey, order, text: &str| read_cursor(backend, key, order, &columns, text);
+        // Nobody else can have signed it.
+        let given = String::from_utf8_lossy(payload);
+        assert!(read(&key, order, &given).is_err(), "{given}");
+        let mut signed = payload.to_vec();
+        signed.extend_from_slice(&code(&key, order, payload));
+        let text = URL_SAFE_NO_PAD.encode(&signed);
+        match read(&key, order, &text) {
+            Ok(values) => assert_eq!(values.len(), columns.len()),
+            Err(error) => assert!(matches!(error, StoreError::BadCursor), "{error}"),
+        }
+        assert!(read(&other_key, order, &text).is_err());
+        assert!(read(&key, fingerprint("name DESC"), &text).is_err());
+        let mut changed = signed.clone();
+        let place = place % changed.len();
+        changed[place] ^= (change as u8).max(1);
+        assert!(read(&key, order, &URL_SAFE_NO_PAD.encode(&changed)).is_err());
+        assert!(read(&key, order, &text[..text.len() - 1]).is_err());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Such a number stands in no cursor of ours, but a column may have become one of days.
+    #[test]
+    fn days_beyond_all_calendars_are_refused() {
+        for day in [i64::MIN, i64::MIN + 1, i64::MAX, -5_000_000, 3_000_000] {
+            assert_eq!(date_of_day(day), None, "{day}");
+        }
+        let mut bytes = vec![1, 0, 1, 7, 1];
+        bytes.extend_from_slice(&i64::MIN.to_le_bytes());
+        check_any(&bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_was_signed_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            check_any(&bytes);
+        }
+    }
 }

@@ -59,6 +59,12 @@ pub enum Parameter {
     Absent,
 }
 
+/// The check of the fuzz target `cursor`.
+#[cfg(fuzzing)]
+pub fn fuzz_cursor(bytes: &[u8]) {
+    cursor::check_any(bytes);
+}
+
 /// What [`Operand::Parameter`](crate::filter::Operand::Parameter) points into.
 pub type Parameters = [Parameter];
 
