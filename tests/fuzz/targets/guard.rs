@@ -1,6 +1,9 @@
 //! Any bytes as a document: the guard says yes or no, and what it lets through is what it says.
 //!
 //! It is read on a thread with a server's stack, so that a parser that recurses too far is found.
+//!
+//! What the guard turns away the parser may take: `queryA { a }`, `[true1.5]` and a block string
+//! without an end, of none of which the specification knows.
 
 #![no_main]
 
@@ -15,9 +18,6 @@ use relata_graphql::guard::{Counted, DocumentLimits, Refusal, inspect, position}
 
 /// Of a thread of tokio.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
-
-/// So many brackets can't overflow the parser's stack, however they stand.
-const BRACKETS_HARMLESS: usize = 100;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(document) = std::str::from_utf8(bytes) else {
@@ -54,15 +54,6 @@ fn check(document: &str, limits: &DocumentLimits) {
         Err(Refusal::Malformed { message, at }) => {
             assert!(!message.is_empty() && at <= document.len());
             assert!(position(document, at) >= (1, 1));
-            let brackets = document.bytes().filter(|byte| b"([{".contains(byte));
-            // Of a block string without an end the parser makes an empty string and the beginning
-            // of the next one.
-            let is_known = message.ends_with("spreads itself")
-                || message.starts_with("the block string")
-                || runs_together(document);
-            if !is_known && brackets.count() < BRACKETS_HARMLESS {
-                assert!(parse_query(document).is_err(), "{message}");
-            }
         }
         Err(Refusal::Limit {
             limit, message, at, ..
@@ -71,21 +62,6 @@ fn check(document: &str, limits: &DocumentLimits) {
             assert!(position(document, at.unwrap_or_default()) >= (1, 1));
         }
     }
-}
-
-/// The parser reads `queryA` as `query A`, which the specification does not.
-fn runs_together(document: &str) -> bool {
-    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    ["query", "mutation", "subscription", "fragment", "on"]
-        .iter()
-        .any(|word| {
-            document.match_indices(word).any(|(at, _)| {
-                document
-                    .as_bytes()
-                    .get(at + word.len())
-                    .is_some_and(is_of_name)
-            })
-        })
 }
 
 /// What the parser found is what the guard has counted.
