@@ -307,7 +307,9 @@ async fn run_effect(unit: &Unit, hook: &BoundHook, effect: &Effect) -> Result<()
                 let data = client_data(&described, &hook.plugin.id, values)
                     .map_err(AppError::bad_input_issues);
                 match data {
-                    Ok(data) => records::record_update(unit, index, id, &data, None).await,
+                    Ok(data) => records::record_update(unit, index, id, &data, None)
+                        .await
+                        .map(|_| ()),
                     Err(error) => Err(error),
                 }
             }

@@ -189,7 +189,7 @@ impl Services for PluginServices {
         let before = self.unit.writes();
         records::record_create(&self.unit, index, &data)
             .await
-            .map(|id| id.to_string())
+            .map(|written| written.id.to_string())
             .map_err(|error| refused(&self.unit, before, error))
     }
 
@@ -205,6 +205,7 @@ impl Services for PluginServices {
         let before = self.unit.writes();
         records::record_update(&self.unit, index, id, &data, None)
             .await
+            .map(|_| ())
             .map_err(|error| refused(&self.unit, before, error))
     }
 

@@ -31,7 +31,7 @@ use crate::error::StoreError;
 
 /// One cell, before it is spelled for a database.
 #[derive(Debug, Clone, PartialEq)]
-enum Cell {
+pub(crate) enum Cell {
     Null,
     Text(String),
     Integer(i64),
@@ -63,24 +63,40 @@ pub(crate) fn written(
     value: &Value,
 ) -> Result<Vec<SimpleExpr>, StoreError> {
     let columns = field.columns();
-    let cells = cells_of(field, value, columns.len())?;
-    columns
+    let mut values = Vec::with_capacity(columns.len());
+    write_values(backend, field, &columns, value, &mut values)?;
+    Ok(columns
         .iter()
-        .zip(cells)
-        .map(|(column, cell)| {
-            let bound = bound(backend, column, cell)?;
-            Ok(
-                if backend == Backend::Postgres && column.column_type == ColumnType::Json {
-                    Expr::val(bound).cast_as("json")
-                } else {
-                    Expr::val(bound)
-                },
-            )
+        .zip(values)
+        .map(|(column, value)| {
+            if backend == Backend::Postgres && column.column_type == ColumnType::Json {
+                Expr::val(value).cast_as("json")
+            } else {
+                Expr::val(value)
+            }
         })
-        .collect()
+        .collect())
 }
 
-fn cells_of(field: &Field, value: &Value, columns: usize) -> Result<Vec<Cell>, StoreError> {
+/// The same as parameters, with the field's columns at hand.
+pub(crate) fn write_values(
+    backend: Backend,
+    field: &Field,
+    columns: &[Column],
+    value: &Value,
+    into: &mut Vec<SqlValue>,
+) -> Result<(), StoreError> {
+    for (column, cell) in columns.iter().zip(cells_of(field, value, columns.len())?) {
+        into.push(bound(backend, column, cell)?);
+    }
+    Ok(())
+}
+
+pub(crate) fn cells_of(
+    field: &Field,
+    value: &Value,
+    columns: usize,
+) -> Result<Vec<Cell>, StoreError> {
     Ok(match (&field.kind, value) {
         (_, Value::Null) => vec![Cell::Null; columns],
         (
@@ -419,7 +435,7 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// The decimal as a count of its smallest unit; none beyond 64 bits or when digits would be lost.
-fn scaled(decimal: Decimal, scale: u32) -> Option<i64> {
+pub(crate) fn scaled(decimal: Decimal, scale: u32) -> Option<i64> {
     let mut rescaled = decimal;
     rescaled.rescale(scale);
     (rescaled == decimal)
@@ -470,7 +486,7 @@ fn key(column: &str, text: &str) -> Result<Key, StoreError> {
         .ok_or_else(|| StoreError::value(column, "not the key of a pipeline"))
 }
 
-fn json_text<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn json_text<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("lists of texts and of phones are JSON")
 }
 

@@ -228,6 +228,20 @@ pub enum SystemColumn {
     Owner,
 }
 
+impl SystemColumn {
+    /// All of them.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Id,
+        Self::Version,
+        Self::CreatedAt,
+        Self::UpdatedAt,
+        Self::DeletedAt,
+        Self::CreatedBy,
+        Self::UpdatedBy,
+        Self::Owner,
+    ];
+}
+
 /// How a column is compared. Text operators marked *folded* compare the folded key that stands in
 /// the column after the text. Less and greater of a text that has one is what its order says: by
 /// the folded key, and by code points where that is the same.

@@ -79,8 +79,9 @@ async fn upsert(
     };
     match found.first() {
         Some(record) => records::record_update(unit, index, record.id, &data, None).await,
-        None => records::record_create(unit, index, &data).await.map(|_| ()),
+        None => records::record_create(unit, index, &data).await,
     }
+    .map(|_| ())
 }
 
 /// The object as an author names it: one's own first, then the platform's, or `owner/key`.

@@ -77,7 +77,7 @@ pub async fn record_create_bulk(
     let mut bulk = Bulk::default();
     for (index, data) in rows.iter().enumerate() {
         match attempt(unit, record_create(unit, object, data)).await? {
-            Ok(id) => bulk.ids.push(id),
+            Ok(written) => bulk.ids.push(written.id),
             Err(error) => bulk.errors.push(RowError { index, error }),
         }
     }

@@ -40,7 +40,17 @@ pub use upsert::record_upsert_bulk;
 
 use crate::{AppError, access, hooks, transact::Unit};
 
-/// Creates a record from the client's data (field name → value) and gives its id.
+/// A record that was created or changed.
+#[derive(Debug)]
+pub struct Written {
+    /// Its id.
+    pub id: Uuid,
+    /// The record as it stands now, where that is known without reading it: nothing has been
+    /// written beside it.
+    pub record: Option<Record>,
+}
+
+/// Creates a record from the client's data (field name → value).
 ///
 /// # Errors
 /// All that is wrong with the data at once, with paths into it.
@@ -48,9 +58,10 @@ pub async fn record_create(
     unit: &Unit,
     object: ObjectIndex,
     data: &Map<String, Json>,
-) -> Result<Uuid, AppError> {
+) -> Result<Written, AppError> {
     if nested::is_nested(unit, object, data) {
-        return nested::create(unit, object, data).await;
+        let id = nested::create(unit, object, data).await?;
+        return Ok(Written { id, record: None });
     }
     let described = unit.catalogue().object(object).clone();
     let fields = input::named(&described, data);
@@ -73,9 +84,10 @@ pub async fn record_update(
     id: Uuid,
     data: &Map<String, Json>,
     if_version: Option<i64>,
-) -> Result<(), AppError> {
+) -> Result<Written, AppError> {
     if nested::is_nested(unit, object, data) {
-        return nested::update(unit, object, id, data, if_version).await;
+        nested::update(unit, object, id, data, if_version).await?;
+        return Ok(Written { id, record: None });
     }
     let described = unit.catalogue().object(object).clone();
     let fields = input::named(&described, data);
@@ -85,10 +97,12 @@ pub async fn record_update(
     let mut draft = Draft::of(record);
     input::overlay(unit, object, &mut draft, data).await?;
     if draft.is_unchanged() && draft.problems.is_empty() {
-        return Ok(());
+        return Ok(Written {
+            id,
+            record: draft.before,
+        });
     }
-    write_one(unit, object, draft).await?;
-    Ok(())
+    write_one(unit, object, draft).await
 }
 
 /// Whether drafts of the object can be written at once. A hook may read what an earlier one has
@@ -117,9 +131,19 @@ fn stands_alone(unit: &Unit, object: ObjectIndex, data: &Map<String, Json>) -> b
 async fn write(
     unit: &Unit,
     index: ObjectIndex,
-    mut drafts: Vec<Draft>,
+    drafts: Vec<Draft>,
     mode: BulkMode,
 ) -> Result<Bulk, AppError> {
+    Ok(write_known(unit, index, drafts, mode).await?.0)
+}
+
+/// [`write`], and the records as they stand now: none where hooks have written as well.
+async fn write_known(
+    unit: &Unit,
+    index: ObjectIndex,
+    mut drafts: Vec<Draft>,
+    mode: BulkMode,
+) -> Result<(Bulk, Vec<Record>), AppError> {
     let mut effects = Vec::new();
     for draft in &mut drafts {
         // A plugin sees typed values only, so what could not be read ends here.
@@ -136,20 +160,28 @@ async fn write(
         ids: Vec::new(),
         errors,
     };
+    let mut records = Vec::new();
     if mode == BulkMode::Partial || bulk.errors.is_empty() {
-        bulk.ids = carry_out(unit, index, good).await?;
-        hooks::run_effects(unit, effects).await?;
+        bulk.ids = good.iter().map(|draft| draft.id).collect();
+        records = carry_out(unit, index, good).await?;
+        if !effects.is_empty() {
+            records.clear();
+            hooks::run_effects(unit, effects).await?;
+        }
     }
-    Ok(bulk)
+    Ok((bulk, records))
 }
 
 /// [`write`] of one draft.
-async fn write_one(unit: &Unit, index: ObjectIndex, draft: Draft) -> Result<Uuid, AppError> {
+async fn write_one(unit: &Unit, index: ObjectIndex, draft: Draft) -> Result<Written, AppError> {
     let id = draft.id;
-    let bulk = write(unit, index, vec![draft], BulkMode::AllOrNone).await?;
+    let (bulk, mut records) = write_known(unit, index, vec![draft], BulkMode::AllOrNone).await?;
     match bulk.errors.into_iter().next() {
         Some(row) => Err(row.error),
-        None => Ok(id),
+        None => Ok(Written {
+            id,
+            record: records.pop(),
+        }),
     }
 }
 
@@ -187,14 +219,15 @@ async fn judged(
     Ok(judged)
 }
 
-/// Writes drafts that have been judged: rows → history → outbox.
+/// Writes drafts that have been judged (rows → history → outbox), and gives them as records: new
+/// ones first.
 async fn carry_out(
     unit: &Unit,
     index: ObjectIndex,
     drafts: Vec<Draft>,
-) -> Result<Vec<Uuid>, AppError> {
+) -> Result<Vec<Record>, AppError> {
     let object = unit.catalogue().object(index);
-    let ids = drafts.iter().map(|draft| draft.id).collect();
+    let mut records = Vec::with_capacity(drafts.len());
     let (new, stored): (Vec<Draft>, Vec<Draft>) =
         drafts.into_iter().partition(|draft| draft.before.is_none());
     for (change, mut drafts) in [(Change::Create, new), (Change::Update, stored)] {
@@ -202,11 +235,12 @@ async fn carry_out(
             continue;
         }
         let span = tracing::debug_span!("write", object = %object.key, rows = drafts.len());
-        rows::store(unit, object, change, &mut drafts)
+        let stored = rows::store(unit, object, change, &mut drafts)
             .instrument(span)
             .await?;
+        records.extend(stored);
     }
-    Ok(ids)
+    Ok(records)
 }
 
 /// [`write`] for what comes out of another write (a relation that a deletion empties).

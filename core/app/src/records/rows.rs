@@ -13,15 +13,15 @@ use uuid::Uuid;
 use super::{Draft, changes, stages, uniques};
 use crate::{AppError, transact::Unit};
 
-/// Writes numbers, rows with history and outbox, and passages.
+/// Writes numbers, rows with history and outbox, and passages. Gives the rows.
 pub(super) async fn store(
     unit: &Unit,
     object: &Object,
     change: Change,
     drafts: &mut [Draft],
-) -> Result<(), AppError> {
+) -> Result<Vec<Record>, AppError> {
     let transaction = unit.transaction();
-    if change == Change::Create {
+    let records = if change == Change::Create {
         number(unit, object, drafts).await?;
         let records: Vec<Record> = drafts.iter().map(|draft| row(unit, draft)).collect();
         let log = changes::of_drafts(unit, object, change, drafts);
@@ -29,8 +29,9 @@ pub(super) async fn store(
             .insert_logged(object, &records, &log)
             .await
             .map_err(|error| explained(unit, object, error))?;
+        records
     } else {
-        let next = drafts
+        let next: Vec<Next> = drafts
             .iter()
             .map(|draft| Next {
                 record: row(unit, draft),
@@ -38,8 +39,9 @@ pub(super) async fn store(
             })
             .collect();
         let log = changes::of_drafts(unit, object, change, drafts);
-        update(unit, object, next, &log).await?;
-    }
+        update(unit, object, &next, &log).await?;
+        next.into_iter().map(|next| next.record).collect()
+    };
     let passages: Vec<_> = drafts
         .iter()
         .flat_map(|draft| stages::passages(unit, object, draft))
@@ -47,7 +49,7 @@ pub(super) async fn store(
     if !passages.is_empty() {
         transaction.append_passages(&passages).await?;
     }
-    Ok(())
+    Ok(records)
 }
 
 /// What a stored record becomes.
@@ -74,20 +76,20 @@ impl Next {
 pub(super) async fn update(
     unit: &Unit,
     object: &Object,
-    next: Vec<Next>,
+    next: &[Next],
     log: &Log,
 ) -> Result<(), AppError> {
     // By the version and the fields that change; then neighbours that get the same.
-    let mut alike: IndexMap<(i64, Vec<FieldIndex>), Vec<Vec<Next>>> = IndexMap::new();
+    let mut alike: IndexMap<(i64, &[FieldIndex]), Vec<Vec<&Next>>> = IndexMap::new();
     for one in next {
-        let key = (one.record.version, one.changed.clone());
+        let key = (one.record.version, &*one.changed);
         let groups = alike.entry(key).or_default();
         match groups.last_mut() {
-            Some(group) if group[0].becomes_like(&one) => group.push(one),
+            Some(group) if group[0].becomes_like(one) => group.push(one),
             _ => groups.push(vec![one]),
         }
     }
-    let groups: Vec<Vec<Next>> = alike.into_values().flatten().collect();
+    let groups: Vec<Vec<&Next>> = alike.into_values().flatten().collect();
     let last = groups.len().saturating_sub(1);
     let nothing = Log::default();
     for (position, group) in groups.into_iter().enumerate() {

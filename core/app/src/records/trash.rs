@@ -606,7 +606,7 @@ async fn put(
             versions.push(Next { record, changed });
         }
         let log = changes::of_entries(unit, object, change, entries);
-        rows::update(unit, object, versions, &log)
+        rows::update(unit, object, &versions, &log)
             .instrument(tracing::debug_span!("write", object = %object.key, rows = run.len()))
             .await?;
     }

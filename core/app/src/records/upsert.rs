@@ -118,11 +118,10 @@ async fn upsert(
     let held = uniques::held(unit, object, described, on, &drafts).await?;
     match held.into_iter().next().flatten() {
         Some(held) => match held.by {
-            Some(id) => record_update(unit, object, id, data, None)
-                .await
-                .map(|()| id),
+            Some(id) => record_update(unit, object, id, data, None).await,
             None => record_create(unit, object, data).await,
-        },
+        }
+        .map(|written| written.id),
         None => {
             let keyless = uniques::empty_fields(described, on, &drafts)
                 .into_iter()

@@ -200,7 +200,10 @@ pub(crate) async fn create_as(
     workspace
         .transact(caller, move |unit| {
             let data = data.clone();
-            Box::pin(async move { record_create(&unit, index(&unit, object), &data).await })
+            Box::pin(async move {
+                let written = record_create(&unit, index(&unit, object), &data).await?;
+                Ok(written.id)
+            })
         })
         .await
 }
@@ -246,7 +249,9 @@ pub(crate) async fn update_as(
         .transact(caller, move |unit| {
             let data = data.clone();
             Box::pin(async move {
-                record_update(&unit, index(&unit, object), id, &data, if_version).await
+                let object = index(&unit, object);
+                record_update(&unit, object, id, &data, if_version).await?;
+                Ok(())
             })
         })
         .await

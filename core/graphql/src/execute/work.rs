@@ -11,10 +11,12 @@ use relata_app::{
     AppError, Unit,
     idempotency::{self, Repeatable},
     operations,
-    records::{record_create, record_delete, record_destroy, record_restore, record_update},
+    records::{
+        Written, record_create, record_delete, record_destroy, record_restore, record_update,
+    },
 };
 use relata_catalog::{ObjectIndex, Value};
-use relata_store::read::Parameter;
+use relata_store::{Record, read::Parameter};
 use serde_json::{Map, Value as Json};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -153,11 +155,16 @@ impl Job {
                 write,
                 read,
             } => {
-                let id = write.run(unit, *object).await?;
+                let written = write.run(unit, *object).await?;
                 let Some(read) = read else {
-                    return Ok(Bytes::from(format!("\"{id}\"")));
+                    return Ok(Bytes::from(format!("\"{}\"", written.id)));
                 };
-                let id = Parameter::Value(Value::Reference(id));
+                if let Some(record) = &written.record
+                    && let Some(json) = write_known(unit, read, record)?
+                {
+                    return Ok(Bytes::from(json));
+                }
+                let id = Parameter::Value(Value::Reference(written.id));
                 Ok(Bytes::from(read_back(unit, read, id).await?))
             }
         }
@@ -171,10 +178,7 @@ pub(super) async fn read_back(
     (compiled, parameters): &Reading,
     written: Parameter,
 ) -> Result<Vec<u8>, AppError> {
-    let mut parameters = parameters.clone();
-    if let Some(first) = parameters.first_mut() {
-        *first = written;
-    }
+    let parameters = of_written(parameters, written);
     let json = unit
         .workspace()
         .reader()
@@ -189,6 +193,30 @@ pub(super) async fn read_back(
     Ok(json)
 }
 
+/// What is selected of a record that is at hand, where that is its own row alone.
+fn write_known(
+    unit: &Unit,
+    (compiled, parameters): &Reading,
+    record: &Record,
+) -> Result<Option<Vec<u8>>, AppError> {
+    let json = unit.workspace().reader().write_known(
+        compiled,
+        unit.catalogue(),
+        record,
+        &of_written(parameters, Parameter::Value(Value::Reference(record.id))),
+        &*unit.state().directory,
+    )?;
+    Ok(json)
+}
+
+fn of_written(parameters: &[Parameter], written: Parameter) -> Vec<Parameter> {
+    let mut parameters = parameters.to_vec();
+    if let Some(first) = parameters.first_mut() {
+        *first = written;
+    }
+    parameters
+}
+
 impl Write {
     /// What the client gave; nothing where there is none.
     pub(super) fn data(&self) -> Option<&Map<String, Json>> {
@@ -198,8 +226,9 @@ impl Write {
         }
     }
 
-    /// Carries it out and gives the record's id. Paths of issues begin at the argument.
-    async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Uuid, AppError> {
+    /// Carries it out. Paths of issues begin at the argument.
+    async fn run(&self, unit: &Unit, object: ObjectIndex) -> Result<Written, AppError> {
+        let unread = |id| Written { id, record: None };
         let in_data = |error: AppError| match error {
             error @ AppError::VersionConflict { .. } => error,
             error => error.at("data"),
@@ -210,15 +239,16 @@ impl Write {
                 id,
                 data,
                 if_version,
-            } => {
-                record_update(unit, object, *id, data, *if_version)
-                    .await
-                    .map_err(in_data)?;
-                Ok(*id)
-            }
-            Self::Delete { id } => record_delete(unit, object, *id).await.map(|()| *id),
-            Self::Restore { id } => record_restore(unit, object, *id).await.map(|()| *id),
-            Self::Destroy { id } => record_destroy(unit, object, *id).await.map(|()| *id),
+            } => record_update(unit, object, *id, data, *if_version)
+                .await
+                .map_err(in_data),
+            Self::Delete { id } => record_delete(unit, object, *id).await.map(|()| unread(*id)),
+            Self::Restore { id } => record_restore(unit, object, *id)
+                .await
+                .map(|()| unread(*id)),
+            Self::Destroy { id } => record_destroy(unit, object, *id)
+                .await
+                .map(|()| unread(*id)),
         }
     }
 }

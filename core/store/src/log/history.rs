@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Change, LOG_ROWS_MAX, insert_text_behind};
+use super::{Change, LOG_ROWS_MAX, all_values, insert_text_behind};
 use crate::database::{Backend, Database};
 use crate::error::StoreError;
 use crate::transaction::Transaction;
@@ -66,7 +66,8 @@ pub(super) fn insertion(
             fields.into(),
         ]);
     }
-    insert_text_behind(backend, "relata_history", &COLUMNS, entries.len(), behind)
+    let columns = all_values(&COLUMNS);
+    insert_text_behind(backend, "relata_history", &columns, entries.len(), behind)
 }
 
 impl Transaction {

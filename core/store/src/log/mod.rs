@@ -11,6 +11,8 @@ pub use history::{FieldChange, HistoryEntry};
 pub use outbox::{OutboxEntry, OutboxRow, Position};
 pub use passages::Passage;
 
+use std::fmt::Write as _;
+
 use sea_orm::Statement;
 use serde::{Deserialize, Serialize};
 
@@ -125,39 +127,59 @@ impl Transaction {
     }
 }
 
-/// `INSERT INTO table (columns) VALUES (…), (…)` with placeholders for `rows` rows.
-pub(crate) fn insert_text(
-    backend: crate::Backend,
-    table: &str,
-    columns: &[&str],
-    rows: usize,
-) -> String {
-    insert_text_behind(backend, table, columns, rows, 0)
+/// What a column of an INSERT gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// A value of the row.
+    Value,
+    /// A value of the row: text that is JSON.
+    Json,
+    /// The same in all rows.
+    Sql(&'static str),
 }
 
-/// The same, behind so many parameters of other statements.
-fn insert_text_behind(
-    backend: crate::Backend,
+/// `INSERT INTO table (columns) VALUES (…), (…)` with placeholders for `rows` rows.
+pub(crate) fn insert_text(backend: Backend, table: &str, columns: &[&str], rows: usize) -> String {
+    insert_text_behind(backend, table, &all_values(columns), rows, 0)
+}
+
+pub(crate) fn all_values<'c>(columns: &[&'c str]) -> Vec<(&'c str, Inserted)> {
+    columns
+        .iter()
+        .map(|column| (*column, Inserted::Value))
+        .collect()
+}
+
+/// The same, behind so many parameters of other statements. Names are spelled as SQL takes them.
+pub(crate) fn insert_text_behind(
+    backend: Backend,
     table: &str,
-    columns: &[&str],
+    columns: &[(&str, Inserted)],
     rows: usize,
     mut position: usize,
 ) -> String {
-    let values: Vec<String> = (0..rows)
-        .map(|_| {
-            let row: Vec<String> = columns
-                .iter()
-                .map(|_| {
-                    position += 1;
-                    backend.next_placeholder(position)
-                })
-                .collect();
-            format!("({})", row.join(", "))
-        })
-        .collect();
-    format!(
-        "INSERT INTO {table} ({}) VALUES {}",
-        columns.join(", "),
-        values.join(", ")
-    )
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut text = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for (index, (_, inserted)) in columns.iter().enumerate() {
+            if index > 0 {
+                text.push_str(", ");
+            }
+            if let Inserted::Sql(sql) = inserted {
+                text.push_str(sql);
+                continue;
+            }
+            position += 1;
+            if *inserted == Inserted::Json && backend == Backend::Postgres {
+                // A parameter is text, for which there is no assignment to JSON.
+                // Writing into a text does not fail.
+                let _ = write!(text, "CAST(${position} AS json)");
+            } else {
+                backend.write_next_placeholder(position, &mut text);
+            }
+        }
+        text.push(')');
+    }
+    text
 }

@@ -11,7 +11,7 @@ use relata_catalog::Key;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
-use super::{Change, LOG_ROWS_MAX};
+use super::{Change, Inserted, LOG_ROWS_MAX, all_values, insert_text_behind};
 use crate::database::{Backend, Database};
 use crate::error::StoreError;
 use crate::transaction::Transaction;
@@ -67,17 +67,8 @@ pub(super) fn insertion(
     entries: &[OutboxEntry],
     values: &mut Vec<Value>,
 ) -> String {
-    const COLUMNS: &str = "xact, object, record, version, change, actor, at, fields";
-    let mut rows = Vec::with_capacity(entries.len());
+    let behind = values.len();
     for entry in entries {
-        let placeholders: Vec<String> = (values.len() + 1..=values.len() + 7)
-            .map(|position| backend.next_placeholder(position))
-            .collect();
-        rows.push(format!(
-            "({}, {})",
-            current_transaction(backend),
-            placeholders.join(", ")
-        ));
         values.extend([
             entry.object.as_str().into(),
             entry.record.into(),
@@ -90,10 +81,11 @@ pub(super) fn insertion(
                 .into(),
         ]);
     }
-    format!(
-        "INSERT INTO relata_outbox ({COLUMNS}) VALUES {}",
-        rows.join(", ")
-    )
+    let mut columns = vec![("xact", Inserted::Sql(current_transaction(backend)))];
+    columns.extend(all_values(&[
+        "object", "record", "version", "change", "actor", "at", "fields",
+    ]));
+    insert_text_behind(backend, "relata_outbox", &columns, entries.len(), behind)
 }
 
 /// What stands behind a position, whose two numbers are the first parameters.

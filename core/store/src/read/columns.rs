@@ -125,7 +125,7 @@ pub(crate) fn find_target(
         .ok_or(CompileError::Missing("the target of a relation"))
 }
 
-fn system_column(column: SystemColumn) -> (&'static str, ColumnType, bool) {
+pub(crate) fn system_column(column: SystemColumn) -> (&'static str, ColumnType, bool) {
     match column {
         SystemColumn::Id => ("id", ColumnType::Reference, false),
         SystemColumn::Version => ("_version", ColumnType::Integer, false),

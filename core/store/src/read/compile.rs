@@ -22,6 +22,7 @@ use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
 use super::bind::{Conversion, Form, Slot};
 use super::columns::{describe, find_relation, find_target, quoted};
 use super::condition::{Scope, Statement};
+use super::known::Known;
 use super::plan::{Compiled, GroupInputs, Level, Parent, Query, Root, select};
 use super::sqlite::Pace;
 use super::{Measure, Member, Read};
@@ -126,6 +127,7 @@ pub fn compile(
         runs,
         levels: Vec::new(),
         groups: Vec::new(),
+        known: None,
     };
     let root = match read {
         Read::One {
@@ -146,6 +148,7 @@ pub fn compile(
             .map(|level| level.expect("each reserved level is filled before its compilation ends"))
             .collect(),
         groups: compiler.groups,
+        known: compiler.known,
         pace: Pace::default(),
     })
 }
@@ -156,6 +159,7 @@ struct Compiler<'c> {
     runs: Runs,
     levels: Vec<Option<Level>>,
     groups: Vec<GroupInputs>,
+    known: Option<Known>,
 }
 
 /// A statement over records or a log that is being written, with its columns and joins.
@@ -296,6 +300,11 @@ impl<'c> Compiler<'c> {
         let place = select_of
             .statement
             .place(slot, ColumnType::Reference, false);
+        // Other levels are other rows.
+        if self.levels.len() == 1 {
+            let columns = select_of.columns.keys();
+            self.known = Known::of(self.catalogue, object, &scope.alias, columns);
+        }
         let columns = select_of.checked_columns()?;
         let tail = format!(" FROM {} WHERE t.\"id\" = {place}", select_of.tables);
         self.levels[level] = Some(Level {

@@ -20,6 +20,7 @@ mod cursor;
 mod fold;
 mod gather;
 mod json;
+mod known;
 mod order;
 mod plan;
 mod postgres;

@@ -16,6 +16,7 @@ use super::bind::{Bind, Slot};
 use super::buckets::Zone;
 use super::condition::position;
 use super::cursor::{CursorColumn, CursorKey, read_cursor};
+use super::known::Known;
 use super::order::{Among, Part, Term, beyond, beyond_among, in_parts, order_by, parts};
 use super::program::{ConnectionProgram, Op};
 use super::sqlite::Pace;
@@ -39,6 +40,8 @@ pub struct Compiled {
     pub(crate) levels: Vec<Level>,
     pub(crate) groups: Vec<GroupInputs>,
     pub(crate) pace: Pace,
+    /// Of a record, where all that is selected of it stands in its own row.
+    pub(crate) known: Option<Known>,
 }
 
 impl Compiled {

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Compiled, CursorKey, Directory, Parameter, Parameters, postgres, sqlite, transaction};
-use crate::{Backend, StoreError, Transaction};
+use relata_catalog::Catalogue;
+
+use super::{
+    Compiled, CursorKey, Directory, Parameter, Parameters, known, postgres, sqlite, transaction,
+};
+use crate::{Backend, Record, StoreError, Transaction};
 
 /// How reads are run. All of them are limits with sensible defaults.
 #[derive(Debug, Clone)]
@@ -130,6 +134,30 @@ impl Reader {
     ) -> Result<Vec<u8>, StoreError> {
         self.check(compiled)?;
         transaction::run(tx, compiled, parameters, directory, &self.options).await
+    }
+
+    /// What the read of one record answers of this one, which is as it stands in the transaction.
+    /// `None` where more is selected than its own row: then it has to be read.
+    ///
+    /// # Errors
+    /// [`StoreError::Value`] when the record is none of the catalogue's.
+    pub fn write_known(
+        &self,
+        compiled: &Compiled,
+        catalogue: &Catalogue,
+        record: &Record,
+        parameters: &Parameters,
+        directory: &dyn Directory,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check(compiled)?;
+        known::write(
+            compiled,
+            catalogue,
+            record,
+            parameters,
+            directory,
+            &self.options,
+        )
     }
 
     /// A read compiled for the other database has another SQL.

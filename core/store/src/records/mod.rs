@@ -9,15 +9,17 @@ mod references;
 pub use find::Find;
 pub(crate) use find::bound;
 
-use relata_catalog::{FieldIndex, Object, Value};
+use std::fmt::Write as _;
+
+use relata_catalog::{Column, ColumnType, Field, FieldIndex, Object, Value};
 use sea_orm::Statement;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SimpleExpr, Value as SqlValue};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, Value as SqlValue};
 use uuid::Uuid;
 
-use crate::cells::{Row, instant_parameter, quoted, selected, written};
+use crate::cells::{Row, instant_parameter, quoted, selected, write_values, written};
 use crate::database::Backend;
 use crate::error::StoreError;
-use crate::log::Log;
+use crate::log::{Inserted, Log, all_values, insert_text_behind};
 use crate::transaction::Transaction;
 
 /// One record, whole.
@@ -110,19 +112,18 @@ impl Transaction {
         records: &[Record],
         log: &Log,
     ) -> Result<(), StoreError> {
-        let columns: Vec<Alias> = column_names(object).into_iter().map(Alias::new).collect();
-        let rows_max = (self.backend().parameters_max() / columns.len()).clamp(1, INSERT_ROWS_MAX);
+        let backend = self.backend();
+        let columns = Columns::filled(object, records);
+        let rows_max = (backend.parameters_max() / columns.count()).clamp(1, INSERT_ROWS_MAX);
         let chunks = records.chunks(rows_max);
         let is_one = chunks.len() == 1;
         for chunk in chunks {
-            let mut insert = Query::insert();
-            insert
-                .into_table(Alias::new(&object.table))
-                .columns(columns.iter().cloned());
+            let mut values = Vec::with_capacity(chunk.len() * columns.count());
             for record in chunk {
-                insert.values_panic(self.row_of(object, record)?);
+                columns.write(backend, record, &mut values)?;
             }
-            let statement = self.backend().sea().build(&insert);
+            let text = columns.insert_text(backend, object, chunk.len());
+            let statement = self.statement(text, values);
             if is_one {
                 self.execute_logged(statement, log).await?;
                 return Ok(());
@@ -308,23 +309,71 @@ impl Transaction {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
 
-    fn row_of(&self, object: &Object, record: &Record) -> Result<Vec<SimpleExpr>, StoreError> {
-        let backend = self.backend();
-        let mut cells: Vec<SimpleExpr> = vec![
+/// The columns of an INSERT: those that every record has, and of the fields those that some of
+/// the records fill. What is empty in all of them needs no mention.
+struct Columns<'o> {
+    fields: Vec<(FieldIndex, &'o Field, Vec<Column>)>,
+}
+
+impl<'o> Columns<'o> {
+    fn filled(object: &'o Object, records: &[Record]) -> Self {
+        let fields = object
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(index, field)| (FieldIndex(index), field))
+            .filter(|(index, _)| records.iter().any(|record| !record.value(*index).is_null()))
+            .map(|(index, field)| (index, field, field.columns()))
+            .collect();
+        Self { fields }
+    }
+
+    fn of_fields(&self) -> impl Iterator<Item = &Column> {
+        self.fields.iter().flat_map(|(_, _, columns)| columns)
+    }
+
+    fn count(&self) -> usize {
+        SYSTEM_COLUMNS.len() + self.of_fields().count()
+    }
+
+    fn insert_text(&self, backend: Backend, object: &Object, rows: usize) -> String {
+        let named: Vec<(String, Inserted)> = self
+            .of_fields()
+            .map(|column| {
+                let inserted = match column.column_type {
+                    ColumnType::Json => Inserted::Json,
+                    _ => Inserted::Value,
+                };
+                (quoted(&column.name), inserted)
+            })
+            .collect();
+        let mut columns = all_values(&SYSTEM_COLUMNS);
+        columns.extend(named.iter().map(|(name, inserted)| (&**name, *inserted)));
+        insert_text_behind(backend, &quoted(&object.table), &columns, rows, 0)
+    }
+
+    fn write(
+        &self,
+        backend: Backend,
+        record: &Record,
+        values: &mut Vec<SqlValue>,
+    ) -> Result<(), StoreError> {
+        values.extend([
             record.id.into(),
             record.version.into(),
-            Expr::val(instant_parameter(backend, Some(record.created_at))),
-            Expr::val(instant_parameter(backend, Some(record.updated_at))),
-            Expr::val(instant_parameter(backend, record.deleted_at)),
+            instant_parameter(backend, Some(record.created_at)),
+            instant_parameter(backend, Some(record.updated_at)),
+            instant_parameter(backend, record.deleted_at),
             record.created_by.as_str().into(),
             record.updated_by.as_str().into(),
-            Expr::val(SqlValue::Uuid(record.owner)),
-        ];
-        for (field, value) in object.fields.iter().zip(&record.values) {
-            cells.extend(written(backend, field, value)?);
+            SqlValue::Uuid(record.owner),
+        ]);
+        for (index, field, columns) in &self.fields {
+            write_values(backend, field, columns, record.value(*index), values)?;
         }
-        Ok(cells)
+        Ok(())
     }
 }
 
@@ -340,10 +389,13 @@ impl Backend {
     /// The placeholder at this position, where all are used once and in order. SQLite's then have
     /// no numbers, so that the statement may stand behind others in one text: sqlx gives each
     /// what those before it have left.
-    pub(crate) fn next_placeholder(self, position: usize) -> String {
+    pub(crate) fn write_next_placeholder(self, position: usize, text: &mut String) {
         match self {
-            Self::Sqlite => "?".to_owned(),
-            Self::Postgres => self.placeholder(position),
+            Self::Sqlite => text.push('?'),
+            Self::Postgres => {
+                // Writing into a text does not fail.
+                let _ = write!(text, "${position}");
+            }
         }
     }
 
@@ -361,21 +413,6 @@ impl Backend {
             _ => "",
         }
     }
-}
-
-/// Physical names of all columns of an object, system columns first.
-fn column_names(object: &Object) -> Vec<String> {
-    SYSTEM_COLUMNS
-        .iter()
-        .map(|column| (*column).to_owned())
-        .chain(
-            object
-                .fields
-                .iter()
-                .flat_map(|field| field.columns())
-                .map(|column| column.name),
-        )
-        .collect()
 }
 
 /// The select list of whole records.

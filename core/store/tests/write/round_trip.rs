@@ -3,8 +3,12 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use relata_catalog::{
-    Address, Emails, Field, FieldIndex, FullName, Key, Kind, Money, NameOrder, Object, Phone,
-    Phones, StageValue, Value,
+    Address, Catalogue, Emails, Field, FieldIndex, FullName, Key, Kind, Money, NameOrder, Object,
+    Phone, Phones, StageValue, Value,
+};
+use relata_store::filter::{ColumnRef, Operand, SystemColumn};
+use relata_store::read::{
+    CursorKey, Directory, Member, Parameter, Read, Reader, ReaderOptions, Runs, compile,
 };
 use relata_store::{Lock, Record, Turn};
 use rust_decimal::Decimal;
@@ -224,14 +228,76 @@ fn values(object: &Object, own: Uuid) -> impl Strategy<Value = Vec<Value>> + use
         .collect::<Vec<_>>()
 }
 
+struct Nobody;
+
+impl Directory for Nobody {
+    fn user(&self, _: Uuid) -> Option<(String, String)> {
+        None
+    }
+
+    fn token(&self, _: Uuid) -> Option<String> {
+        None
+    }
+
+    fn plugin(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn field_name(&self, _: &Key, _: &Key) -> Option<String> {
+        None
+    }
+}
+
+/// All columns of a record.
+fn everything(catalogue: &Catalogue) -> Read {
+    let (index, thing) = catalogue.object_named("thing").unwrap();
+    let system = [
+        SystemColumn::Id,
+        SystemColumn::Version,
+        SystemColumn::CreatedAt,
+        SystemColumn::UpdatedAt,
+        SystemColumn::DeletedAt,
+        SystemColumn::CreatedBy,
+        SystemColumn::UpdatedBy,
+        SystemColumn::Owner,
+    ];
+    let of_fields = thing.fields.iter().enumerate().flat_map(|(field, one)| {
+        (0..one.columns().len()).map(move |part| ColumnRef::Field {
+            field: FieldIndex(field),
+            part,
+        })
+    });
+    let members = system
+        .into_iter()
+        .map(ColumnRef::System)
+        .chain(of_fields)
+        .enumerate()
+        .map(|(number, column)| Member::Column {
+            key: format!("c{number}"),
+            column,
+        })
+        .collect();
+    Read::One {
+        object: index,
+        id: Operand::Parameter(0),
+        members,
+    }
+}
+
+/// As values, as JSON that was read, and as JSON that was written from memory.
 #[test]
 fn every_kind_reads_as_it_was_written() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let thing = object("thing", all_kinds());
     for place in runtime.block_on(Place::all()) {
         let database = runtime.block_on(place.open());
-        runtime.block_on(with_objects(&database, vec![thing.clone()]));
+        let catalogue = runtime.block_on(with_objects(&database, vec![thing.clone()]));
         let own = Uuid::now_v7();
+        let options = ReaderOptions::new(place.url.as_str(), CursorKey::new([1; 16]));
+        let reader = runtime.block_on(Reader::open(&options)).unwrap();
+        let read = everything(&catalogue);
+        let compiled = compile(&catalogue, database.backend(), &read, Runs::Anywhere).unwrap();
+        let id = [Parameter::Value(Value::Reference(own))];
         let both = (values(&thing, own), values(&thing, own));
         let mut runner = TestRunner::new(Config {
             cases: 60,
@@ -249,7 +315,7 @@ fn every_kind_reads_as_it_was_written() {
                     values: second,
                     ..written.clone()
                 };
-                let (found, again) = runtime
+                let (found, again, json) = runtime
                     .block_on(async {
                         let transaction = database.begin(Turn::First).await?;
                         transaction
@@ -262,16 +328,23 @@ fn every_kind_reads_as_it_was_written() {
                             .update(&thing, &[changed.id], &changed, &all)
                             .await?;
                         let again = transaction.get(&thing, own, Lock::Update).await?;
+                        let json = reader.run_in(&transaction, &compiled, &id, &Nobody).await?;
                         transaction.rollback().await;
-                        Ok::<_, relata_store::StoreError>((found, again))
+                        Ok::<_, relata_store::StoreError>((found, again, json))
                     })
                     .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
                 prop_assert_eq!(found, Some(written));
+                let known = reader
+                    .write_known(&compiled, &catalogue, &changed, &id, &Nobody)
+                    .map_err(|error| TestCaseError::fail(format!("{error:?}")))?
+                    .map(|json| String::from_utf8(json).unwrap());
+                prop_assert_eq!(known, Some(String::from_utf8(json).unwrap()));
                 prop_assert_eq!(again, Some(changed));
                 Ok(())
             })
             .unwrap();
         runtime.block_on(async {
+            reader.close().await;
             database.close().await;
             place.remove().await;
         });
