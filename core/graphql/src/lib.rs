@@ -6,6 +6,7 @@
 //! ordinary resolvers.
 
 mod control;
+pub(crate) mod directives;
 pub mod errors;
 pub mod guard;
 pub mod limits;

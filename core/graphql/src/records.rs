@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 
 use crate::{
-    Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext,
+    Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext, directives,
     errors::GraphqlError,
     execute::{self, Run},
     guard,
@@ -383,7 +383,10 @@ impl Records {
             }
             let prepared = Prepared::new(document, name, text.len())
                 .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
-            let mistakes = prepared.directive_mistakes();
+            let mistakes =
+                directives::mistakes(&prepared.selection, &prepared.fragments, &|name| {
+                    prepared.declared(name)
+                });
             if mistakes.is_empty() {
                 Ok(prepared)
             } else {

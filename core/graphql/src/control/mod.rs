@@ -32,8 +32,10 @@ use futures_util::future::BoxFuture;
 use relata_app::{Caller, Issue, State, Workspace};
 use tracing::Instrument as _;
 
+use crate::directives;
 use crate::errors::GraphqlError;
 use crate::guard::{self, DocumentLimits};
+use crate::plan::prepare;
 use crate::protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
 use crate::records::Records;
 
@@ -144,13 +146,19 @@ impl ControlPlane {
             let error = GraphqlError::refused(&refusal, query);
             return not_executed(&error, Outcome::RequestError, context);
         }
-        let document = match async_graphql::parser::parse_query(query) {
+        let mut document = match async_graphql::parser::parse_query(query) {
             Ok(document) => document,
             Err(error) => {
                 let error = GraphqlError::invalid(&ServerError::from(error));
                 return not_executed(&error, Outcome::RequestError, context);
             }
         };
+        directives::show_those_of_typenames(&mut document);
+        let wrong = wrong_conditions(&document, request.operation_name.as_deref());
+        if !wrong.is_empty() {
+            let body = error::encoded(&wrong, None, context);
+            return GraphqlResponse::new(body, Outcome::RequestError);
+        }
         if !self.options.introspection && asks_for_schema(&document) {
             let message = "the schema is not shown here (setting introspection)";
             let error = GraphqlError::new("BAD_INPUT", message);
@@ -210,6 +218,18 @@ fn is_query(document: &ExecutableDocument, name: Option<&str>) -> bool {
         .iter()
         .filter(|(operation, _)| name.is_none() || operation.map(Name::as_str) == name);
     named.all(|(_, operation)| operation.node.ty == OperationType::Query)
+}
+
+/// What is wrong with the directives of the operation that is to run. Where none is, the validation
+/// says so.
+fn wrong_conditions(document: &ExecutableDocument, name: Option<&str>) -> Vec<GraphqlError> {
+    let Ok(operation) = prepare::choose(document, name) else {
+        return Vec::new();
+    };
+    let selection = &operation.selection_set.node;
+    directives::mistakes(selection, &document.fragments, &|name| {
+        prepare::declared(&operation.variable_definitions, name)
+    })
 }
 
 /// Whether `__schema` or `__type` stands anywhere at the root of an operation or in a fragment:
