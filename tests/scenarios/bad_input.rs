@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use relata_tests::{Server, scenario};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Far above what a refusal takes in a debug build, far below what an attack would cost.
 const REFUSAL_MAX: Duration = Duration::from_secs(2);
@@ -310,6 +310,9 @@ scenario!(
             "{ viewer { __typename @nothing } }",
             "query($v: String!) { viewer @include(if: $v) { isAdmin } }",
             "query($v: Boolean) { viewer { __typename @skip(if: $v) } }",
+            "{ viewer { isAdmin @skip(if: \"x\") } }",
+            "{ viewer { __typename { isAdmin } } }",
+            "{ viewer { __typename(v: 1) } }",
         ] {
             let answer = server.metadata(wrong, json!({"v": "true"})).await;
             assert_eq!(
@@ -318,6 +321,35 @@ scenario!(
                 "{wrong}"
             );
         }
+        // Before anything of the document is carried out.
+        let create = "createToken(data: {name: \"t\"}) { secret }";
+        for (ty, value, issue) in [
+            ("String!", None, "variables.v: REQUIRED"),
+            ("String!", Some(Value::Null), "variables.v: WRONG_TYPE"),
+            ("String!", Some(json!(5)), "variables.v: WRONG_TYPE"),
+            (
+                "[String!]",
+                Some(json!(["x", 5])),
+                "variables.v: WRONG_TYPE",
+            ),
+            (
+                "Int!",
+                Some(json!(4_000_000_000_u32)),
+                "variables.v: WRONG_TYPE",
+            ),
+        ] {
+            let document =
+                format!("mutation($v: {ty}) {{ {create} deleteObject(name: $v) {{ id }} }}");
+            let variables = value.map_or_else(|| json!({}), |value| json!({"v": value}));
+            let answer = server.metadata(&document, variables).await;
+            assert_eq!((answer.status, answer.code()), (400, "BAD_INPUT"), "{ty}");
+            assert_eq!(answer.issues(), [issue]);
+        }
+        let tokens = server.metadata("{ tokens { name } }", json!({})).await;
+        assert!(
+            !tokens.data().to_string().contains("\"t\""),
+            "a token was made"
+        );
         // What isn't there was not "changed, and is gone already".
         let update = "mutation { updatePipeline(name: \"nothing\", data: {name: \"x\"}) { name } }";
         let answer = server.metadata(update, json!({})).await;

@@ -6,10 +6,10 @@
 //! ordinary resolvers.
 
 mod control;
-pub(crate) mod directives;
 pub mod errors;
 pub mod guard;
 pub mod limits;
+pub(crate) mod overlooked;
 pub(crate) mod persisted;
 pub(crate) mod plan;
 pub mod protocol;

@@ -20,11 +20,12 @@ use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 
 use crate::{
-    Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext, directives,
+    Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext,
     errors::GraphqlError,
     execute::{self, Run},
     guard,
     limits::RecordsLimits,
+    overlooked,
     persisted::{DocumentsAllowed, Persisted},
     plan::{
         NoPlan, Plan, Planner, Step,
@@ -384,7 +385,7 @@ impl Records {
             let prepared = Prepared::new(document, name, text.len())
                 .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
             let mistakes =
-                directives::mistakes(&prepared.selection, &prepared.fragments, &|name| {
+                overlooked::mistakes(&prepared.selection, &prepared.fragments, &|name| {
                     prepared.declared(name)
                 });
             if mistakes.is_empty() {
@@ -549,7 +550,8 @@ fn weight(key: &PlanKey, plan: &Plan) -> u32 {
     u32::try_from(roots + key.shape.len() + 200).unwrap_or(u32::MAX)
 }
 
-fn variables_error(issues: Issues) -> GraphqlError {
+/// All that is wrong with variables, in one error.
+pub(crate) fn variables_error(issues: Issues) -> GraphqlError {
     let message = match issues.0.as_slice() {
         [only] => format!("{}: {}", only.path_text(), only.message),
         several => format!("the variables have {} mistakes", several.len()),

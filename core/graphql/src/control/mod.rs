@@ -32,12 +32,12 @@ use futures_util::future::BoxFuture;
 use relata_app::{Caller, Issue, State, Workspace};
 use tracing::Instrument as _;
 
-use crate::directives;
 use crate::errors::GraphqlError;
 use crate::guard::{self, DocumentLimits};
+use crate::overlooked;
 use crate::plan::prepare;
 use crate::protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
-use crate::records::Records;
+use crate::records::{Records, variables_error};
 
 #[derive(MergedObject, Default)]
 struct Query(
@@ -153,8 +153,8 @@ impl ControlPlane {
                 return not_executed(&error, Outcome::RequestError, context);
             }
         };
-        directives::show_those_of_typenames(&mut document);
-        let wrong = wrong_conditions(&document, request.operation_name.as_deref());
+        overlooked::show_directives_of_typenames(&mut document);
+        let wrong = overlooked(&document, &request);
         if !wrong.is_empty() {
             let body = error::encoded(&wrong, None, context);
             return GraphqlResponse::new(body, Outcome::RequestError);
@@ -220,16 +220,21 @@ fn is_query(document: &ExecutableDocument, name: Option<&str>) -> bool {
     named.all(|(_, operation)| operation.node.ty == OperationType::Query)
 }
 
-/// What is wrong with the directives of the operation that is to run. Where none is, the validation
-/// says so.
-fn wrong_conditions(document: &ExecutableDocument, name: Option<&str>) -> Vec<GraphqlError> {
-    let Ok(operation) = prepare::choose(document, name) else {
+/// What is wrong with the operation that is to run and async-graphql would not say, or not before it
+/// has carried out a part of it. Where there is no such operation, the validation says so.
+fn overlooked(document: &ExecutableDocument, request: &GraphqlRequest) -> Vec<GraphqlError> {
+    let Ok(operation) = prepare::choose(document, request.operation_name.as_deref()) else {
         return Vec::new();
     };
     let selection = &operation.selection_set.node;
-    directives::mistakes(selection, &document.fragments, &|name| {
+    let mut wrong = overlooked::mistakes(selection, &document.fragments, &|name| {
         prepare::declared(&operation.variable_definitions, name)
-    })
+    });
+    let issues = scalars::check_variables(&operation.variable_definitions, &request.variables);
+    if !issues.is_empty() {
+        wrong.push(variables_error(issues));
+    }
+    wrong
 }
 
 /// Whether `__schema` or `__type` stands anywhere at the root of an operation or in a fragment:

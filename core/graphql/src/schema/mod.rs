@@ -31,7 +31,7 @@ use async_graphql::{
 use moka::sync::Cache;
 use relata_catalog::{Catalogue, ObjectIndex};
 
-use crate::directives;
+use crate::overlooked;
 use names::Names;
 pub(crate) use operations::PluginOperation;
 use operations::ResultType;
@@ -180,7 +180,7 @@ impl RecordSchema {
         mut document: ExecutableDocument,
         operation_name: Option<&str>,
     ) -> Result<Result<(), Vec<ServerError>>, SchemaError> {
-        directives::show_those_of_typenames(&mut document);
+        overlooked::show_directives_of_typenames(&mut document);
         // Lets the whole go, if its time has come.
         self.whole.run_pending_tasks();
         let objects = parts::named(&self.source.catalogue, &self.names, &document);

@@ -1,12 +1,13 @@
-//! What async-graphql's validation passes over in `@skip` and `@include`, for both endpoints.
+//! What async-graphql's validation passes over, for both endpoints: whatever stands on `__typename`,
+//! and what `@skip` and `@include` are given.
 
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Positioned,
+    Name, Pos, Positioned,
     parser::types::{
-        BaseType, DocumentOperations, ExecutableDocument, FragmentDefinition, InlineFragment,
-        Selection, SelectionSet, Type,
+        BaseType, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
+        InlineFragment, Selection, SelectionSet, Type,
     },
 };
 use async_graphql_value::Value;
@@ -16,7 +17,7 @@ use crate::{errors::GraphqlError, schema::types::Declared};
 /// async-graphql's rules pass over `__typename` with all that stands on it: a variable that only
 /// its directives use would be refused as unused, one that is not defined would be taken. On an
 /// inline fragment around it they mean the same, and are looked at.
-pub(crate) fn show_those_of_typenames(document: &mut ExecutableDocument) {
+pub(crate) fn show_directives_of_typenames(document: &mut ExecutableDocument) {
     let operations = match &mut document.operations {
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
@@ -62,14 +63,21 @@ pub(crate) fn show_those_of_typenames(document: &mut ExecutableDocument) {
     }
 }
 
-/// What is wrong with variables in `@skip` and `@include`: they are booleans. async-graphql's rule
-/// for that is never called (its visitors do not hand on input values).
+/// What is wrong with a selection that async-graphql has nothing to say about.
+///
+/// `@skip` and `@include` take booleans: its rule for variables is never called (its visitors do
+/// not hand on input values). `__typename` takes no arguments, and nothing can be selected of it.
 pub(crate) fn mistakes<'d>(
     selection: &SelectionSet,
     fragments: &HashMap<Name, Positioned<FragmentDefinition>>,
     declared: &dyn Fn(&str) -> Option<Declared<'d>>,
 ) -> Vec<GraphqlError> {
     let mut mistakes = Vec::new();
+    let mut mistake = |at: Pos, message: String| {
+        let mut error = GraphqlError::new("BAD_INPUT", message);
+        error.locations = vec![(at.line, at.column)];
+        mistakes.push(error);
+    };
     let mut sets = vec![selection];
     sets.extend(
         fragments
@@ -82,26 +90,43 @@ pub(crate) fn mistakes<'d>(
     };
     while let Some(set) = sets.pop() {
         for selection in &set.items {
-            for directive in selection.node.directives() {
-                for (_, argument) in &directive.node.arguments {
-                    if let Value::Variable(name) = &argument.node
-                        && let Some(declared) = declared(name)
-                        && !declared.fits(&boolean)
-                    {
-                        let mut error = GraphqlError::new(
-                            "BAD_INPUT",
-                            format!(
+            let arguments = selection.node.directives().iter();
+            for (_, argument) in arguments.flat_map(|directive| &directive.node.arguments) {
+                match &argument.node {
+                    Value::Boolean(_) => {}
+                    Value::Variable(name) => {
+                        if let Some(declared) = declared(name)
+                            && !declared.fits(&boolean)
+                        {
+                            let message = format!(
                                 "`${name}` is of type `{}`, `Boolean!` is expected",
                                 declared.ty
-                            ),
-                        );
-                        error.locations = vec![(argument.pos.line, argument.pos.column)];
-                        mistakes.push(error);
+                            );
+                            mistake(argument.pos, message);
+                        }
                     }
+                    other => mistake(
+                        argument.pos,
+                        format!("true or false is expected, not {other}"),
+                    ),
                 }
             }
             match &selection.node {
-                Selection::Field(field) => sets.push(&field.node.selection_set.node),
+                Selection::Field(field) => {
+                    let Field {
+                        name,
+                        arguments,
+                        selection_set,
+                        ..
+                    } = &field.node;
+                    let has_more = !arguments.is_empty() || !selection_set.node.items.is_empty();
+                    if name.node == "__typename" && has_more {
+                        let message =
+                            "`__typename` takes no arguments, and nothing is selected of it";
+                        mistake(field.pos, message.to_owned());
+                    }
+                    sets.push(&selection_set.node);
+                }
                 Selection::InlineFragment(fragment) => {
                     sets.push(&fragment.node.selection_set.node);
                 }
