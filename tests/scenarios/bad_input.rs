@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use relata_tests::{Server, scenario};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Far above what a refusal takes in a debug build, far below what an attack would cost.
 const REFUSAL_MAX: Duration = Duration::from_secs(2);
@@ -195,5 +195,181 @@ scenario!(
             .await;
         assert!(answer.body["data"]["company"].is_null());
         server.data("{ companies { totalCount } }").await;
+    }
+);
+
+scenario!(
+    bodies_that_no_client_writes_are_refused,
+    |server: Server| async move {
+        const CREATE: &str = "mutation($d: CompanyCreate!) { a: createCompany(data: {name: \\\"A\\\"}) { id } b: createCompany(data: $d) { id } }";
+        let create = |data: &str| {
+            format!(r#"{{"query": "{CREATE}", "variables": {{"d": {data}}}}}"#).into_bytes()
+        };
+        let mut not_utf8 = create(r#"{"name": "?"}"#);
+        let position = not_utf8.iter().rposition(|byte| *byte == b'?').unwrap();
+        not_utf8[position] = 0xff;
+        let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+        for (name, body, status, code) in [
+            (
+                "10 MB of text",
+                create(&json!({"name": "x".repeat(10 << 20)}).to_string()),
+                413,
+                "LIMIT_EXCEEDED",
+            ),
+            (
+                "half of a surrogate pair",
+                create(r#"{"name": "\ud800"}"#),
+                400,
+                "BAD_INPUT",
+            ),
+            (
+                "the other half",
+                create(r#"{"name": "\udc00\ud800"}"#),
+                400,
+                "BAD_INPUT",
+            ),
+            (
+                "half of a pair in the document",
+                br#"{"query": "mutation { createCompany(data: {name: \"\\uD800\"}) { id } }"}"#
+                    .to_vec(),
+                400,
+                "BAD_INPUT",
+            ),
+            ("no UTF-8", not_utf8, 400, "BAD_INPUT"),
+            ("deep", create(&deep), 400, "BAD_INPUT"),
+            (
+                "400 digits",
+                create(&format!(
+                    r#"{{"name": "B", "employees": {}}}"#,
+                    "9".repeat(400)
+                )),
+                400,
+                "BAD_INPUT",
+            ),
+            (
+                "NaN",
+                create(r#"{"name": "B", "employees": NaN}"#),
+                400,
+                "BAD_INPUT",
+            ),
+            (
+                "the same member twice",
+                create(r#"{"name": "B", "employees": "x", "employees": "y"}"#),
+                400,
+                "BAD_INPUT",
+            ),
+            ("an end too early", create(r#"{"name": "#), 400, "BAD_INPUT"),
+        ] {
+            let answer = server.send_bytes("/graphql", body.clone(), &[]).await;
+            assert_eq!(
+                (answer.status, answer.code()),
+                (status, code),
+                "{name}: {}",
+                answer.body
+            );
+            // There it is too large, no JSON, or no document of that schema.
+            let answer = server.send_bytes("/metadata", body, &[]).await;
+            assert!(
+                [400, 413].contains(&answer.status),
+                "{name}: {}",
+                answer.body
+            );
+        }
+        let zone = [("time-zone", "Mars/Olympus")];
+        let body = json!({"query": "{ companies { totalCount } }"});
+        let answer = server.send("/graphql", &body, &zone).await;
+        assert_eq!((answer.status, answer.code()), (400, "BAD_INPUT"));
+        assert!(answer.message().contains("Time-Zone"), "{}", answer.body);
+        assert_eq!(
+            server.data("{ companies { totalCount } }").await["companies"]["totalCount"],
+            0
+        );
+    }
+);
+
+scenario!(
+    the_control_plane_says_what_is_wrong,
+    |server: Server| async move {
+        // What is right, but easily taken for wrong: a variable that `__typename` alone uses.
+        let query = "query($v: Boolean!) { __typename @include(if: $v) viewer { ...V } } fragment V on Viewer { isAdmin __typename @skip(if: $v) }";
+        for (value, expected) in [
+            (
+                true,
+                json!({"__typename": "Query", "viewer": {"isAdmin": true}}),
+            ),
+            (
+                false,
+                json!({"viewer": {"isAdmin": true, "__typename": "Viewer"}}),
+            ),
+        ] {
+            let answer = server.metadata(query, json!({"v": value})).await;
+            assert_eq!(answer.data(), expected);
+        }
+        for wrong in [
+            "{ __typename @include(if: $nobody) }",
+            "{ viewer { __typename @nothing } }",
+            "query($v: String!) { viewer @include(if: $v) { isAdmin } }",
+            "query($v: Boolean) { viewer { __typename @skip(if: $v) } }",
+            "{ viewer { isAdmin @skip(if: \"x\") } }",
+            "{ viewer { __typename { isAdmin } } }",
+            "{ viewer { __typename(v: 1) } }",
+        ] {
+            let answer = server.metadata(wrong, json!({"v": "true"})).await;
+            assert_eq!(
+                (answer.status, answer.code()),
+                (400, "BAD_INPUT"),
+                "{wrong}"
+            );
+        }
+        // Before anything of the document is carried out.
+        let create = "createToken(data: {name: \"t\"}) { secret }";
+        for (ty, value, issue) in [
+            ("String!", None, "variables.v: REQUIRED"),
+            ("String!", Some(Value::Null), "variables.v: WRONG_TYPE"),
+            ("String!", Some(json!(5)), "variables.v: WRONG_TYPE"),
+            (
+                "[String!]",
+                Some(json!(["x", 5])),
+                "variables.v: WRONG_TYPE",
+            ),
+            (
+                "Int!",
+                Some(json!(4_000_000_000_u32)),
+                "variables.v: WRONG_TYPE",
+            ),
+        ] {
+            let document =
+                format!("mutation($v: {ty}) {{ {create} deleteObject(name: $v) {{ id }} }}");
+            let variables = value.map_or_else(|| json!({}), |value| json!({"v": value}));
+            let answer = server.metadata(&document, variables).await;
+            assert_eq!((answer.status, answer.code()), (400, "BAD_INPUT"), "{ty}");
+            assert_eq!(answer.issues(), [issue]);
+        }
+        let tokens = server.metadata("{ tokens { name } }", json!({})).await;
+        assert!(
+            !tokens.data().to_string().contains("\"t\""),
+            "a token was made"
+        );
+        // What isn't there was not "changed, and is gone already".
+        let update = "mutation { updatePipeline(name: \"nothing\", data: {name: \"x\"}) { name } }";
+        let answer = server.metadata(update, json!({})).await;
+        assert_eq!(answer.code(), "NOT_FOUND");
+        assert!(
+            answer.message().starts_with("there is no pipeline nothing"),
+            "{}",
+            answer.body
+        );
+        let import =
+            "mutation($o: JSON!) { importRecords(object: \"company\", file: \"x\", options: $o) }";
+        for options in [
+            json!("x"),
+            json!([]),
+            json!({"map": 7}),
+            json!({"nobody": true}),
+        ] {
+            let answer = server.metadata(import, json!({"o": options})).await;
+            assert_eq!(answer.code(), "BAD_INPUT", "{}", answer.body);
+            assert_eq!(answer.issues(), ["options: BAD_INPUT"]);
+        }
     }
 );

@@ -281,12 +281,22 @@ impl Server {
     /// # Panics
     /// When there is no answer at all.
     pub async fn send(&self, route: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        self.send_bytes(route, body.to_string().into_bytes(), headers)
+            .await
+    }
+
+    /// Sends what need not be JSON, as if it were.
+    ///
+    /// # Panics
+    /// When the server can't be reached.
+    pub async fn send_bytes(&self, route: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Answer {
         let mut request = self
             .client
             .post(format!("{}{route}", self.url))
             .bearer_auth(&self.token)
             .header("accept", "application/graphql-response+json")
-            .json(body);
+            .header("content-type", "application/json")
+            .body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -410,7 +410,9 @@ pub(crate) fn rejected(plugin: &Installed, locale: &str, issues: Vec<PluginIssue
             let mut translated = Issue::new(&issue.code, message);
             translated.path = issue.path.into_iter().map(segment).collect();
             for (name, value) in issue.params {
-                translated.params.insert(name, value.into());
+                if name != MESSAGE || value != translated.message {
+                    translated.params.insert(name, value.into());
+                }
             }
             translated
         })
@@ -421,12 +423,21 @@ pub(crate) fn rejected(plugin: &Installed, locale: &str, issues: Vec<PluginIssue
     }
 }
 
-/// In the reader's language, from the plugin's translations.
+/// The parameter in which our own issues bring their text to a plugin, and back.
+const MESSAGE: &str = "message";
+
+/// In the reader's language, from the plugin's translations. What it has not translated may be an
+/// issue of ours that it hands on.
 fn text_of(plugin: &Installed, locale: &str, issue: &PluginIssue) -> String {
-    plugin.component.as_ref().map_or_else(
+    let translated = plugin.component.as_ref().map_or_else(
         || issue.code.clone(),
         |component| component.message(locale, &issue.code, &issue.params),
-    )
+    );
+    let ours = issue.params.iter().find(|(name, _)| name == MESSAGE);
+    match ours {
+        Some((_, ours)) if translated == issue.code => ours.clone(),
+        _ => translated,
+    }
 }
 
 fn segment(text: String) -> PathSegment {
@@ -449,7 +460,7 @@ pub(crate) fn to_plugin_issues(issues: &Issues) -> Vec<RecordsIssue> {
                 })
                 .collect(),
             code: issue.code.clone(),
-            params: vec![("message".to_owned(), issue.message.clone())],
+            params: vec![(MESSAGE.to_owned(), issue.message.clone())],
         })
         .collect()
 }

@@ -9,6 +9,7 @@ mod control;
 pub mod errors;
 pub mod guard;
 pub mod limits;
+pub(crate) mod overlooked;
 pub(crate) mod persisted;
 pub(crate) mod plan;
 pub mod protocol;

@@ -25,6 +25,7 @@ use crate::{
     execute::{self, Run},
     guard,
     limits::RecordsLimits,
+    overlooked,
     persisted::{DocumentsAllowed, Persisted},
     plan::{
         NoPlan, Plan, Planner, Step,
@@ -383,7 +384,10 @@ impl Records {
             }
             let prepared = Prepared::new(document, name, text.len())
                 .map_err(|error| refuse(GraphqlError::new("BAD_INPUT", error.to_string())))?;
-            let mistakes = prepared.directive_mistakes();
+            let mistakes =
+                overlooked::mistakes(&prepared.selection, &prepared.fragments, &|name| {
+                    prepared.declared(name)
+                });
             if mistakes.is_empty() {
                 Ok(prepared)
             } else {
@@ -546,7 +550,8 @@ fn weight(key: &PlanKey, plan: &Plan) -> u32 {
     u32::try_from(roots + key.shape.len() + 200).unwrap_or(u32::MAX)
 }
 
-fn variables_error(issues: Issues) -> GraphqlError {
+/// All that is wrong with variables, in one error.
+pub(crate) fn variables_error(issues: Issues) -> GraphqlError {
     let message = match issues.0.as_slice() {
         [only] => format!("{}: {}", only.path_text(), only.message),
         several => format!("the variables have {} mistakes", several.len()),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result};
-use relata_app::AppError;
 use relata_app::imports::{ImportOptions, import_csv};
-use serde_json::json;
+use relata_app::{AppError, Issue};
+use serde_json::{Value as Json, json};
 
 use super::error::graphql;
 use super::scalars::JsonScalar;
@@ -27,11 +27,7 @@ impl ImportMutation {
         file: ID,
         options: JsonScalar,
     ) -> Result<JsonScalar> {
-        let options: ImportOptions = serde_json::from_value(options.0).map_err(|error| {
-            graphql(AppError::bad_input(format!(
-                "the options can't be read: {error}"
-            )))
-        })?;
+        let options = read_options(options.0).map_err(graphql)?;
         let bytes = upload(context, &file).await?;
         import_csv(
             workspace(context),
@@ -45,4 +41,15 @@ impl ImportMutation {
         .map(|report| JsonScalar(json!(report)))
         .map_err(graphql)
     }
+}
+
+fn read_options(options: Json) -> Result<ImportOptions, AppError> {
+    let read = if options.is_object() {
+        serde_json::from_value(options).map_err(|error| format!("options can't be read: {error}"))
+    } else {
+        Err("options takes an object".to_owned())
+    };
+    read.map_err(|message| {
+        AppError::bad_input_issues(Issue::new("BAD_INPUT", message).at("options").into())
+    })
 }

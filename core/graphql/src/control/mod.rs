@@ -34,8 +34,10 @@ use tracing::Instrument as _;
 
 use crate::errors::GraphqlError;
 use crate::guard::{self, DocumentLimits};
+use crate::overlooked;
+use crate::plan::prepare;
 use crate::protocol::{Accepts, GraphqlRequest, GraphqlResponse, Outcome, RequestContext};
-use crate::records::Records;
+use crate::records::{Records, variables_error};
 
 #[derive(MergedObject, Default)]
 struct Query(
@@ -144,13 +146,19 @@ impl ControlPlane {
             let error = GraphqlError::refused(&refusal, query);
             return not_executed(&error, Outcome::RequestError, context);
         }
-        let document = match async_graphql::parser::parse_query(query) {
+        let mut document = match async_graphql::parser::parse_query(query) {
             Ok(document) => document,
             Err(error) => {
                 let error = GraphqlError::invalid(&ServerError::from(error));
                 return not_executed(&error, Outcome::RequestError, context);
             }
         };
+        overlooked::show_directives_of_typenames(&mut document);
+        let wrong = overlooked(&document, &request);
+        if !wrong.is_empty() {
+            let body = error::encoded(&wrong, None, context);
+            return GraphqlResponse::new(body, Outcome::RequestError);
+        }
         if !self.options.introspection && asks_for_schema(&document) {
             let message = "the schema is not shown here (setting introspection)";
             let error = GraphqlError::new("BAD_INPUT", message);
@@ -210,6 +218,23 @@ fn is_query(document: &ExecutableDocument, name: Option<&str>) -> bool {
         .iter()
         .filter(|(operation, _)| name.is_none() || operation.map(Name::as_str) == name);
     named.all(|(_, operation)| operation.node.ty == OperationType::Query)
+}
+
+/// What is wrong with the operation that is to run and async-graphql would not say, or not before it
+/// has carried out a part of it. Where there is no such operation, the validation says so.
+fn overlooked(document: &ExecutableDocument, request: &GraphqlRequest) -> Vec<GraphqlError> {
+    let Ok(operation) = prepare::choose(document, request.operation_name.as_deref()) else {
+        return Vec::new();
+    };
+    let selection = &operation.selection_set.node;
+    let mut wrong = overlooked::mistakes(selection, &document.fragments, &|name| {
+        prepare::declared(&operation.variable_definitions, name)
+    });
+    let issues = scalars::check_variables(&operation.variable_definitions, &request.variables);
+    if !issues.is_empty() {
+        wrong.push(variables_error(issues));
+    }
+    wrong
 }
 
 /// Whether `__schema` or `__type` stands anywhere at the root of an operation or in a fragment:

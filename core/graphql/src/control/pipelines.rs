@@ -275,8 +275,12 @@ impl PipelineMutation {
         data: JsonScalar,
         confirm: Option<Vec<String>>,
     ) -> Result<Pipeline> {
-        // Looked up before: a new name is not what it was called by.
-        let key = there(context, &name)?.pipeline.key.clone();
+        // Looked up before: a new name is not what it was called by. Where there is none, the
+        // update says so.
+        let key = Pipeline::called(&state(context), &name).map_or_else(
+            || name.clone(),
+            |pipeline| pipeline.pipeline.key.to_string(),
+        );
         catalogue::pipeline_update(
             workspace(context),
             caller(context),
@@ -286,7 +290,7 @@ impl PipelineMutation {
         )
         .await
         .map_err(graphql)?;
-        there(context, key.as_str())
+        there(context, &key)
     }
 
     /// Removes a pipeline of the workspace, and where records stand in it. What would be lost must

@@ -3,10 +3,12 @@
 //! The way is walked by hand: numbers keep all their digits (`serde_json` with
 //! `arbitrary_precision` has a private form for them that a detour through serde would show).
 
+use async_graphql::parser::types::{BaseType, Type, VariableDefinition};
 use async_graphql::{
-    InputType, InputValueError, InputValueResult, Name, Scalar, ScalarType, Value, Variables,
+    InputType, InputValueError, InputValueResult, Name, Positioned, Scalar, ScalarType, Value,
+    Variables,
 };
-use relata_app::AppError;
+use relata_app::{AppError, Issue, Issues};
 use relata_catalog::Labels as CatalogueLabels;
 use serde_json::{Map, Value as Json};
 
@@ -153,6 +155,57 @@ pub(super) fn variables(variables: Map<String, Json>) -> Variables {
         values.insert(Name::new(name), from_json(value));
     }
     values
+}
+
+/// What is wrong with the values of variables: async-graphql looks at those that are used when it
+/// comes to them, after it has carried out what stands before, and by the type of the place alone.
+pub(super) fn check_variables(
+    definitions: &[Positioned<VariableDefinition>],
+    given: &Map<String, Json>,
+) -> Issues {
+    let mut issues = Issues::default();
+    for definition in definitions {
+        let VariableDefinition {
+            name,
+            var_type,
+            default_value,
+            ..
+        } = &definition.node;
+        let (name, ty) = (name.node.as_str(), &var_type.node);
+        let wrong = match given.get(name) {
+            None if ty.nullable || default_value.is_some() => None,
+            None => Some(("REQUIRED", "must be given")),
+            Some(value) if is_of(ty, value) => None,
+            Some(_) => Some(("WRONG_TYPE", "is given something else")),
+        };
+        if let Some((code, what)) = wrong {
+            let message = format!("the variable `${name}` of type `{ty}` {what}");
+            issues.push(Issue::new(code, message).at(name).at("variables"));
+        }
+    }
+    issues
+}
+
+/// Whether a value can be one of this type. Of types that are not the language's, the resolvers'
+/// own reading decides.
+fn is_of(ty: &Type, value: &Json) -> bool {
+    if value.is_null() {
+        return ty.nullable;
+    }
+    match (&ty.base, value) {
+        (BaseType::List(inner), Json::Array(items)) => items.iter().all(|item| is_of(inner, item)),
+        (BaseType::List(inner), single) => is_of(inner, single),
+        (BaseType::Named(name), value) => match name.as_str() {
+            "String" => value.is_string(),
+            "Boolean" => value.is_boolean(),
+            "Int" => value
+                .as_i64()
+                .is_some_and(|number| i32::try_from(number).is_ok()),
+            "Float" => value.is_number(),
+            "ID" => value.is_string() || value.is_i64() || value.is_u64(),
+            _ => true,
+        },
+    }
 }
 
 pub(super) fn from_json(json: &Json) -> Value {

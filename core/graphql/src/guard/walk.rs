@@ -1,5 +1,7 @@
 //! From tokens to what each operation and fragment says itself.
 
+use std::collections::HashSet;
+
 use super::{
     Refusal,
     lex::{Placed, Token},
@@ -75,7 +77,7 @@ impl<'d> Walk<'d> {
             loop {
                 match self.peek() {
                     Some(Token::Punctuation(b'{')) => break,
-                    Some(Token::Punctuation(b'(')) => self.skip_bracket(&mut definition),
+                    Some(Token::Punctuation(b'(')) => self.skip_bracket(&mut definition)?,
                     Some(Token::Punctuation(b'@')) => {
                         definition.directives += 1;
                         self.next += 1;
@@ -118,12 +120,12 @@ impl<'d> Walk<'d> {
                             at_root,
                         });
                         self.next += 1;
-                        self.directives(definition);
+                        self.directives(definition)?;
                     } else {
                         if self.peek() == Some(Token::Name) {
                             self.next += 2;
                         }
-                        self.directives(definition);
+                        self.directives(definition)?;
                         if self.peek() != Some(Token::Punctuation(b'{')) {
                             return Err(self.unexpected("`{`"));
                         }
@@ -143,9 +145,9 @@ impl<'d> Walk<'d> {
                         self.next += 1;
                     }
                     if self.peek() == Some(Token::Punctuation(b'(')) {
-                        self.skip_bracket(definition);
+                        self.skip_bracket(definition)?;
                     }
-                    self.directives(definition);
+                    self.directives(definition)?;
                     if self.peek() == Some(Token::Punctuation(b'{')) {
                         self.selection_set(definition, depth + 1, false)?;
                     }
@@ -155,7 +157,7 @@ impl<'d> Walk<'d> {
         }
     }
 
-    fn directives(&mut self, definition: &mut Definition<'d>) {
+    fn directives(&mut self, definition: &mut Definition<'d>) -> Result<(), Refusal> {
         while self.peek() == Some(Token::Punctuation(b'@')) {
             definition.directives += 1;
             self.next += 1;
@@ -163,28 +165,50 @@ impl<'d> Walk<'d> {
                 self.next += 1;
             }
             if self.peek() == Some(Token::Punctuation(b'(')) {
-                self.skip_bracket(definition);
+                self.skip_bracket(definition)?;
             }
         }
+        Ok(())
     }
 
     /// From an opening bracket to behind its closing one. Brackets are known to match.
-    fn skip_bracket(&mut self, definition: &mut Definition<'d>) {
-        let mut open = 0_usize;
+    ///
+    /// The parser keeps the last of two members of one name and says nothing: of a condition, half
+    /// would be lost.
+    fn skip_bracket(&mut self, definition: &mut Definition<'d>) -> Result<(), Refusal> {
+        // Of each open bracket the members, where it is an object's.
+        let mut open: Vec<Option<HashSet<&'d str>>> = Vec::new();
         while let Some(token) = self.peek() {
-            self.next += 1;
             match token {
-                Token::Punctuation(b'(' | b'[' | b'{') => open += 1,
+                Token::Punctuation(b'{') => open.push(Some(HashSet::new())),
+                Token::Punctuation(b'(' | b'[') => open.push(None),
                 Token::Punctuation(b')' | b']' | b'}') => {
-                    open -= 1;
-                    if open == 0 {
-                        return;
+                    open.pop();
+                    if open.is_empty() {
+                        self.next += 1;
+                        return Ok(());
                     }
                 }
                 Token::Punctuation(b'@') => definition.directives += 1,
+                Token::Name => {
+                    let name = self.text();
+                    let is_member = self
+                        .tokens
+                        .get(self.next + 1)
+                        .is_some_and(|placed| placed.token == Token::Punctuation(b':'));
+                    if is_member
+                        && let Some(Some(members)) = open.last_mut()
+                        && !members.insert(name)
+                    {
+                        let message = format!("`{name}` is given twice in one object");
+                        return Err(malformed(message, self.at()));
+                    }
+                }
                 _ => {}
             }
+            self.next += 1;
         }
+        Ok(())
     }
 
     fn peek(&self) -> Option<Token> {

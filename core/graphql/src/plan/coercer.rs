@@ -342,6 +342,19 @@ impl Unit {
     }
 }
 
+/// Years that records can hold. The arithmetic goes on for thousands of years on both sides, where
+/// PostgreSQL refuses to compare and SQLite's text has another order.
+const YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
+
+fn is_in_calendar(end: &Value) -> bool {
+    match end {
+        Value::Date(day) => YEARS.contains(&day.year()),
+        Value::DateTime(micros) => Timestamp::from_microsecond(*micros)
+            .is_ok_and(|at| YEARS.contains(&at.to_zoned(TimeZone::UTC).year())),
+        _ => false,
+    }
+}
+
 /// Longest time that is counted from now, in whatever unit.
 const WITHIN_MAX: i64 = 100_000;
 
@@ -351,9 +364,12 @@ impl Within {
         if !(1..=WITHIN_MAX).contains(&count) {
             return Err(wrong(&format!("a number from 1 to {WITHIN_MAX}"), input).into());
         }
-        self.end(count, context).map_err(|_| {
-            Issue::new("OUT_OF_RANGE", "that is beyond what the calendar holds").into()
-        })
+        self.end(count, context)
+            .ok()
+            .filter(is_in_calendar)
+            .ok_or_else(|| {
+                Issue::new("OUT_OF_RANGE", "that is beyond what the calendar holds").into()
+            })
     }
 
     fn end(self, count: i64, context: &CoerceContext<'_>) -> Result<Value, jiff::Error> {

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use async_graphql::{
     Name, Positioned, parser,
     parser::types::{
-        BaseType, Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
+        Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
         OperationDefinition, OperationType, Selection, SelectionSet, Type,
     },
 };
-use async_graphql_value::Value;
+use async_graphql_value::ConstValue;
 use serde_json::Value as Json;
 
 use super::inputs::Variables;
-use crate::{errors::GraphqlError, schema::types::Declared};
+use crate::schema::types::Declared;
 
 /// One operation of a valid document.
 pub(crate) struct Prepared {
@@ -77,6 +77,24 @@ pub(crate) fn choose<'d>(
     }
 }
 
+/// What an operation with these definitions says of a variable.
+pub(crate) fn declared<'d>(
+    definitions: &'d [Positioned<parser::types::VariableDefinition>],
+    name: &str,
+) -> Option<Declared<'d>> {
+    definitions
+        .iter()
+        .map(|definition| &definition.node)
+        .find(|definition| definition.name.node == name)
+        .map(|definition| Declared {
+            ty: &definition.var_type.node,
+            has_default: definition
+                .default_value
+                .as_ref()
+                .is_some_and(|default| default.node != ConstValue::Null),
+        })
+}
+
 impl Prepared {
     pub(crate) fn new(
         document: ExecutableDocument,
@@ -109,61 +127,7 @@ impl Prepared {
 
     /// What the operation says of a variable.
     pub(crate) fn declared(&self, name: &str) -> Option<Declared<'_>> {
-        self.variables
-            .iter()
-            .find(|definition| definition.name == name)
-            .map(|definition| Declared {
-                ty: &definition.ty,
-                has_default: definition
-                    .default
-                    .as_ref()
-                    .is_some_and(|default| !default.is_null()),
-            })
-    }
-
-    /// What is wrong with variables in `@skip` and `@include`: they are booleans.
-    pub(crate) fn directive_mistakes(&self) -> Vec<GraphqlError> {
-        let mut mistakes = Vec::new();
-        let mut sets = vec![&self.selection];
-        sets.extend(
-            self.fragments
-                .values()
-                .map(|fragment| &fragment.node.selection_set.node),
-        );
-        let boolean = Type {
-            base: BaseType::Named(Name::new("Boolean")),
-            nullable: false,
-        };
-        while let Some(set) = sets.pop() {
-            for selection in &set.items {
-                for directive in selection.node.directives() {
-                    for (_, argument) in &directive.node.arguments {
-                        if let Value::Variable(name) = &argument.node
-                            && let Some(declared) = self.declared(name)
-                            && !declared.fits(&boolean)
-                        {
-                            let mut error = GraphqlError::new(
-                                "BAD_INPUT",
-                                format!(
-                                    "`${name}` is of type `{}`, `Boolean!` is expected",
-                                    declared.ty
-                                ),
-                            );
-                            error.locations = vec![(argument.pos.line, argument.pos.column)];
-                            mistakes.push(error);
-                        }
-                    }
-                }
-                match &selection.node {
-                    Selection::Field(field) => sets.push(&field.node.selection_set.node),
-                    Selection::InlineFragment(fragment) => {
-                        sets.push(&fragment.node.selection_set.node);
-                    }
-                    Selection::FragmentSpread(_) => {}
-                }
-            }
-        }
-        mistakes
+        declared(&self.variable_definitions, name)
     }
 
     /// The fields that a selection comes to: fragments opened where `applies` says that their type

@@ -23,16 +23,15 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
-    CacheControl, Positioned, Request, Response, SDLExportOptions, ServerError, ValidationResult,
-    Variables, dynamic,
+    CacheControl, Request, Response, SDLExportOptions, ServerError, ValidationResult, Variables,
+    dynamic,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextValidation},
-    parser::types::{
-        DocumentOperations, ExecutableDocument, InlineFragment, Selection, SelectionSet,
-    },
+    parser::types::ExecutableDocument,
 };
 use moka::sync::Cache;
 use relata_catalog::{Catalogue, ObjectIndex};
 
+use crate::overlooked;
 use names::Names;
 pub(crate) use operations::PluginOperation;
 use operations::ResultType;
@@ -181,7 +180,7 @@ impl RecordSchema {
         mut document: ExecutableDocument,
         operation_name: Option<&str>,
     ) -> Result<Result<(), Vec<ServerError>>, SchemaError> {
-        show_directives_of_typenames(&mut document);
+        overlooked::show_directives_of_typenames(&mut document);
         // Lets the whole go, if its time has come.
         self.whole.run_pending_tasks();
         let objects = parts::named(&self.source.catalogue, &self.names, &document);
@@ -280,55 +279,6 @@ async fn validate(
         Ok(())
     } else {
         Err(response.errors)
-    }
-}
-
-/// async-graphql's rules pass over `__typename` with all that stands on it: a variable that only
-/// its directives use would be refused as unused, one that is not defined would be taken. On an
-/// inline fragment around it they mean the same, and are looked at.
-fn show_directives_of_typenames(document: &mut ExecutableDocument) {
-    let operations = match &mut document.operations {
-        DocumentOperations::Single(operation) => vec![operation],
-        DocumentOperations::Multiple(operations) => operations.values_mut().collect(),
-    };
-    let mut sets = operations
-        .into_iter()
-        .map(|operation| &mut operation.node.selection_set.node)
-        .collect::<Vec<_>>();
-    sets.extend(
-        document
-            .fragments
-            .values_mut()
-            .map(|fragment| &mut fragment.node.selection_set.node),
-    );
-    while let Some(set) = sets.pop() {
-        for item in &mut set.items {
-            if let Selection::Field(field) = &mut item.node
-                && field.node.name.node == "__typename"
-                && !field.node.directives.is_empty()
-            {
-                let position = field.pos;
-                let fragment = InlineFragment {
-                    type_condition: None,
-                    directives: std::mem::take(&mut field.node.directives),
-                    selection_set: Positioned::new(
-                        SelectionSet {
-                            items: vec![item.clone()],
-                        },
-                        position,
-                    ),
-                };
-                item.node = Selection::InlineFragment(Positioned::new(fragment, position));
-                continue;
-            }
-            match &mut item.node {
-                Selection::Field(field) => sets.push(&mut field.node.selection_set.node),
-                Selection::InlineFragment(fragment) => {
-                    sets.push(&mut fragment.node.selection_set.node);
-                }
-                Selection::FragmentSpread(_) => {}
-            }
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod actors;
 mod aggregates;
+mod bad_input;
 mod bulk;
 mod calendar;
 mod fixture;

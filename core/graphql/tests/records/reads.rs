@@ -311,7 +311,15 @@ async fn directives_of_typename(client: Client) {
         client.data(query, json!({"more": false})).await,
         json!({"companies": {"totalCount": 0}})
     );
-    for wrong in ["@include(if: $nobody)", "@nothing"] {
+    for wrong in [
+        "@include(if: $nobody)",
+        "@nothing",
+        "@skip(if: \"x\")",
+        "@skip(if: null)",
+        "@include(if: [true])",
+        "(x: 1)",
+        "{ name }",
+    ] {
         let query = format!("{{ companies {{ ... {{ __typename {wrong} }} }} }}");
         assert_eq!(client.errors(&query, json!({})).await, ["BAD_INPUT"]);
     }

@@ -13,10 +13,11 @@ use axum::extract::Request;
 use axum::http::header::EXPECT;
 use hyper::body::{Frame, SizeHint};
 
-/// Most bytes that are read of a body that was refused. Who sends more is cut off.
-const DRAIN_BYTES_MAX: u64 = 8 << 20;
+/// Most bytes that are read of a body that was refused: more than what people take for a request by
+/// mistake (a file in a variable). Who sends more is cut off.
+const DRAIN_BYTES_MAX: u64 = 64 << 20;
 /// Longest that they are waited for: a connection is held meanwhile.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A body up to here fits into the buffers between client and server: the client has sent it
 /// before it looks at the answer, and hyper reads what is left of it by itself.
