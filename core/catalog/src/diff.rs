@@ -174,6 +174,10 @@ fn options(kind: &Kind) -> &[SelectOption] {
 }
 
 fn changed_object(before: &Object, after: &Object, steps: &mut Vec<Step>) {
+    // Most are: a change is about one of hundreds.
+    if before == after {
+        return;
+    }
     let mut changes = Vec::new();
     compare(&mut changes, "name", &before.singular, &after.singular);
     compare(&mut changes, "plural", &before.plural, &after.plural);

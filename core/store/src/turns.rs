@@ -6,9 +6,10 @@
 //! changes are durable. Each member is still all or nothing by itself: what fails goes back to its
 //! savepoint.
 //!
-//! Turns come in the order in which they were asked for. Behind those who waited when a group
-//! began to form stands a task that commits it, so that no group stays open for want of a next
-//! member.
+//! Turns come in the order in which they were asked for. Behind those who wait stands a task that
+//! commits the group, so that none stays open for want of a next member. When its turn comes and
+//! others have come meanwhile, it lets them join, while the group is young: as long as it takes in
+//! proportion to its commit.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -44,14 +45,46 @@ pub(crate) struct Writer {
     turn: Arc<Semaphore>,
     /// Who has asked for a turn and not begun. A task that will commit a group is not among them.
     waiting: Arc<AtomicUsize>,
-    commits: Arc<AtomicU64>,
+    commits: Arc<Commits>,
     /// Only who has the turn changes it.
     group: Mutex<Option<Group>>,
 }
 
+/// What is known of commits.
+#[derive(Debug, Default)]
+struct Commits {
+    count: AtomicU64,
+    /// How long one takes, in microseconds: a moving average over about eight.
+    takes_us: AtomicU64,
+}
+
+impl Commits {
+    fn note(&self, took: Duration) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        // Commits come one after the other.
+        let before = self.takes_us.load(Ordering::Relaxed);
+        let now = match before {
+            0 => took,
+            before => before - before / 8 + took / 8,
+        };
+        self.takes_us.store(now, Ordering::Relaxed);
+    }
+
+    fn takes(&self) -> Duration {
+        Duration::from_micros(self.takes_us.load(Ordering::Relaxed))
+    }
+}
+
+/// On a slow disk a group may grow for so many times what its commit takes: a tenth of the time is
+/// spent on commits then.
+const COMMITS_OF_AGE: u32 = 10;
+/// But no longer: its first member waits.
+const AGE_MAX: Duration = Duration::from_millis(50);
+
 /// A transaction that has been handed on.
 struct Group {
-    commits: Arc<AtomicU64>,
+    commits: Arc<Commits>,
     transaction: Arc<DatabaseTransaction>,
     begun: Instant,
     /// Who has done their part and waits for the commit.
@@ -106,7 +139,7 @@ impl Writer {
 
     /// How many there were.
     pub(crate) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.commits.count.load(Ordering::Relaxed)
     }
 
     /// Waits for the turn and begins. Who comes [`Turn::Alone`] or [`Turn::Long`] shares no
@@ -185,23 +218,42 @@ impl Writer {
     fn await_group(self: &Arc<Self>) {
         let writer = Arc::clone(self);
         tokio::spawn(async move {
-            let permit = Arc::clone(&writer.turn).acquire_owned().await;
-            if let Some(group) = writer.take_group() {
-                group.commit().await;
+            loop {
+                let permit = Arc::clone(&writer.turn).acquire_owned().await;
+                match writer.take_group() {
+                    Some(group) if writer.may_grow(&group) => {
+                        *writer.group() = Some(group);
+                        // Behind those who have come meanwhile.
+                        drop(permit);
+                    }
+                    Some(group) => {
+                        group.commit().await;
+                        return;
+                    }
+                    None => return,
+                }
             }
-            drop(permit);
         });
+    }
+
+    /// Whether others wait, and may still join.
+    fn may_grow(&self, group: &Group) -> bool {
+        let slow = (self.commits.takes() * COMMITS_OF_AGE).min(AGE_MAX);
+        self.waiting.load(Ordering::Relaxed) > 0
+            && group.members.len() < self.limits.members
+            && group.begun.elapsed() < self.limits.age.max(slow)
     }
 }
 
 impl Group {
     /// Commits for all members, and tells them.
     async fn commit(self) {
+        let started = Instant::now();
         let done = match Arc::into_inner(self.transaction) {
             Some(transaction) => transaction.commit().await.map_err(StoreError::from),
             None => Err(StoreError::Abandoned),
         };
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commits.note(started.elapsed());
         match (done, self.members) {
             (Err(error), mut members) if members.len() == 1 => {
                 if let Some(only) = members.pop() {
@@ -259,12 +311,7 @@ impl Member {
         group.members.push(sender);
         group.is_marked = !self.is_first;
         drop(transaction);
-        let turn = self.turn;
-        let goes_on = turn == Turn::First
-            && writer.waiting.load(Ordering::Relaxed) > 0
-            && group.members.len() < writer.limits.members
-            && group.begun.elapsed() < writer.limits.age;
-        if goes_on {
+        if self.turn == Turn::First && writer.may_grow(&group) {
             if !std::mem::replace(&mut group.is_awaited, true) {
                 writer.await_group();
             }

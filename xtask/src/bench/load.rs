@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::machine::cpu_seconds;
+use super::machine::{cpu_seconds, forget_peak, peak_mib};
 
 /// Requests before the measurement, so that both sides have compiled and cached what they will.
 const WARM_UP_SECONDS: u32 = 2;
@@ -26,14 +26,16 @@ pub(super) struct Figures {
     pub(super) median_us: f64,
     pub(super) p99_us: f64,
     pub(super) cpu_us: f64,
+    /// The most memory that the process held, in MiB.
+    pub(super) peak_mib: u64,
     /// The slowest request.
     pub(super) longest: Duration,
 }
 
 impl Figures {
     pub(super) const HEADER: &'static str = "\
-| database | question | side | requests/s | median µs | p99 µs | CPU µs per request | of the floor | of its p99 |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+| database | question | side | requests/s | median µs | p99 µs | CPU µs per request | peak MiB | of the floor | of its p99 |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 
     pub(super) fn row(
         &self,
@@ -54,8 +56,8 @@ impl Figures {
             },
         );
         format!(
-            "| {database} | {question} | {side} | {:.0} | {:.0} | {:.0} | {:.0} | {ratios} |",
-            self.requests_per_second, self.median_us, self.p99_us, self.cpu_us
+            "| {database} | {question} | {side} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {ratios} |",
+            self.requests_per_second, self.median_us, self.p99_us, self.cpu_us, self.peak_mib
         )
     }
 }
@@ -73,6 +75,7 @@ impl Load {
         std::fs::write(&file, format!("{script}\n{CHECK}{REPORT}"))?;
         self.wrk(&file, url, WARM_UP_SECONDS)?;
         std::fs::write(&file, format!("{script}\n{REPORT}"))?;
+        forget_peak(process_id)?;
         let before = cpu_seconds(process_id)?;
         let [requests, duration_us, median_us, p99_us, longest_us] =
             self.wrk(&file, url, self.seconds)?;
@@ -82,6 +85,7 @@ impl Load {
             median_us,
             p99_us,
             cpu_us: cpu * 1e6 / requests,
+            peak_mib: peak_mib(process_id)?,
             longest: Duration::from_secs_f64(longest_us / 1e6),
         })
     }

@@ -54,6 +54,24 @@ pub(super) fn resident_mib(process_id: u32) -> Result<u64> {
     status_mib(process_id, "VmRSS:")
 }
 
+/// The part of it that is no file: its own. The other is code and mapped databases, which the
+/// system takes back when it wants to.
+pub(super) fn own_mib(process_id: u32) -> Result<u64> {
+    status_mib(process_id, "RssAnon:")
+}
+
+/// The most that a process has held since [`forget_peak`], in MiB.
+pub(super) fn peak_mib(process_id: u32) -> Result<u64> {
+    status_mib(process_id, "VmHWM:")
+}
+
+pub(super) fn forget_peak(process_id: u32) -> Result<()> {
+    Ok(std::fs::write(
+        format!("/proc/{process_id}/clear_refs"),
+        "5",
+    )?)
+}
+
 fn status_mib(process_id: u32, name: &'static str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
     let kib: u64 = status

@@ -5,6 +5,7 @@
 
 use relata_catalog::{Catalogue, ColumnType, ObjectIndex};
 use rust_decimal::Decimal;
+use sea_orm::QueryResult;
 use sea_orm::sea_query::{ArrayType, Value as SqlValue};
 
 use super::{Lock, Record, SYSTEM_COLUMNS};
@@ -110,6 +111,21 @@ impl Transaction {
         filter: &Filter,
         deleted: Deleted,
     ) -> Result<i64, StoreError> {
+        let row = self
+            .measured(catalogue, object, filter, deleted, "count(*)")
+            .await?;
+        Ok(row.try_get_by_index(0)?)
+    }
+
+    /// What is selected of all records together that satisfy a condition; their table is `r`.
+    async fn measured(
+        &self,
+        catalogue: &Catalogue,
+        object: ObjectIndex,
+        filter: &Filter,
+        deleted: Deleted,
+        selected: &str,
+    ) -> Result<QueryResult, StoreError> {
         let mut sql = SqlText::new(catalogue, self.backend(), false);
         let scope = Scope {
             object,
@@ -117,15 +133,13 @@ impl Transaction {
         };
         let condition = condition(&mut sql, &scope, deleted, filter)?;
         let text = format!(
-            "SELECT count(*) FROM {} AS r{condition}",
+            "SELECT {selected} FROM {} AS r{condition}",
             quoted(&catalogue.object(object).table),
         );
         let values = constants(sql)?;
-        let row = self
-            .query_one(self.statement(text, values))
+        self.query_one(self.statement(text, values))
             .await?
-            .ok_or(StoreError::NotFound)?;
-        Ok(row.try_get_by_index(0)?)
+            .ok_or(StoreError::NotFound)
     }
 
     /// How many records outside the trash satisfy a condition, and the sum of one of their
@@ -142,12 +156,6 @@ impl Transaction {
         sum: Option<ColumnRef>,
     ) -> Result<(i64, Decimal), StoreError> {
         let backend = self.backend();
-        let mut sql = SqlText::new(catalogue, backend, false);
-        let scope = Scope {
-            object,
-            alias: "r".to_owned(),
-        };
-        let condition = condition(&mut sql, &scope, Deleted::Exclude, filter)?;
         let summed = sum
             .map(|column| number_column(catalogue, object, column))
             .transpose()?;
@@ -162,15 +170,10 @@ impl Transaction {
                 quoted(name)
             ),
         };
-        let text = format!(
-            "SELECT count(*){sums} FROM {} AS r{condition}",
-            quoted(&catalogue.object(object).table),
-        );
-        let values = constants(sql)?;
+        let selected = format!("count(*){sums}");
         let row = self
-            .query_one(self.statement(text, values))
-            .await?
-            .ok_or(StoreError::NotFound)?;
+            .measured(catalogue, object, filter, Deleted::Exclude, &selected)
+            .await?;
         let count: i64 = row.try_get_by_index(0)?;
         let total = match (summed, backend) {
             (None, _) => Decimal::ZERO,
