@@ -44,11 +44,6 @@ pub(super) fn cpu_seconds(process_id: u32) -> Result<f64> {
     Ok((user + system) / TICKS_PER_SECOND)
 }
 
-/// The most memory that a process has held, in MiB.
-pub(super) fn peak_mib(process_id: u32) -> Result<u64> {
-    status_mib(process_id, "VmHWM:")
-}
-
 /// The memory that a process holds, in MiB.
 pub(super) fn resident_mib(process_id: u32) -> Result<u64> {
     status_mib(process_id, "VmRSS:")

@@ -191,11 +191,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             compare(database, question, &server, &floor, &options)?;
         }
         notes.extend(hook::measure(database, &server, &options)?);
-        notes.push(format!(
-            "{database}: peak memory of the server {} MiB, of the floor {} MiB",
-            server.peak_mib()?,
-            floor.peak_mib()?
-        ));
         if database == "sqlite" {
             drop(floor);
             notes.extend(commits::measure(&server.stop(), &options)?);

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::{Kind, Question, load::PROLOGUE, machine};
+use super::{Kind, Question, load::PROLOGUE};
 use crate::process;
 
 /// A new company, as a Lua expression.
@@ -280,10 +280,6 @@ impl Relata<Serving> {
         self.state.process.child.id()
     }
 
-    pub(super) fn peak_mib(&self) -> Result<u64> {
-        machine::peak_mib(self.process_id())
-    }
-
     pub(super) fn first_id(&self) -> &str {
         &self.state.ids[0]
     }
@@ -380,10 +376,6 @@ impl Floor {
 
     pub(super) fn process_id(&self) -> u32 {
         self.process.child.id()
-    }
-
-    pub(super) fn peak_mib(&self) -> Result<u64> {
-        machine::peak_mib(self.process_id())
     }
 
     pub(super) fn get(&self, route: &str) -> Result<Value> {
