@@ -103,7 +103,7 @@ impl Load {
                 "--latency",
                 // A group-by over everything, asked by all connections at once, takes seconds.
                 "--timeout",
-                "60s",
+                "600s",
                 "-s",
             ])
             .arg(script)

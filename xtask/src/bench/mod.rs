@@ -11,7 +11,7 @@ mod load;
 mod machine;
 mod sides;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use relata_test_cluster::{Cluster, Durability, create_database};
@@ -225,13 +225,16 @@ fn compare(
     floor: &Floor,
     options: &Options,
 ) -> Result<()> {
+    let mut alone = Duration::ZERO;
     if !question.kind.writes() {
+        let began = Instant::now();
         same_answer(question, server, floor)?;
+        alone = began.elapsed();
     }
     for connections in &options.connections {
         let load = Load {
             connections: *connections,
-            seconds: options.seconds,
+            seconds: options.seconds.max(seconds_for(alone, *connections)),
             ids: server.ids_file(),
         };
         let bottom = load.run(
@@ -245,6 +248,15 @@ fn compare(
         println!("{}", ours.row(database, &asked, "relata", Some(&bottom)));
     }
     Ok(())
+}
+
+/// How long a load has to run for each connection to get some answers, where the question took
+/// this long when it was asked alone.
+fn seconds_for(alone: Duration, connections: u32) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let in_turn = alone.as_secs_f64() * f64::from(connections) / processors as f64;
+    // Rounded up; what is short of a second is no reason to run longer.
+    (in_turn * 2.0) as u32 + 1
 }
 
 /// A benchmark of two different answers says nothing.
