@@ -86,19 +86,19 @@ pub(crate) fn write_values(
     value: &Value,
     into: &mut Vec<SqlValue>,
 ) -> Result<(), StoreError> {
-    for (column, cell) in columns.iter().zip(cells_of(field, value, columns.len())?) {
+    let cells = match value {
+        Value::Null => vec![Cell::Null; columns.len()],
+        value => cells_of(field, value)?,
+    };
+    for (column, cell) in columns.iter().zip(cells) {
         into.push(bound(backend, column, cell)?);
     }
     Ok(())
 }
 
-pub(crate) fn cells_of(
-    field: &Field,
-    value: &Value,
-    columns: usize,
-) -> Result<Vec<Cell>, StoreError> {
+/// The cells of a filled value.
+pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreError> {
     Ok(match (&field.kind, value) {
-        (_, Value::Null) => vec![Cell::Null; columns],
         (
             Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url,
             Value::Text(text),

@@ -69,7 +69,8 @@ pub struct DatabaseOptions {
     pub turn_wait_max: Duration,
     /// `SQLite`: transactions that share a commit, while others wait to write.
     pub group_members_max: usize,
-    /// `SQLite`: how long such a group forms. Its first member waits for its last.
+    /// `SQLite`: how long such a group forms, unless commits are slow: then up to ten of them, or
+    /// 50 ms. Its first member waits for its last.
     pub group_age_max: Duration,
     /// Longest wait for a lock of another transaction.
     pub lock_wait_max: Duration,

@@ -230,7 +230,7 @@ pub enum SystemColumn {
 
 impl SystemColumn {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Id,
         Self::Version,
         Self::CreatedAt,

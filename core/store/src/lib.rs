@@ -17,6 +17,7 @@ pub mod transaction;
 
 mod cells;
 mod observe;
+mod pace;
 mod turns;
 
 pub use database::{Backend, Database, DatabaseOptions, Purpose, Turn, Turns};

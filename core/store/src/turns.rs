@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::database::Turn;
 use crate::error::StoreError;
+use crate::pace::Pace;
 
 /// How long is waited for a turn, and how far a group may grow: its first member waits for its
 /// last.
@@ -32,7 +33,8 @@ use crate::error::StoreError;
 pub(crate) struct GroupLimits {
     /// Transactions that share a commit.
     pub(crate) members: usize,
-    /// A group that is older than this takes no further member.
+    /// A group that is older than this takes no further member, unless commits are slow
+    /// ([`COMMITS_OF_AGE`]).
     pub(crate) age: Duration,
     /// Longest wait for a turn.
     pub(crate) wait: Duration,
@@ -54,26 +56,7 @@ pub(crate) struct Writer {
 #[derive(Debug, Default)]
 struct Commits {
     count: AtomicU64,
-    /// How long one takes, in microseconds: a moving average over about eight.
-    takes_us: AtomicU64,
-}
-
-impl Commits {
-    fn note(&self, took: Duration) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        // Commits come one after the other.
-        let before = self.takes_us.load(Ordering::Relaxed);
-        let now = match before {
-            0 => took,
-            before => before - before / 8 + took / 8,
-        };
-        self.takes_us.store(now, Ordering::Relaxed);
-    }
-
-    fn takes(&self) -> Duration {
-        Duration::from_micros(self.takes_us.load(Ordering::Relaxed))
-    }
+    pace: Pace,
 }
 
 /// On a slow disk a group may grow for so many times what its commit takes: a tenth of the time is
@@ -238,7 +221,7 @@ impl Writer {
 
     /// Whether others wait, and may still join.
     fn may_grow(&self, group: &Group) -> bool {
-        let slow = (self.commits.takes() * COMMITS_OF_AGE).min(AGE_MAX);
+        let slow = (self.commits.pace.expected() * COMMITS_OF_AGE).min(AGE_MAX);
         self.waiting.load(Ordering::Relaxed) > 0
             && group.members.len() < self.limits.members
             && group.begun.elapsed() < self.limits.age.max(slow)
@@ -253,7 +236,8 @@ impl Group {
             Some(transaction) => transaction.commit().await.map_err(StoreError::from),
             None => Err(StoreError::Abandoned),
         };
-        self.commits.note(started.elapsed());
+        self.commits.count.fetch_add(1, Ordering::Relaxed);
+        self.commits.pace.note(started.elapsed());
         match (done, self.members) {
             (Err(error), mut members) if members.len() == 1 => {
                 if let Some(only) = members.pop() {

@@ -11,8 +11,6 @@ pub use history::{FieldChange, HistoryEntry};
 pub use outbox::{OutboxEntry, OutboxRow, Position};
 pub use passages::Passage;
 
-use std::fmt::Write as _;
-
 use sea_orm::Statement;
 use serde::{Deserialize, Serialize};
 
@@ -171,12 +169,14 @@ pub(crate) fn insert_text_behind(
                 continue;
             }
             position += 1;
-            if *inserted == Inserted::Json && backend == Backend::Postgres {
-                // A parameter is text, for which there is no assignment to JSON.
-                // Writing into a text does not fail.
-                let _ = write!(text, "CAST(${position} AS json)");
-            } else {
-                backend.write_next_placeholder(position, &mut text);
+            // A parameter is text, for which PostgreSQL has no assignment to JSON.
+            let is_cast = *inserted == Inserted::Json && backend == Backend::Postgres;
+            if is_cast {
+                text.push_str("CAST(");
+            }
+            backend.write_next_placeholder(position, &mut text);
+            if is_cast {
+                text.push_str(" AS json)");
             }
         }
         text.push(')');

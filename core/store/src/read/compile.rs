@@ -24,9 +24,9 @@ use super::columns::{describe, find_relation, find_target, quoted};
 use super::condition::{Scope, Statement};
 use super::known::Known;
 use super::plan::{Compiled, GroupInputs, Level, Parent, Query, Root, select};
-use super::sqlite::Pace;
 use super::{Measure, Member, Read};
 use crate::filter::{ColumnRef, Operand, Operator};
+use crate::pace::Pace;
 use crate::{Backend, StoreError};
 
 /// How deep records, lists and parts may be nested in a read.
@@ -300,8 +300,8 @@ impl<'c> Compiler<'c> {
         let place = select_of
             .statement
             .place(slot, ColumnType::Reference, false);
-        // Other levels are other rows.
-        if self.levels.len() == 1 {
+        // Other levels are other rows; and what is only read was not written a moment before.
+        if self.levels.len() == 1 && self.runs == Runs::Anywhere {
             let columns = select_of.columns.keys();
             self.known = Known::of(self.catalogue, object, &scope.alias, columns);
         }

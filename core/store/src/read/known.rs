@@ -114,9 +114,11 @@ fn cell(object: &Object, record: &Record, column: ColumnRef) -> Result<Cell, Sto
             SystemColumn::Owner => record.owner.map_or(Cell::Null, Cell::Reference),
         },
         ColumnRef::Field { field, part } => {
-            let described = object.field(field);
-            let count = described.columns().len();
-            cells_of(described, record.value(field), count)?
+            let value = record.value(field);
+            if value.is_null() {
+                return Ok(Cell::Null);
+            }
+            cells_of(object.field(field), value)?
                 .into_iter()
                 .nth(part)
                 .ok_or_else(|| unexpected(part, "a column of the field"))?

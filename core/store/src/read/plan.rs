@@ -19,9 +19,9 @@ use super::cursor::{CursorColumn, CursorKey, read_cursor};
 use super::known::Known;
 use super::order::{Among, Part, Term, beyond, beyond_among, in_parts, order_by, parts};
 use super::program::{ConnectionProgram, Op};
-use super::sqlite::Pace;
 use super::{Parameter, Parameters};
 use crate::filter::Operand;
+use crate::pace::Pace;
 use crate::{Backend, StoreError};
 
 /// Size of a page when neither `first` nor `last` is given. Callers give one.

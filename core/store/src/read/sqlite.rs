@@ -28,7 +28,6 @@ use super::{buckets, calendar, fold};
 use crate::StoreError;
 
 use self::here::Here;
-pub(crate) use self::here::Pace;
 
 /// Steps of SQLite's machine between two looks at the clock: about ten microseconds.
 const STEPS_BETWEEN_LOOKS: i32 = 2_000;

@@ -251,23 +251,13 @@ impl Directory for Nobody {
 /// All columns of a record.
 fn everything(catalogue: &Catalogue) -> Read {
     let (index, thing) = catalogue.object_named("thing").unwrap();
-    let system = [
-        SystemColumn::Id,
-        SystemColumn::Version,
-        SystemColumn::CreatedAt,
-        SystemColumn::UpdatedAt,
-        SystemColumn::DeletedAt,
-        SystemColumn::CreatedBy,
-        SystemColumn::UpdatedBy,
-        SystemColumn::Owner,
-    ];
     let of_fields = thing.fields.iter().enumerate().flat_map(|(field, one)| {
         (0..one.columns().len()).map(move |part| ColumnRef::Field {
             field: FieldIndex(field),
             part,
         })
     });
-    let members = system
+    let members = SystemColumn::ALL
         .into_iter()
         .map(ColumnRef::System)
         .chain(of_fields)

@@ -6,7 +6,7 @@
 //! and runs again on a reading thread, and so do the next ones of its kind: an asynchronous
 //! worker is never held for long.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,30 +16,6 @@ use super::{Asked, answer, connect, end_snapshot};
 use crate::StoreError;
 use crate::read::Directory;
 use crate::read::reader::ReaderOptions;
-
-/// How long a kind of read takes, as it was seen.
-#[derive(Debug, Default)]
-pub(crate) struct Pace {
-    /// Moving average over about eight runs. Zero: not seen yet.
-    average_us: AtomicU32,
-}
-
-impl Pace {
-    /// Lost updates of concurrent runs don't matter: it is an estimate.
-    pub(crate) fn note(&self, took: Duration) {
-        let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
-        let before = self.average_us.load(Ordering::Relaxed);
-        let now = match before {
-            0 => took,
-            before => before - before / 8 + took / 8,
-        };
-        self.average_us.store(now.max(1), Ordering::Relaxed);
-    }
-
-    fn expected(&self) -> Duration {
-        Duration::from_micros(self.average_us.load(Ordering::Relaxed).into())
-    }
-}
 
 /// Connections for those who read by themselves.
 #[derive(Debug)]
