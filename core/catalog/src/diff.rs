@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::blueprint::put_kind;
+use crate::blueprint::{put_kind, put_rules};
 use crate::{
     Catalogue, Change, Field, Key, Kind, Object, Pipeline, Plan, SelectOption, StageColumns, Step,
 };
@@ -200,6 +200,13 @@ fn changed_object(before: &Object, after: &Object, steps: &mut Vec<Step>) {
         &before.label_field,
         &after.label_field,
     );
+    compare(&mut changes, "rules", &before.rules, &after.rules);
+    compare(
+        &mut changes,
+        "lockedWhen",
+        &before.locked_when,
+        &after.locked_when,
+    );
     compare(
         &mut changes,
         "order of fields",
@@ -275,6 +282,14 @@ fn field_changes(before: &Field, after: &Field) -> Vec<Change> {
     let (mut old, mut new) = (Map::new(), Map::new());
     put_kind(&mut old, &before.kind);
     put_kind(&mut new, &after.kind);
+    put_rules(&mut old, &before.rules);
+    put_rules(&mut new, &after.rules);
+    // A formula's type changes with the fields that it reads, though its text stays.
+    for (map, kind) in [(&mut old, &before.kind), (&mut new, &after.kind)] {
+        if let Kind::Formula(formula) = kind {
+            map.insert("result".to_owned(), json!(formula.result));
+        }
+    }
     compare_members(&mut changes, "", &old, &new);
     changes
 }

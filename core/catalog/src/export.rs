@@ -4,7 +4,7 @@ use crate::resolve::unique_owner;
 use crate::{
     Blueprint, Catalogue, Field, FieldDefinition, InverseDefinition, Key, Kind, KindDefinition,
     OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension, Pipeline,
-    PipelineDefinition, RelationDefinition, Stage, StageDefinition, Unique, plugin_prefix,
+    PipelineDefinition, RelationDefinition, RuleDefinition, Stage, StageDefinition, Unique, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -62,6 +62,22 @@ impl Exporter<'_> {
                     .collect()
             })
             .collect();
+        let rules = object
+            .rules
+            .iter()
+            .filter(|rule| rule.key.owner() == self.owner)
+            .map(|rule| RuleDefinition {
+                key: rule.key.local().to_owned(),
+                when: rule.when.clone(),
+                must: rule.must.clone(),
+                message: rule.message.clone(),
+                fields: rule
+                    .fields
+                    .iter()
+                    .map(|key| self.field_reference(&object.key, key))
+                    .collect(),
+            })
+            .collect::<Vec<_>>();
         if object.owner() == self.owner {
             Some(ObjectEntry::Define(ObjectDefinition {
                 key: object.key.local().to_owned(),
@@ -76,14 +92,17 @@ impl Exporter<'_> {
                     .map(|key| self.field_reference(&object.key, key)),
                 fields,
                 unique,
+                rules,
+                locked_when: object.locked_when.clone(),
             }))
-        } else if fields.is_empty() && unique.is_empty() {
+        } else if fields.is_empty() && unique.is_empty() && rules.is_empty() {
             None
         } else {
             Some(ObjectEntry::Extend(ObjectExtension {
                 extends: self.object_reference(&object.key),
                 fields,
                 unique,
+                rules,
             }))
         }
     }
@@ -116,6 +135,7 @@ impl Exporter<'_> {
                 .iter()
                 .any(|unique| self.is_single_own(unique) && unique.fields[0] == field.key),
             default: field.default.clone(),
+            rules: field.rules.clone(),
         }
     }
 

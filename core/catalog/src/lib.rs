@@ -11,10 +11,12 @@ mod blueprint;
 mod coerce;
 mod diff;
 mod export;
+pub mod expression;
 mod fold;
 mod issue;
 mod model;
 mod names;
+mod pattern;
 mod plan;
 mod reading;
 mod resolve;
@@ -25,7 +27,7 @@ mod value;
 pub use blueprint::{
     BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition,
     KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition,
-    RecordsDefinition, RelationDefinition, StageDefinition, options_of,
+    RecordsDefinition, RelationDefinition, RuleDefinition, StageDefinition, options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_instant,
@@ -36,6 +38,7 @@ pub use export::export;
 pub use fold::folded;
 pub use issue::{Issue, Issues, PathSegment};
 pub use model::*;
+pub use pattern::Pattern;
 pub use names::{PLATFORM_TYPES, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES};
 pub use plan::{Change, Plan, StageColumns, Step};
 pub use resolve::{

@@ -9,7 +9,8 @@ use indexmap::IndexMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::JsonSchema;
+use crate::expression::{Expression, Type};
+use crate::{JsonSchema, Pattern};
 
 /// Who brought an element: `relata` (standard objects), `workspace` (its administrators), or a
 /// plugin's id (`publisher.name`).
@@ -205,6 +206,12 @@ pub struct Object {
     /// which any of the fields is empty.
     #[serde(default)]
     pub uniques: Vec<Unique>,
+    /// What must hold of every record that is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// Which records can't be changed any more: told of a record as it was before the write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_when: Option<Expression>,
 }
 
 impl Object {
@@ -285,8 +292,144 @@ pub struct Field {
     /// What a new record gets that says nothing: the JSON form that a client would send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<serde_json::Value>,
+    /// What else must hold of its values.
+    #[serde(default, skip_serializing_if = "FieldRules::is_empty")]
+    pub rules: FieldRules,
     /// First part of the physical column names, fixed at creation. See [`Field::columns`].
     pub column: String,
+}
+
+/// What must hold of a field's values beside its kind. Everybody who writes is held to it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FieldRules {
+    /// When a record without it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required_when: Option<Expression>,
+    /// What a new record gets that says nothing, where that depends on its other fields. Fields
+    /// are filled in their order; one that is filled later is still empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_from: Option<Expression>,
+    /// When it can't be changed: told of the record as it was before the write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked_when: Option<Expression>,
+    /// Whether it can't be changed once it is filled.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub immutable: bool,
+    /// Fewest characters of a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_length: Option<u32>,
+    /// Regular expression that the whole of a text matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Pattern>,
+}
+
+impl FieldRules {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What must hold of a record, whoever writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// Identity. Its owner may be another than the object's.
+    pub key: Key,
+    /// Which records it is about; all if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// What must hold. What is empty, because what it compares is, does not break the rule.
+    pub must: Expression,
+    /// What a person is told whose record breaks it.
+    #[serde(default)]
+    pub message: Labels,
+    /// The fields that a person can mend it by; the first is where the mistake is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Key>,
+}
+
+/// A value that is worked out, each time that it is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Formula {
+    /// How, from the record and those that it points at.
+    pub expression: Expression,
+    /// What comes of it. Follows from the expression.
+    #[serde(default)]
+    pub result: FormulaResult,
+}
+
+/// What a formula can give.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "camelCase")]
+pub enum FormulaResult {
+    /// Text, with a folded key.
+    #[default]
+    Text,
+    /// Whole number.
+    Integer,
+    /// Decimal.
+    Decimal {
+        /// Digits behind the point.
+        scale: u32,
+    },
+    /// Amount and currency.
+    Money {
+        /// Digits behind the point.
+        scale: u32,
+    },
+    /// True or false.
+    Boolean,
+    /// Day.
+    Date,
+    /// Instant.
+    DateTime,
+}
+
+impl FormulaResult {
+    /// What an expression of this type gives, if that can be a field.
+    #[must_use]
+    pub fn of(of: Type) -> Option<Self> {
+        Some(match of {
+            Type::Text => Self::Text,
+            Type::Integer => Self::Integer,
+            Type::Decimal(scale) => Self::Decimal { scale },
+            Type::Money(scale) => Self::Money { scale },
+            Type::Boolean => Self::Boolean,
+            Type::Date => Self::Date,
+            Type::Instant => Self::DateTime,
+            Type::Null | Type::Duration | Type::Reference | Type::Choices => return None,
+        })
+    }
+
+    /// The kind of a field that holds the same.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Text => Kind::Text {
+                max: text_max_default(),
+            },
+            Self::Integer => Kind::Integer {
+                min: None,
+                max: None,
+            },
+            Self::Decimal { scale } => Kind::Decimal {
+                scale,
+                min: None,
+                max: None,
+            },
+            Self::Money { scale } => Kind::Money {
+                scale,
+                currency: None,
+            },
+            Self::Boolean => Kind::Boolean,
+            Self::Date => Kind::Date,
+            Self::DateTime => Kind::DateTime,
+        }
+    }
 }
 
 /// What a field holds.
@@ -390,6 +533,8 @@ pub enum Kind {
     },
     /// Where the record stands in one of the field's pipelines.
     Stage,
+    /// Worked out from other fields.
+    Formula(Formula),
 }
 
 fn text_max_default() -> u32 {
@@ -437,7 +582,14 @@ impl Kind {
             Self::Relation(_) => "relation",
             Self::Autonumber { .. } => "autonumber",
             Self::Stage => "stage",
+            Self::Formula(_) => "formula",
         }
+    }
+
+    /// Whether there are columns that hold it: nobody writes what is worked out.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        !matches!(self, Self::Formula(_))
     }
 }
 
@@ -600,11 +752,27 @@ pub enum ColumnType {
 }
 
 impl Field {
-    /// The physical columns, in order. The store and the read compiler both count on this order.
+    /// The columns of its table, in order: none of what is worked out.
+    #[must_use]
+    pub fn stored_columns(&self) -> Vec<Column> {
+        if self.kind.is_stored() {
+            self.columns()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The columns, in order; of what is worked out those that a field of its result would have.
+    /// The store and the read compiler both count on this order.
     #[must_use]
     pub fn columns(&self) -> Vec<Column> {
+        self.columns_of(&self.kind)
+    }
+
+    fn columns_of(&self, kind: &Kind) -> Vec<Column> {
         use ColumnType as Type;
-        let parts: &[(&str, ColumnType)] = match &self.kind {
+        let parts: &[(&str, ColumnType)] = match kind {
+            Kind::Formula(formula) => return self.columns_of(&formula.result.kind()),
             Kind::Text { .. } | Kind::Email | Kind::Url => {
                 &[("", Type::Text), ("folded", Type::Folded)]
             }
@@ -684,6 +852,7 @@ impl Field {
             | Kind::MultiSelect { .. }
             | Kind::Json { .. }
             | Kind::Address
+            | Kind::Formula(_)
             | Kind::Stage => return None,
         };
         Some(self.column_of(part, ColumnType::Text).name)

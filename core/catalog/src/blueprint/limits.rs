@@ -20,6 +20,8 @@ pub struct Limits {
     pub uniques_max: usize,
     /// Fields of one unique key.
     pub unique_fields_max: usize,
+    /// Rules of one object.
+    pub rules_max: usize,
     /// Pipelines in the workspace.
     pub pipelines_max: usize,
     /// Stages of one pipeline.
@@ -43,6 +45,7 @@ impl Default for Limits {
             options_max: 500,
             uniques_max: 32,
             unique_fields_max: 8,
+            rules_max: 50,
             pipelines_max: 200,
             stages_max: 50,
             languages_max: 40,

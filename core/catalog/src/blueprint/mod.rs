@@ -11,11 +11,12 @@ mod write;
 
 pub use limits::Limits;
 pub(crate) use text::read as read_text;
-pub(crate) use write::put_kind;
+pub(crate) use write::{put_kind, put_rules};
 
 use serde_json::{Map, Value as Json};
 
-use crate::{Kind, Labels, OnDelete, SelectOption, StageType};
+use crate::expression::Expression;
+use crate::{FieldRules, Kind, Labels, OnDelete, SelectOption, StageType};
 
 /// The version that a document names in its header, `relata: 1`.
 pub const BLUEPRINT_VERSION: u64 = 1;
@@ -63,6 +64,7 @@ impl Blueprint {
                 extends: object.to_owned(),
                 fields: Vec::new(),
                 unique: Vec::new(),
+                rules: Vec::new(),
             }));
             self.objects.len() - 1
         });
@@ -109,6 +111,15 @@ impl ObjectEntry {
         }
     }
 
+    /// The rules that it defines.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleDefinition] {
+        match self {
+            Self::Define(definition) => &definition.rules,
+            Self::Extend(extension) => &extension.rules,
+        }
+    }
+
     /// The unique keys over several fields that it defines.
     #[must_use]
     pub fn unique(&self) -> &[Vec<String>] {
@@ -140,6 +151,10 @@ pub struct ObjectDefinition {
     pub fields: Vec<FieldDefinition>,
     /// Unique keys over several fields, each a list of field keys.
     pub unique: Vec<Vec<String>>,
+    /// What must hold of every record.
+    pub rules: Vec<RuleDefinition>,
+    /// Which records can't be changed any more.
+    pub locked_when: Option<Expression>,
 }
 
 /// An addition to somebody else's object.
@@ -151,6 +166,23 @@ pub struct ObjectExtension {
     pub fields: Vec<FieldDefinition>,
     /// Unique keys over several fields, at least one of them one's own.
     pub unique: Vec<Vec<String>>,
+    /// What must hold of every record.
+    pub rules: Vec<RuleDefinition>,
+}
+
+/// What must hold of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleDefinition {
+    /// Never changes.
+    pub key: String,
+    /// Which records it is about.
+    pub when: Option<Expression>,
+    /// What must hold.
+    pub must: Expression,
+    /// What a person is told whose record breaks it.
+    pub message: Labels,
+    /// Keys of the fields that a person can mend it by.
+    pub fields: Vec<String>,
 }
 
 /// A field.
@@ -173,6 +205,8 @@ pub struct FieldDefinition {
     pub unique: bool,
     /// What a new record gets that says nothing.
     pub default: Option<Json>,
+    /// What else must hold of its values.
+    pub rules: FieldRules,
 }
 
 /// What a field holds, where relations still name their target as the author wrote it.

@@ -8,11 +8,15 @@ use serde_json::Value as Json;
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition, Limits,
     ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
-    RelationDefinition, StageDefinition,
+    RelationDefinition, RuleDefinition, StageDefinition,
 };
+use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
 use crate::reading::{MapReader, limit, wrong_type};
-use crate::{Issue, Issues, JsonSchema, Kind, OnDelete, SelectOption, StageType};
+use crate::{
+    FieldRules, Formula, FormulaResult, Issue, Issues, JsonSchema, Kind, OnDelete, Pattern,
+    SelectOption, StageType,
+};
 
 impl Blueprint {
     /// Reads a YAML or JSON text.
@@ -182,6 +186,8 @@ fn object(document: &Json, limits: &Limits) -> (ObjectDefinition, Issues) {
         label: reader.text("label"),
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
+        rules: each(&mut reader, "rules", limits, rule),
+        locked_when: expression(&mut reader, "lockedWhen"),
     };
     (definition, reader.finish())
 }
@@ -192,8 +198,25 @@ fn extension(document: &Json, limits: &Limits) -> (ObjectExtension, Issues) {
         extends: reader.required_text("extends"),
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
+        rules: each(&mut reader, "rules", limits, rule),
     };
     (definition, reader.finish())
+}
+
+fn rule(document: &Json, limits: &Limits) -> (RuleDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "a rule: a mapping with key, must and message");
+    let definition = RuleDefinition {
+        key: reader.required_text("key"),
+        when: expression(&mut reader, "when"),
+        must: Expression::new(reader.required_text("must")),
+        message: reader.labels("message", limits, limits.label_max * 10),
+        fields: reader.texts("fields"),
+    };
+    (definition, reader.finish())
+}
+
+fn expression(reader: &mut MapReader<'_>, name: &'static str) -> Option<Expression> {
+    reader.text(name).map(Expression::new)
 }
 
 /// A list of lists of field keys.
@@ -235,6 +258,14 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
     let required = reader.flag("required");
     let unique = reader.flag("unique");
     let default = reader.take("default").cloned();
+    let rules = FieldRules {
+        required_when: expression(&mut reader, "requiredWhen"),
+        default_from: expression(&mut reader, "defaultFrom"),
+        locked_when: expression(&mut reader, "lockedWhen"),
+        immutable: reader.flag("immutable"),
+        min_length: reader.whole("minLength"),
+        pattern: reader.text("pattern").map(Pattern::new),
+    };
     let kind_name = reader.required_text("kind");
     let kind = kind(&kind_name, &mut reader, limits);
     let is_known = kind.is_some();
@@ -248,6 +279,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
         required,
         unique,
         default,
+        rules,
     };
     let issues = if is_known {
         reader.finish()
@@ -259,7 +291,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 21] = [
+const KIND_NAMES: [&str; 22] = [
     "text",
     "longText",
     "integer",
@@ -281,6 +313,7 @@ const KIND_NAMES: [&str; 21] = [
     "relation",
     "autonumber",
     "stage",
+    "formula",
 ];
 
 fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindDefinition> {
@@ -330,6 +363,10 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
             gapless: reader.flag("gapless"),
         },
         "stage" => Kind::Stage,
+        "formula" => Kind::Formula(Formula {
+            expression: Expression::new(reader.required_text("expression")),
+            result: FormulaResult::default(),
+        }),
         "relation" => return Some(KindDefinition::Relation(relation(reader, limits))),
         "" => return None,
         unknown => {

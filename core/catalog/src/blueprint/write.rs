@@ -5,9 +5,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, KindDefinition, ObjectDefinition, ObjectEntry,
-    ObjectExtension, PipelineDefinition, RecordsDefinition, RelationDefinition, StageDefinition,
+    ObjectExtension, PipelineDefinition, RecordsDefinition, RelationDefinition, RuleDefinition,
+    StageDefinition,
 };
-use crate::{Kind, Labels, OnDelete, SelectOption, StageType};
+use crate::{FieldRules, Kind, Labels, OnDelete, SelectOption, StageType};
 
 impl Blueprint {
     /// The document as JSON.
@@ -62,6 +63,30 @@ impl ObjectDefinition {
             self.fields.iter().map(FieldDefinition::to_json),
         );
         put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
+        put_list(
+            &mut map,
+            "rules",
+            self.rules.iter().map(RuleDefinition::to_json),
+        );
+        put(&mut map, "lockedWhen", self.locked_when.as_ref());
+        Json::Object(map)
+    }
+}
+
+impl RuleDefinition {
+    /// The item of `rules` as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("key".to_owned(), json!(self.key));
+        put(&mut map, "when", self.when.as_ref());
+        map.insert("must".to_owned(), json!(self.must));
+        put_labels(&mut map, "message", &self.message);
+        put_list(
+            &mut map,
+            "fields",
+            self.fields.iter().map(|key| json!(key)),
+        );
         Json::Object(map)
     }
 }
@@ -78,6 +103,11 @@ impl ObjectExtension {
             self.fields.iter().map(FieldDefinition::to_json),
         );
         put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
+        put_list(
+            &mut map,
+            "rules",
+            self.rules.iter().map(RuleDefinition::to_json),
+        );
         Json::Object(map)
     }
 }
@@ -96,6 +126,7 @@ impl FieldDefinition {
         put_flag(&mut map, "required", self.required);
         put_flag(&mut map, "unique", self.unique);
         put(&mut map, "default", self.default.as_ref());
+        put_rules(&mut map, &self.rules);
         put_labels(&mut map, "labels", &self.labels);
         put_labels(&mut map, "description", &self.description);
         Json::Object(map)
@@ -212,6 +243,7 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
                 on_delete: relation.on_delete,
             },
         ),
+        Kind::Formula(formula) => put(map, "expression", Some(&formula.expression)),
         Kind::Boolean
         | Kind::Date
         | Kind::DateTime
@@ -224,6 +256,16 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         | Kind::Address
         | Kind::Stage => {}
     }
+}
+
+/// The members of a field's rules, flattened into it.
+pub(crate) fn put_rules(map: &mut Map<String, Json>, rules: &FieldRules) {
+    put(map, "requiredWhen", rules.required_when.as_ref());
+    put(map, "defaultFrom", rules.default_from.as_ref());
+    put(map, "lockedWhen", rules.locked_when.as_ref());
+    put_flag(map, "immutable", rules.immutable);
+    put(map, "minLength", rules.min_length);
+    put(map, "pattern", rules.pattern.as_ref());
 }
 
 fn put_relation(map: &mut Map<String, Json>, relation: &RelationDefinition) {

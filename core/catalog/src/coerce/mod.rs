@@ -105,6 +105,11 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
             "the number is given by the platform and can't be set",
         )
         .into()),
+        Kind::Formula(_) => Err(Issue::new(
+            "READ_ONLY",
+            "the value is worked out from other fields and can't be set",
+        )
+        .into()),
         Kind::Stage => Err(Issue::new(
             "WRONG_TYPE",
             "a stage is entered with an object such as {\"to\": \"proposal\"}",

@@ -79,12 +79,15 @@ impl Resolver<'_> {
             kind,
             required: definition.required,
             default: definition.default.clone(),
+            rules: definition.rules.clone(),
             column: existing
                 .map(|field| field.column.clone())
                 .unwrap_or_default(),
         };
         // A default can't fit a kind that is wrong itself.
         if is_readable && self.issues.0.len() == before {
+            let issues = kinds::rules(&field);
+            self.report_all(place, issues);
             let issues = default_issues(&field);
             self.report_all(place, issues);
         }
@@ -238,6 +241,8 @@ fn default_issues(field: &Field) -> Issues {
     };
     let refused = match &field.kind {
         Kind::Autonumber { .. } => Some("an autonumber gives its own values"),
+        // Said with all that doesn't fit a formula.
+        Kind::Formula(_) => return issues,
         Kind::Stage => Some("a stage begins with the first stage of its pipeline"),
         Kind::Relation(_) => Some("a relation has no default"),
         _ => None,

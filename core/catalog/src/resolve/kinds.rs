@@ -3,7 +3,9 @@
 use crate::coerce::currency;
 use crate::names::is_option_value;
 use crate::reading::limit;
-use crate::{DECIMAL_DIGITS_MAX, INTEGER_MAX, Issue, Issues, Kind, Limits, SelectOption};
+use crate::{
+    DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Kind, Limits, Pattern, SelectOption,
+};
 
 /// Characters of a text.
 const TEXT_MAX: u32 = 4_000;
@@ -113,7 +115,8 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
                 );
             }
         }
-        Kind::Boolean
+        Kind::Formula(_)
+        | Kind::Boolean
         | Kind::Date
         | Kind::DateTime
         | Kind::Email
@@ -128,6 +131,64 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
         | Kind::Stage => {}
     }
     issues
+}
+
+/// What is wrong with a field's rules, relative to the field. Their expressions are looked at when
+/// all of the catalogue is there.
+pub(super) fn rules(field: &Field) -> Issues {
+    let mut issues = Issues::default();
+    let rules = &field.rules;
+    let is_text = matches!(
+        field.kind,
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url
+    );
+    for (name, is_given) in [
+        ("minLength", rules.min_length.is_some()),
+        ("pattern", rules.pattern.is_some()),
+    ] {
+        if is_given && !is_text {
+            issues.push(rule_unfit(&field.kind, "has no text to look at").at(name));
+        }
+    }
+    if let (Some(min), Kind::Text { max } | Kind::LongText { max }) =
+        (rules.min_length, &field.kind)
+    {
+        within(&mut issues, "minLength", min, 1, *max);
+    }
+    if let Some(issue) = rules.pattern.as_ref().and_then(Pattern::issue) {
+        issues.push(issue.at("pattern"));
+    }
+    if !field.kind.is_stored() {
+        for (name, is_given) in [
+            ("required", field.required),
+            ("default", field.default.is_some()),
+            ("requiredWhen", rules.required_when.is_some()),
+            ("defaultFrom", rules.default_from.is_some()),
+            ("lockedWhen", rules.locked_when.is_some()),
+            ("immutable", rules.immutable),
+        ] {
+            if is_given {
+                issues.push(rule_unfit(&field.kind, "is worked out, not written").at(name));
+            }
+        }
+    }
+    if rules.default_from.is_some() && field.default.is_some() {
+        issues.push(
+            Issue::new(
+                "RULE_UNFIT",
+                "the field has a default already: give one of default and defaultFrom",
+            )
+            .at("defaultFrom"),
+        );
+    }
+    issues
+}
+
+fn rule_unfit(kind: &Kind, reason: &str) -> Issue {
+    Issue::new(
+        "RULE_UNFIT",
+        format!("a field of kind {} {reason}: remove this", kind.name()),
+    )
 }
 
 fn within(issues: &mut Issues, name: &str, value: u32, min: u32, max: u32) {

@@ -3,13 +3,14 @@
 //! A story of stages, each in a file of its own, each adding to the same list of issues:
 //! find what the document speaks of (`scope`), make its fields (`fields`), put its objects and
 //! unique keys among everybody's (`objects`), its pipelines (`pipelines`), then look at the whole:
-//! names that meet (`meeting`), what others have built on what goes (`dependents`), and the
-//! configuration records (`records`).
+//! names that meet (`meeting`), what others have built on what goes (`dependents`), rules and
+//! expressions (`expressions`), and the configuration records (`records`).
 //!
 //! A stage that meets a mistake leaves the element out, or takes what is likely, and goes on, so
 //! that one run finds everything; the target of a run with issues is thrown away.
 
 mod dependents;
+mod expressions;
 mod fields;
 mod kinds;
 mod meeting;
@@ -149,13 +150,14 @@ fn run(
     resolver.make_fields();
     let objects = resolver.place_objects();
     let pipelines = resolver.place_pipelines(&objects);
-    let target = Catalogue {
+    let mut target = Catalogue {
         revision: current.revision,
         objects,
         pipelines,
     };
     resolver.check_names(&target);
     resolver.check_dependents(&target);
+    resolver.link_expressions(&mut target);
     resolver.check_records(&target);
     (target, resolver.issues)
 }

@@ -61,6 +61,7 @@ impl Resolver<'_> {
         };
         let asked = self.asked_uniques(&object.key);
         self.place_uniques(&mut result, asked, &object.uniques);
+        result.rules = self.rules_of(&object.key, &object.rules);
         result
     }
 
@@ -83,6 +84,7 @@ impl Resolver<'_> {
             .collect();
         let asked = self.asked_uniques(&existing.key);
         self.place_uniques(&mut object, asked, &existing.uniques);
+        object.rules = self.rules_of(&existing.key, &existing.rules);
         object
     }
 
@@ -100,6 +102,7 @@ impl Resolver<'_> {
         object.fields = self.own_fields(&object.key);
         let asked = self.asked_uniques(&object.key);
         self.place_uniques(&mut object, asked, &[]);
+        object.rules = self.rules_of(&object.key, &[]);
         object
     }
 
@@ -136,6 +139,8 @@ impl Resolver<'_> {
             table: String::new(),
             fields: Vec::new(),
             uniques: Vec::new(),
+            rules: Vec::new(),
+            locked_when: definition.locked_when.clone(),
         }
     }
 

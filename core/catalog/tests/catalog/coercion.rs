@@ -16,6 +16,7 @@ pub(crate) fn field(kind: Kind) -> Field {
         kind,
         required: false,
         default: None,
+        rules: relata_catalog::FieldRules::default(),
         column: "field".to_owned(),
     }
 }

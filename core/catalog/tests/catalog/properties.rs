@@ -1,10 +1,12 @@
 //! What holds for everything: round trips, inverses, and that nothing panics.
 
 use proptest::prelude::*;
+use relata_catalog::expression::Expression;
 use relata_catalog::{
-    Blueprint, Catalogue, CoerceContext, FieldDefinition, InverseDefinition, Issues, Kind,
-    KindDefinition, Labels, Limits, OWNER_PLATFORM, ObjectDefinition, ObjectEntry, OnDelete,
-    PipelineDefinition, RelationDefinition, STANDARD, StageDefinition, TakenNames, coerce,
+    Blueprint, Catalogue, CoerceContext, FieldDefinition, FieldRules, Formula, FormulaResult,
+    InverseDefinition, Issues, Kind, KindDefinition, Labels, Limits, OWNER_PLATFORM,
+    ObjectDefinition, ObjectEntry, OnDelete, PipelineDefinition, RelationDefinition,
+    RuleDefinition, STANDARD, StageDefinition, TakenNames, coerce,
     coerce_operand, coerce_text, diff, export, folded, format_instant, options_of, parse_instant,
     resolve, resolve_document, resolve_text, to_json, validate,
 };
@@ -329,11 +331,38 @@ fn fields() -> impl Strategy<Value = Vec<FieldDefinition>> {
                         required,
                         unique: unique && can_be_unique,
                         default: default.filter(|_| has_default),
+                        rules: FieldRules {
+                            required_when: required
+                                .then(|| Expression::new("record.version > 1 || now < now")),
+                            immutable: has_default,
+                            ..FieldRules::default()
+                        },
                     }
                 },
             )
             .collect()
     })
+}
+
+fn labels_of(text: &str) -> Labels {
+    [("en".to_owned(), text.to_owned())].into_iter().collect()
+}
+
+fn formula(number: u8) -> FieldDefinition {
+    FieldDefinition {
+        key: "worked".to_owned(),
+        name: None,
+        labels: Labels::new(),
+        description: Labels::new(),
+        kind: KindDefinition::Plain(Kind::Formula(Formula {
+            expression: Expression::new(format!("record.version * {number}.5")),
+            result: FormulaResult::default(),
+        })),
+        required: false,
+        unique: false,
+        default: None,
+        rules: FieldRules::default(),
+    }
 }
 
 fn blueprint() -> impl Strategy<Value = Blueprint> {
@@ -351,9 +380,12 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
         .prop_map(|(objects, extension, pipelines)| {
             let mut blueprint = Blueprint::default();
             let mut seen = std::collections::HashSet::new();
-            for (number, labels, fields, _) in objects {
+            for (number, labels, mut fields, _) in objects {
                 if !seen.insert(number) {
                     continue;
+                }
+                if number > 1 {
+                    fields.push(formula(number));
                 }
                 let label = fields
                     .iter()
@@ -377,6 +409,14 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                         label,
                         fields,
                         unique,
+                        rules: vec![RuleDefinition {
+                            key: format!("rule{number}"),
+                            when: (number > 2).then(|| Expression::new("old.version > 3")),
+                            must: Expression::new("record.createdAt <= now"),
+                            message: labels_of("No"),
+                            fields: Vec::new(),
+                        }],
+                        locked_when: (number > 2).then(|| Expression::new("old.version > 3")),
                     }));
             }
             let has_extension = !extension.is_empty();
