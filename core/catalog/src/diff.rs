@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::blueprint::{put_kind, put_rules};
 use crate::{
-    Catalogue, Change, Field, Key, Kind, Object, Pipeline, Plan, SelectOption, StageColumns, Step,
+    Catalogue, Change, Field, Formula, Key, Kind, Object, Pipeline, Plan, Rollup, SelectOption,
+    StageColumns, Step,
 };
 
 /// What must be done to come from `current` to `target`. Deterministic: the same two catalogues
@@ -286,8 +287,8 @@ fn field_changes(before: &Field, after: &Field) -> Vec<Change> {
     put_rules(&mut new, &after.rules);
     // A formula's type changes with the fields that it reads, though its text stays.
     for (map, kind) in [(&mut old, &before.kind), (&mut new, &after.kind)] {
-        if let Kind::Formula(formula) = kind {
-            map.insert("result".to_owned(), json!(formula.result));
+        if let Kind::Formula(Formula { result, .. }) | Kind::Rollup(Rollup { result, .. }) = kind {
+            map.insert("result".to_owned(), json!(result));
         }
     }
     compare_members(&mut changes, "", &old, &new);

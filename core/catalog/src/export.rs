@@ -4,7 +4,8 @@ use crate::resolve::unique_owner;
 use crate::{
     Blueprint, Catalogue, Field, FieldDefinition, InverseDefinition, Key, Kind, KindDefinition,
     OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension, Pipeline,
-    PipelineDefinition, RelationDefinition, RuleDefinition, Stage, StageDefinition, Unique, plugin_prefix,
+    PipelineDefinition, RelationDefinition, RollupDefinition, RuleDefinition, Stage,
+    StageDefinition, Unique, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -127,6 +128,13 @@ impl Exporter<'_> {
                         labels: inverse.labels.clone(),
                     }),
                     on_delete: relation.on_delete,
+                }),
+                Kind::Rollup(rollup) => KindDefinition::Rollup(RollupDefinition {
+                    of: self.object_reference(&rollup.object),
+                    by: rollup.by.clone(),
+                    function: rollup.function,
+                    expression: rollup.expression.clone(),
+                    filter: rollup.filter.clone(),
                 }),
                 kind => KindDefinition::Plain(kind.clone()),
             },

@@ -27,7 +27,8 @@ mod value;
 pub use blueprint::{
     BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition,
     KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition,
-    RecordsDefinition, RelationDefinition, RuleDefinition, StageDefinition, options_of,
+    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
+    options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_instant,
@@ -38,8 +39,8 @@ pub use export::export;
 pub use fold::folded;
 pub use issue::{Issue, Issues, PathSegment};
 pub use model::*;
-pub use pattern::Pattern;
 pub use names::{PLATFORM_TYPES, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES};
+pub use pattern::Pattern;
 pub use plan::{Change, Plan, StageColumns, Step};
 pub use resolve::{
     TakenNames, plugin_prefix, resolve, resolve_document, resolve_text, resolve_within,

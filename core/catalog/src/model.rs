@@ -62,6 +62,29 @@ impl std::fmt::Display for Key {
 /// Texts by language tag (`en`, `zh-CN`).
 pub type Labels = IndexMap<String, String>;
 
+/// The text in a language, else in the same language of another region, else in English, else in
+/// whichever there is.
+#[must_use]
+pub fn text_in<'a>(labels: &'a Labels, language: &str) -> Option<&'a str> {
+    let primary = |tag: &str| {
+        tag.split('-')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    labels
+        .iter()
+        .find(|(tag, _)| tag.eq_ignore_ascii_case(language))
+        .or_else(|| {
+            labels
+                .iter()
+                .find(|(tag, _)| primary(tag) == primary(language))
+        })
+        .or_else(|| labels.iter().find(|(tag, _)| primary(tag) == "en"))
+        .or_else(|| labels.first())
+        .map(|(_, text)| text.as_str())
+}
+
 /// Everything that exists in a workspace at one revision.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -209,9 +232,14 @@ pub struct Object {
     /// What must hold of every record that is written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
-    /// Which records can't be changed any more: told of a record as it was before the write.
+    /// Refuses every change of a record, its deletion included, of which this holds: `old` is the
+    /// record as it was, `record` as it would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_when: Option<Expression>,
+    /// Rollups that read this object's records, by object and field. Known once the catalogue is
+    /// linked.
+    #[serde(skip)]
+    pub rolled_up_by: Vec<(Key, Key)>,
 }
 
 impl Object {
@@ -310,7 +338,8 @@ pub struct FieldRules {
     /// are filled in their order; one that is filled later is still empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_from: Option<Expression>,
-    /// When it can't be changed: told of the record as it was before the write.
+    /// Refuses a change of the field where this holds: `old` is the record as it was, `record` as
+    /// it would be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked_when: Option<Expression>,
     /// Whether it can't be changed once it is filled.
@@ -357,79 +386,111 @@ pub struct Rule {
 pub struct Formula {
     /// How, from the record and those that it points at.
     pub expression: Expression,
-    /// What comes of it. Follows from the expression.
-    #[serde(default)]
-    pub result: FormulaResult,
+    /// The kind of a field that holds the same. Follows from the expression.
+    #[serde(default = "formula_result_default")]
+    pub result: Box<Kind>,
 }
 
-/// What a formula can give.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "of", rename_all = "camelCase")]
-pub enum FormulaResult {
-    /// Text, with a folded key.
-    #[default]
-    Text,
-    /// Whole number.
-    Integer,
-    /// Decimal.
-    Decimal {
-        /// Digits behind the point.
-        scale: u32,
-    },
-    /// Amount and currency.
-    Money {
-        /// Digits behind the point.
-        scale: u32,
-    },
-    /// True or false.
-    Boolean,
-    /// Day.
-    Date,
-    /// Instant.
-    DateTime,
+fn formula_result_default() -> Box<Kind> {
+    Box::new(Kind::Text {
+        max: text_max_default(),
+    })
 }
 
-impl FormulaResult {
-    /// What an expression of this type gives, if that can be a field.
+impl Formula {
+    /// A formula whose catalogue has not been linked yet.
     #[must_use]
-    pub fn of(of: Type) -> Option<Self> {
-        Some(match of {
-            Type::Text => Self::Text,
-            Type::Integer => Self::Integer,
-            Type::Decimal(scale) => Self::Decimal { scale },
-            Type::Money(scale) => Self::Money { scale },
-            Type::Boolean => Self::Boolean,
-            Type::Date => Self::Date,
-            Type::Instant => Self::DateTime,
-            Type::Null | Type::Duration | Type::Reference | Type::Choices => return None,
-        })
+    pub fn new(expression: Expression) -> Self {
+        Self {
+            expression,
+            result: formula_result_default(),
+        }
     }
 
-    /// The kind of a field that holds the same.
+    /// The kind of a field that holds what an expression of this type gives, if there is one.
     #[must_use]
-    pub fn kind(self) -> Kind {
-        match self {
-            Self::Text => Kind::Text {
+    pub fn result_of(of: Type) -> Option<Kind> {
+        Some(match of {
+            Type::Text => Kind::Text {
                 max: text_max_default(),
             },
-            Self::Integer => Kind::Integer {
+            Type::Integer => Kind::Integer {
                 min: None,
                 max: None,
             },
-            Self::Decimal { scale } => Kind::Decimal {
+            Type::Decimal(scale) => Kind::Decimal {
                 scale,
                 min: None,
                 max: None,
             },
-            Self::Money { scale } => Kind::Money {
+            Type::Money(scale) => Kind::Money {
                 scale,
                 currency: None,
             },
-            Self::Boolean => Kind::Boolean,
-            Self::Date => Kind::Date,
-            Self::DateTime => Kind::DateTime,
+            Type::Boolean => Kind::Boolean,
+            Type::Date => Kind::Date,
+            Type::Instant => Kind::DateTime,
+            Type::Null | Type::Duration | Type::Reference | Type::Choices => return None,
+        })
+    }
+}
+
+/// A figure over the records outside the trash that point at this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rollup {
+    /// Whose records.
+    pub object: Key,
+    /// Their relation to this object, as its author wrote it.
+    pub by: String,
+    /// Which figure.
+    pub function: RollupFunction,
+    /// Of what, from a record's own columns; nothing where records are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<Expression>,
+    /// Which of the records; all if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Expression>,
+    /// The kind of a field that holds the same. Follows from function and expression.
+    #[serde(default = "formula_result_default")]
+    pub result: Box<Kind>,
+    /// The key that `by` means. Known once the catalogue is linked.
+    #[serde(skip)]
+    pub relation: Option<Key>,
+}
+
+impl Rollup {
+    /// The figure over no record at all.
+    #[must_use]
+    pub fn of_nothing(&self) -> crate::Value {
+        match (self.function, self.result.as_ref()) {
+            (RollupFunction::Count, _) | (RollupFunction::Sum, Kind::Integer { .. }) => {
+                crate::Value::Integer(0)
+            }
+            (RollupFunction::Sum, Kind::Decimal { scale, .. }) => {
+                crate::Value::Decimal(Decimal::new(0, *scale))
+            }
+            // No amount is without a currency.
+            _ => crate::Value::Null,
         }
     }
+}
+
+/// Which figure a rollup is. What is empty counts in none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RollupFunction {
+    /// How many records; with an expression, how many of which it gives something.
+    Count,
+    /// The sum. Of amounts in several currencies there is none.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The mean, rounded half away from zero: with at least 6 digits behind the point, of amounts
+    /// with as many as they have.
+    Avg,
 }
 
 /// What a field holds.
@@ -533,8 +594,10 @@ pub enum Kind {
     },
     /// Where the record stands in one of the field's pipelines.
     Stage,
-    /// Worked out from other fields.
+    /// Worked out from other fields, when it is read.
     Formula(Formula),
+    /// Worked out from records that point at this one, whenever one of them is written.
+    Rollup(Rollup),
 }
 
 fn text_max_default() -> u32 {
@@ -583,10 +646,17 @@ impl Kind {
             Self::Autonumber { .. } => "autonumber",
             Self::Stage => "stage",
             Self::Formula(_) => "formula",
+            Self::Rollup(_) => "rollup",
         }
     }
 
-    /// Whether there are columns that hold it: nobody writes what is worked out.
+    /// Whether somebody gives its values. What is worked out nobody writes.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        !matches!(self, Self::Formula(_) | Self::Rollup(_))
+    }
+
+    /// Whether there are columns that hold it.
     #[must_use]
     pub fn is_stored(&self) -> bool {
         !matches!(self, Self::Formula(_))
@@ -752,6 +822,16 @@ pub enum ColumnType {
 }
 
 impl Field {
+    /// The kind that its values have for who reads them: of what is worked out, the result's.
+    #[must_use]
+    pub fn shown(&self) -> &Kind {
+        match &self.kind {
+            Kind::Formula(formula) => &formula.result,
+            Kind::Rollup(rollup) => &rollup.result,
+            kind => kind,
+        }
+    }
+
     /// The columns of its table, in order: none of what is worked out.
     #[must_use]
     pub fn stored_columns(&self) -> Vec<Column> {
@@ -766,13 +846,10 @@ impl Field {
     /// The store and the read compiler both count on this order.
     #[must_use]
     pub fn columns(&self) -> Vec<Column> {
-        self.columns_of(&self.kind)
-    }
-
-    fn columns_of(&self, kind: &Kind) -> Vec<Column> {
         use ColumnType as Type;
-        let parts: &[(&str, ColumnType)] = match kind {
-            Kind::Formula(formula) => return self.columns_of(&formula.result.kind()),
+        let parts: &[(&str, ColumnType)] = match self.shown() {
+            // Neither is ever the result of one.
+            Kind::Formula(_) | Kind::Rollup(_) => &[],
             Kind::Text { .. } | Kind::Email | Kind::Url => {
                 &[("", Type::Text), ("folded", Type::Folded)]
             }
@@ -853,6 +930,7 @@ impl Field {
             | Kind::Json { .. }
             | Kind::Address
             | Kind::Formula(_)
+            | Kind::Rollup(_)
             | Kind::Stage => return None,
         };
         Some(self.column_of(part, ColumnType::Text).name)

@@ -289,8 +289,17 @@ fn catalogue_of(row: Option<QueryResult>) -> Result<Catalogue, StoreError> {
         });
     }
     let text: String = row.try_get_by_index(2)?;
-    serde_json::from_str(&text)
-        .map_err(|error| StoreError::value("relata_catalogue.catalogue", error.to_string()))
+    let unreadable = |reason| StoreError::value("relata_catalogue.catalogue", reason);
+    let mut catalogue: Catalogue =
+        serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    // What was stored had been resolved, so only a change of the language can break an expression.
+    match relata_catalog::expression::link(&mut catalogue).first() {
+        None => Ok(catalogue),
+        Some((subject, issues)) => {
+            let name = subject.name(&catalogue);
+            Err(unreadable(format!("the expression of {name}: {issues}")))
+        }
+    }
 }
 
 async fn taken_names(
@@ -334,7 +343,7 @@ fn differences(
             continue;
         };
         for field in &object.fields {
-            for column in field.columns() {
+            for column in field.stored_columns() {
                 if !columns.contains(&column.name) {
                     lines.push(format!(
                         "field {}.{}: column {} is missing",

@@ -62,7 +62,7 @@ pub(crate) fn written(
     field: &Field,
     value: &Value,
 ) -> Result<Vec<SimpleExpr>, StoreError> {
-    let columns = field.columns();
+    let columns = field.stored_columns();
     let mut values = Vec::with_capacity(columns.len());
     write_values(backend, field, &columns, value, &mut values)?;
     Ok(columns
@@ -98,7 +98,7 @@ pub(crate) fn write_values(
 
 /// The cells of a filled value.
 pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreError> {
-    Ok(match (&field.kind, value) {
+    Ok(match (field.shown(), value) {
         (
             Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url,
             Value::Text(text),
@@ -302,7 +302,13 @@ impl<'a> Row<'a> {
     /// The value of a field from the next cells, which are its columns in order.
     pub(crate) fn take_value(&mut self, field: &Field) -> Result<Value, StoreError> {
         let column = &field.column;
-        let value = match &field.kind {
+        if !field.kind.is_stored() {
+            // It has no cells: whoever wants it has it worked out.
+            return Ok(Value::Null);
+        }
+        let value = match field.shown() {
+            // Nothing shows as one of these.
+            Kind::Formula(_) | Kind::Rollup(_) => None,
             Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
                 let text = self.take::<Option<String>>()?;
                 self.skip();

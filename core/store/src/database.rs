@@ -29,6 +29,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait as _;
 
 use crate::error::StoreError;
+use crate::functions::register_for_writing;
 use crate::observe::Observed;
 use crate::transaction::{Inner, Transaction};
 use crate::turns::{GroupLimits, Writer};
@@ -562,6 +563,9 @@ async fn connect_sqlite(
         .max_lifetime(None::<Duration>)
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_connect(|connection, _| Box::pin(register_for_writing(connection)))
+        })
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite.busy_timeout(busy).foreign_keys(true);
             match access {

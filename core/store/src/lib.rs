@@ -16,8 +16,11 @@ pub mod records;
 pub mod transaction;
 
 mod cells;
+mod expression;
+mod functions;
 mod observe;
 mod pace;
+mod rollups;
 mod turns;
 
 pub use database::{Backend, Database, DatabaseOptions, Purpose, Turn, Turns};

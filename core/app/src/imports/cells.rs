@@ -87,6 +87,7 @@ mod tests {
             kind,
             required: false,
             default: None,
+            rules: Default::default(),
             column: "field".to_owned(),
         };
         let context = CoerceContext {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     draft::{Concern, Draft},
     references::{self, Lookup},
-    stages,
+    rules, stages,
 };
 use crate::{AppError, naming, transact::Unit};
 
@@ -35,6 +35,7 @@ pub(super) async fn created(
         drafts.push(draft);
     }
     references::resolve(unit, described, &mut drafts, lookups).await?;
+    rules::defaults(unit, described, &mut drafts, rows).await?;
     Ok(drafts)
 }
 

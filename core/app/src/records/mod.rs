@@ -11,7 +11,9 @@ mod input;
 mod many;
 mod nested;
 mod references;
+mod rollups;
 mod rows;
+mod rules;
 mod stages;
 mod trash;
 mod uniques;
@@ -33,6 +35,7 @@ pub use many::{
     Matching, record_delete_where, record_destroy_where, record_restore_where, record_update_where,
 };
 pub use nested::{NestedLimits, nested_within};
+use rollups::Move;
 pub use trash::{CASCADE_MAX, record_delete, record_destroy, record_restore};
 use uniques::Taking;
 pub(crate) use uniques::matching;
@@ -168,6 +171,15 @@ async fn write_known(
             records.clear();
             hooks::run_effects(unit, effects).await?;
         }
+        // One may be a figure of itself.
+        let object = unit.catalogue().object(index);
+        if object
+            .rolled_up_by
+            .iter()
+            .any(|(own, _)| *own == object.key)
+        {
+            records.clear();
+        }
     }
     Ok((bulk, records))
 }
@@ -203,6 +215,7 @@ async fn judged(
         validate::required(object, draft);
         stages::gates(unit, object, draft);
     }
+    rules::check(unit, object, &mut drafts).await?;
     uniques::check(unit, index, object, &mut drafts, taking)
         .instrument(tracing::debug_span!("validate"))
         .await?;
@@ -238,6 +251,11 @@ async fn carry_out(
         let stored = rows::store(unit, object, change, &mut drafts)
             .instrument(span)
             .await?;
+        let moves = drafts.iter().zip(&stored).map(|(draft, record)| Move {
+            before: draft.before.as_ref(),
+            after: Some(record),
+        });
+        rollups::follow(unit, index, &moves.collect::<Vec<_>>()).await?;
         records.extend(stored);
     }
     Ok(records)

@@ -23,7 +23,15 @@ pub(super) async fn store(
     let transaction = unit.transaction();
     let records = if change == Change::Create {
         number(unit, object, drafts).await?;
-        let records: Vec<Record> = drafts.iter().map(|draft| row(unit, draft)).collect();
+        let mut records: Vec<Record> = drafts.iter().map(|draft| row(unit, draft)).collect();
+        for (position, field) in object.fields.iter().enumerate() {
+            // Nothing points at a new record yet.
+            if let Kind::Rollup(rollup) = &field.kind {
+                for record in &mut records {
+                    record.values[position] = rollup.of_nothing();
+                }
+            }
+        }
         let log = changes::of_drafts(unit, object, change, drafts);
         transaction
             .insert_logged(object, &records, &log)

@@ -27,8 +27,9 @@ use super::{
     bulk::together,
     can_go_together, changes, is_demanded, live,
     many::Failed,
+    rollups::{self, Move},
     rows::{self, Next},
-    uniques,
+    rules, uniques,
 };
 use crate::{AppError, access, hooks, transact::Unit};
 
@@ -107,6 +108,7 @@ pub(super) async fn delete(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>,
     let named = set.len();
     let members = carried(unit, set, Deleted::Exclude).await?;
     let (emptied, mut failed) = loosened(unit, &members, named).await?;
+    failed.extend(locked(unit, &members, named).await?);
     let effects = hooks_for(unit, Change::Delete, &members, named, &mut failed).await?;
     if !failed.is_empty() {
         return Ok(failed);
@@ -153,6 +155,7 @@ pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
     let named = set.len();
     let members = carried(unit, set, Deleted::Include).await?;
     let (emptied, mut failed) = loosened(unit, &members, named).await?;
+    failed.extend(locked(unit, &members, named).await?);
     let effects = hooks_for(unit, Change::Destroy, &members, named, &mut failed).await?;
     if !failed.is_empty() {
         return Ok(failed);
@@ -179,6 +182,14 @@ pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
             .collect();
         let log = changes::of_entries(unit, object, Change::Destroy, gone);
         unit.transaction().append(&log).await?;
+        let there = run
+            .iter()
+            .filter(|member| member.record.deleted_at.is_none());
+        let moves = there.map(|member| Move {
+            before: Some(&member.record),
+            after: None,
+        });
+        rollups::follow(unit, run[0].object, &moves.collect::<Vec<_>>()).await?;
     }
     hooks::run_effects(unit, effects).await?;
     Ok(failed)
@@ -191,6 +202,19 @@ fn failed(members: &[Member], named: usize, position: usize, error: AppError) ->
         id: members[position].record.id,
         error,
     }
+}
+
+/// Members that a rule keeps from being taken away.
+async fn locked(unit: &Unit, members: &[Member], named: usize) -> Result<Vec<Failed>, AppError> {
+    let mut refused = Vec::new();
+    for (position, member) in members.iter().enumerate() {
+        let object = unit.catalogue().object(member.object);
+        if let Some(issue) = rules::locked(unit, object, &member.record).await? {
+            let error = AppError::ValidationFailed(issue.into());
+            refused.push(failed(members, named, position, error));
+        }
+    }
+    Ok(refused)
 }
 
 /// Ids of records by their object, in order.
@@ -609,6 +633,12 @@ async fn put(
         rows::update(unit, object, &versions, &log)
             .instrument(tracing::debug_span!("write", object = %object.key, rows = run.len()))
             .await?;
+        // In the trash a record counts nowhere.
+        let moves = run.iter().zip(&versions).map(|(member, next)| Move {
+            before: Some(&member.record).filter(|record| record.deleted_at.is_none()),
+            after: Some(&next.record).filter(|record| record.deleted_at.is_none()),
+        });
+        rollups::follow(unit, run[0].object, &moves.collect::<Vec<_>>()).await?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ pub(crate) use write::{put_kind, put_rules};
 use serde_json::{Map, Value as Json};
 
 use crate::expression::Expression;
-use crate::{FieldRules, Kind, Labels, OnDelete, SelectOption, StageType};
+use crate::{FieldRules, Kind, Labels, OnDelete, RollupFunction, SelectOption, StageType};
 
 /// The version that a document names in its header, `relata: 1`.
 pub const BLUEPRINT_VERSION: u64 = 1;
@@ -214,7 +214,9 @@ pub struct FieldDefinition {
 pub enum KindDefinition {
     /// A relation to one record.
     Relation(RelationDefinition),
-    /// Every other kind; never [`Kind::Relation`].
+    /// A figure over records that point at this one.
+    Rollup(RollupDefinition),
+    /// Every other kind; never one of those above.
     Plain(Kind),
 }
 
@@ -227,6 +229,21 @@ pub struct RelationDefinition {
     pub inverse: Option<InverseDefinition>,
     /// What becomes of this record when the target is deleted.
     pub on_delete: OnDelete,
+}
+
+/// A figure over records that point at this one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollupDefinition {
+    /// Whose records, as in [`RelationDefinition::to`].
+    pub of: String,
+    /// Key of their relation to this object.
+    pub by: String,
+    /// Which figure.
+    pub function: RollupFunction,
+    /// Of what.
+    pub expression: Option<Expression>,
+    /// Which of the records.
+    pub filter: Option<Expression>,
 }
 
 /// The to-many side of a relation.

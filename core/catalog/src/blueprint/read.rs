@@ -8,13 +8,13 @@ use serde_json::Value as Json;
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition, Limits,
     ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
-    RelationDefinition, RuleDefinition, StageDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
 use crate::reading::{MapReader, limit, wrong_type};
 use crate::{
-    FieldRules, Formula, FormulaResult, Issue, Issues, JsonSchema, Kind, OnDelete, Pattern,
+    FieldRules, Formula, Issue, Issues, JsonSchema, Kind, OnDelete, Pattern, RollupFunction,
     SelectOption, StageType,
 };
 
@@ -291,7 +291,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 22] = [
+const KIND_NAMES: [&str; 23] = [
     "text",
     "longText",
     "integer",
@@ -314,6 +314,7 @@ const KIND_NAMES: [&str; 22] = [
     "autonumber",
     "stage",
     "formula",
+    "rollup",
 ];
 
 fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindDefinition> {
@@ -363,10 +364,10 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
             gapless: reader.flag("gapless"),
         },
         "stage" => Kind::Stage,
-        "formula" => Kind::Formula(Formula {
-            expression: Expression::new(reader.required_text("expression")),
-            result: FormulaResult::default(),
-        }),
+        "formula" => Kind::Formula(Formula::new(Expression::new(
+            reader.required_text("expression"),
+        ))),
+        "rollup" => return Some(KindDefinition::Rollup(rollup(reader))),
         "relation" => return Some(KindDefinition::Relation(relation(reader, limits))),
         "" => return None,
         unknown => {
@@ -387,6 +388,30 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         }
     };
     Some(KindDefinition::Plain(kind))
+}
+
+fn rollup(reader: &mut MapReader<'_>) -> RollupDefinition {
+    if !reader.has("function") {
+        reader.missing("function");
+    }
+    RollupDefinition {
+        of: reader.required_text("of"),
+        by: reader.required_text("by"),
+        function: reader
+            .one_of(
+                "function",
+                &[
+                    ("COUNT", RollupFunction::Count),
+                    ("SUM", RollupFunction::Sum),
+                    ("MIN", RollupFunction::Min),
+                    ("MAX", RollupFunction::Max),
+                    ("AVG", RollupFunction::Avg),
+                ],
+            )
+            .unwrap_or(RollupFunction::Count),
+        expression: expression(reader, "expression"),
+        filter: expression(reader, "where"),
+    }
 }
 
 fn relation(reader: &mut MapReader<'_>, limits: &Limits) -> RelationDefinition {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, KindDefinition, ObjectDefinition, ObjectEntry,
-    ObjectExtension, PipelineDefinition, RecordsDefinition, RelationDefinition, RuleDefinition,
-    StageDefinition,
+    ObjectExtension, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
+    RuleDefinition, StageDefinition,
 };
 use crate::{FieldRules, Kind, Labels, OnDelete, SelectOption, StageType};
 
@@ -82,11 +82,7 @@ impl RuleDefinition {
         put(&mut map, "when", self.when.as_ref());
         map.insert("must".to_owned(), json!(self.must));
         put_labels(&mut map, "message", &self.message);
-        put_list(
-            &mut map,
-            "fields",
-            self.fields.iter().map(|key| json!(key)),
-        );
+        put_list(&mut map, "fields", self.fields.iter().map(|key| json!(key)));
         Json::Object(map)
     }
 }
@@ -121,6 +117,7 @@ impl FieldDefinition {
         put(&mut map, "name", self.name.as_ref());
         match &self.kind {
             KindDefinition::Relation(relation) => put_relation(&mut map, relation),
+            KindDefinition::Rollup(rollup) => put_rollup(&mut map, rollup),
             KindDefinition::Plain(kind) => put_kind(&mut map, kind),
         }
         put_flag(&mut map, "required", self.required);
@@ -244,6 +241,16 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
             },
         ),
         Kind::Formula(formula) => put(map, "expression", Some(&formula.expression)),
+        Kind::Rollup(rollup) => put_rollup(
+            map,
+            &RollupDefinition {
+                of: rollup.object.to_string(),
+                by: rollup.by.clone(),
+                function: rollup.function,
+                expression: rollup.expression.clone(),
+                filter: rollup.filter.clone(),
+            },
+        ),
         Kind::Boolean
         | Kind::Date
         | Kind::DateTime
@@ -266,6 +273,15 @@ pub(crate) fn put_rules(map: &mut Map<String, Json>, rules: &FieldRules) {
     put_flag(map, "immutable", rules.immutable);
     put(map, "minLength", rules.min_length);
     put(map, "pattern", rules.pattern.as_ref());
+}
+
+fn put_rollup(map: &mut Map<String, Json>, rollup: &RollupDefinition) {
+    map.insert("kind".to_owned(), json!("rollup"));
+    map.insert("of".to_owned(), json!(rollup.of));
+    map.insert("by".to_owned(), json!(rollup.by));
+    map.insert("function".to_owned(), json!(rollup.function));
+    put(map, "expression", rollup.expression.as_ref());
+    put(map, "where", rollup.filter.as_ref());
 }
 
 fn put_relation(map: &mut Map<String, Json>, relation: &RelationDefinition) {

@@ -57,8 +57,8 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         return Ok(Value::Null);
     }
     match &field.kind {
-        Kind::Text { max } => text(input, *max, line),
-        Kind::LongText { max } => text(input, *max, lines),
+        Kind::Text { max } => ruled(field, text(input, *max, line)?),
+        Kind::LongText { max } => ruled(field, text(input, *max, lines)?),
         Kind::Integer { min, max } => {
             let number = number::integer(input)?;
             between(&number, min.as_ref(), max.as_ref())?;
@@ -84,9 +84,9 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Select { .. } if is_blank(input) => Ok(Value::Null),
         Kind::Select { options } => option(input, options).map(Value::Text),
         Kind::MultiSelect { options } => choices(input, options),
-        Kind::Email => Ok(party::email(input)?.map_or(Value::Null, Value::Text)),
+        Kind::Email => ruled(field, party::email(input)?.map_or(Value::Null, Value::Text)),
         Kind::Phone => Ok(party::phone(input, context)?.map_or(Value::Null, Value::Phone)),
-        Kind::Url => web_address(input),
+        Kind::Url => ruled(field, web_address(input)?),
         Kind::Json { schema } => {
             json_value(input)?;
             if let Some(schema) = schema {
@@ -105,11 +105,9 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
             "the number is given by the platform and can't be set",
         )
         .into()),
-        Kind::Formula(_) => Err(Issue::new(
-            "READ_ONLY",
-            "the value is worked out from other fields and can't be set",
-        )
-        .into()),
+        Kind::Formula(_) | Kind::Rollup(_) => {
+            Err(Issue::new("READ_ONLY", "the value is worked out and can't be set").into())
+        }
         Kind::Stage => Err(Issue::new(
             "WRONG_TYPE",
             "a stage is entered with an object such as {\"to\": \"proposal\"}",
@@ -383,6 +381,34 @@ fn between<T: PartialOrd + std::fmt::Display>(
         issue = issue.with("max", max.to_string());
     }
     Err(issue.into())
+}
+
+/// A text that satisfies the rules of its field.
+fn ruled(field: &Field, value: Value) -> Result<Value, Issues> {
+    let Value::Text(text) = &value else {
+        return Ok(value);
+    };
+    let rules = &field.rules;
+    let mut issues = Issues::default();
+    if let Some(min) = rules.min_length
+        && text.chars().count() < min as usize
+    {
+        issues.push(
+            Issue::new("TOO_SHORT", format!("expected at least {min} characters")).with("min", min),
+        );
+    }
+    if let Some(pattern) = &rules.pattern
+        && !pattern.matches(text)
+    {
+        issues.push(
+            Issue::new(
+                "PATTERN",
+                format!("expected a text of the form {}", pattern.text()),
+            )
+            .with("pattern", pattern.text()),
+        );
+    }
+    issues.into_result(value)
 }
 
 fn is_blank(input: &Json) -> bool {

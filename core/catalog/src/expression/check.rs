@@ -45,12 +45,19 @@ pub fn check(
     owner: &str,
     roots: Roots,
 ) -> Result<Program, Issues> {
-    check_with(text, catalogue, object, owner, roots, &mut |_, object, field| {
-        Err(Issue::new(
-            "EXPRESSION_UNKNOWN",
-            format!("{} of {} can't be read here", field.local(), object.local()),
-        ))
-    })
+    check_with(
+        text,
+        catalogue,
+        object,
+        owner,
+        roots,
+        &mut |_, object, field| {
+            Err(Issue::new(
+                "EXPRESSION_UNKNOWN",
+                format!("{} of {} can't be read here", field.local(), object.local()),
+            ))
+        },
+    )
 }
 
 /// Bytes of stack for reading one expression: the parser recurses, and a debug build's frames of
@@ -197,10 +204,7 @@ impl<'a> Checker<'a, '_> {
                 self.value(tree, named)
             }
             Expr::Call(call) => self.call(tree, call, depth + 1),
-            Expr::List(_) => self.mismatch(
-                tree,
-                "a list can only stand behind \"in\"".to_owned(),
-            ),
+            Expr::List(_) => self.mismatch(tree, "a list can only stand behind \"in\"".to_owned()),
             Expr::Comprehension(_) => self.mismatch(
                 tree,
                 "all, exists, exists_one, map and filter can't be said in SQL: use \"in\", or \
@@ -380,6 +384,11 @@ impl<'a> Checker<'a, '_> {
                 root,
                 through,
             } => self.field_of(tree, object, root, through, name),
+            // What is worked out has the parts of what comes of it.
+            Named::Field { field, .. } if !field.kind.is_written() => {
+                let value = self.value(tree, operand)?;
+                self.member(tree, Named::Value(value), name)
+            }
             Named::Field {
                 field,
                 object,
@@ -408,7 +417,10 @@ impl<'a> Checker<'a, '_> {
                     };
                     let issue = Issue::new(
                         "EXPRESSION_UNKNOWN",
-                        format!("{}.{} has no \"{name}\": {expected}", object.singular, field.name),
+                        format!(
+                            "{}.{} has no \"{name}\": {expected}",
+                            object.singular, field.name
+                        ),
                     );
                     return self.wrong(tree, issue);
                 };
@@ -493,7 +505,7 @@ impl<'a> Checker<'a, '_> {
                 root,
                 through,
             } => {
-                if let Kind::Formula(_) = &field.kind {
+                if !field.kind.is_written() {
                     let program = match (self.formulas)(self.catalogue, &object.key, &field.key) {
                         Ok(program) => program,
                         Err(issue) => return self.wrong(tree, issue),
@@ -704,9 +716,7 @@ impl<'a> Checker<'a, '_> {
             return Some((left, right));
         }
         let hint = match (left.of, right.of) {
-            (Type::Date, Type::Text) | (Type::Text, Type::Date) => {
-                ": write date(\"2026-01-31\")"
-            }
+            (Type::Date, Type::Text) | (Type::Text, Type::Date) => ": write date(\"2026-01-31\")",
             (Type::Instant, Type::Text) | (Type::Text, Type::Instant) => {
                 ": write timestamp(\"2026-01-31T08:00:00Z\")"
             }
@@ -727,7 +737,12 @@ impl<'a> Checker<'a, '_> {
 
     /// A text that stands where an id is expected.
     fn reference(&mut self, tree: &IdedExpr, text: Program) -> Option<Program> {
-        if let [Node { op: Op::Literal(Datum::Text(text)), .. }] = text.parts.as_slice()
+        if let [
+            Node {
+                op: Op::Literal(Datum::Text(text)),
+                ..
+            },
+        ] = text.parts.as_slice()
             && let Ok(id) = uuid::Uuid::parse_str(text)
         {
             return Some(single(Node::reference(id)));
@@ -738,8 +753,17 @@ impl<'a> Checker<'a, '_> {
     /// A select compared with a text that is none of its options is a slip.
     fn options(&mut self, tree: &IdedExpr, left: &Program, right: &Program) -> Option<()> {
         for (field, text) in [(left, right), (right, left)] {
-            if let [Node { op: Op::Read(path), .. }] = field.parts.as_slice()
-                && let [Node { op: Op::Literal(Datum::Text(text)), .. }] = text.parts.as_slice()
+            if let [
+                Node {
+                    op: Op::Read(path), ..
+                },
+            ] = field.parts.as_slice()
+                && let [
+                    Node {
+                        op: Op::Literal(Datum::Text(text)),
+                        ..
+                    },
+                ] = text.parts.as_slice()
             {
                 self.option(tree, path, text)?;
             }
@@ -894,7 +918,11 @@ fn typed_null(of: Type) -> Node {
 fn nothing_like(program: &Program) -> Program {
     Program {
         of: program.of,
-        parts: program.parts.iter().map(|part| typed_null(part.of)).collect(),
+        parts: program
+            .parts
+            .iter()
+            .map(|part| typed_null(part.of))
+            .collect(),
     }
 }
 
@@ -1031,11 +1059,7 @@ fn money(operator: &str, left: Program, right: Program) -> Made {
                     let Some(quotient) = calculated(ratio) else {
                         return wrong;
                     };
-                    Ok(single(Node::choice(
-                        alike,
-                        quotient,
-                        typed_null(ratio),
-                    )))
+                    Ok(single(Node::choice(alike, quotient, typed_null(ratio))))
                 }
                 _ => wrong,
             }
@@ -1080,7 +1104,7 @@ fn amount_and(condition: Node, amount: Node, currency: Node) -> Vec<Node> {
     ]
 }
 
-fn read(root: Root, through: Vec<Key>, field: &Field, part: usize, of: Type) -> Node {
+pub(super) fn read(root: Root, through: Vec<Key>, field: &Field, part: usize, of: Type) -> Node {
     let path = Path {
         root,
         through,
@@ -1094,7 +1118,7 @@ fn read(root: Root, through: Vec<Key>, field: &Field, part: usize, of: Type) -> 
 
 /// The field that an author means: by key, one's own first, then the object's owner's, then the
 /// platform's; and by name where no key fits.
-fn field_meant(object: &Object, owner: &str, reference: &str) -> Option<FieldIndex> {
+pub(super) fn field_meant(object: &Object, owner: &str, reference: &str) -> Option<FieldIndex> {
     [owner, object.owner(), OWNER_PLATFORM]
         .into_iter()
         .find_map(|owner| object.field_keyed(&Key::new(owner, reference)))
@@ -1122,7 +1146,7 @@ pub(super) fn field_at<'a>(
 }
 
 /// Type and column of a field that is named without a part.
-fn main_part(kind: &Kind) -> Option<(Type, usize)> {
+pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
     Some(match kind {
         Kind::Text { .. }
         | Kind::LongText { .. }
@@ -1142,7 +1166,7 @@ fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         Kind::MultiSelect { .. } => (Type::Choices, 0),
         Kind::Relation(_) => (Type::Reference, 0),
         Kind::Stage => (Type::Text, 1),
-        Kind::Json { .. } | Kind::Address | Kind::Formula(_) => return None,
+        Kind::Json { .. } | Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
     })
 }
 

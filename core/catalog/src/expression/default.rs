@@ -8,7 +8,7 @@ use crate::{Catalogue, CoerceContext, Field, Issue, Issues, Kind, Money, Value, 
 /// Whether a field can have what a program gives.
 pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<(), Issues> {
     let fits = match (&field.kind, program.of) {
-        (Kind::Autonumber { .. } | Kind::Stage | Kind::Formula(_), _) => false,
+        (Kind::Autonumber { .. } | Kind::Stage | Kind::Formula(_) | Kind::Rollup(_), _) => false,
         (
             Kind::Text { .. }
             | Kind::LongText { .. }

@@ -2,14 +2,12 @@
 
 use std::cmp::Ordering;
 
+use jiff::Span;
 use jiff::civil::Date;
-use jiff::{Span, Timestamp, tz::TimeZone};
 use uuid::Uuid;
 
 use super::number::{self, units_of};
-use super::program::{
-    CalendarPart, Function, Node, Op, Path, Program, Root, SystemField, Type, Variable,
-};
+use super::program::{Function, Node, Op, Path, Program, Root, SystemField, Type, Variable};
 use crate::{Field, Kind, Value};
 
 /// One value of an expression.
@@ -75,12 +73,12 @@ pub fn datum_of(field: &Field, value: &Value, part: usize) -> Datum {
     match (value, part) {
         (Value::Boolean(boolean), _) => Datum::Boolean(*boolean),
         (Value::Integer(number), _) => Datum::Number(*number),
-        (Value::Decimal(decimal), _) => match field.kind {
+        (Value::Decimal(decimal), _) => match *field.shown() {
             Kind::Decimal { scale, .. } => units_of(*decimal, scale).into(),
             _ => Datum::Null,
         },
         (Value::Text(text), _) => Datum::Text(text.clone()),
-        (Value::Money(money), 0) => match field.kind {
+        (Value::Money(money), 0) => match *field.shown() {
             Kind::Money { scale, .. } => units_of(money.amount, scale).into(),
             _ => Datum::Null,
         },
@@ -248,9 +246,8 @@ fn call(function: Function, of: Type, types: &[Type], values: &[Datum]) -> Datum
         (Function::Round, [Datum::Number(number)]) => {
             number::rescale(*number, scale(0), of.scale()).into()
         }
-        (Function::Truncate, [Datum::Number(number)]) => {
-            number::truncate(*number, scale(0)).into()
-        }
+        (Function::Truncate, [Datum::Number(number)]) => number::truncate(*number, scale(0)).into(),
+        (Function::Safe, [Datum::Number(number)]) => number::safe(*number).into(),
         (Function::Text, [Datum::Number(number)]) => {
             Datum::Text(number::text_of(*number, scale(0)))
         }
@@ -266,11 +263,9 @@ fn call(function: Function, of: Type, types: &[Type], values: &[Datum]) -> Datum
         }
         (Function::LowerAscii, _) => Datum::Text(text(0).to_ascii_lowercase()),
         (Function::UpperAscii, _) => Datum::Text(text(0).to_ascii_uppercase()),
-        (Function::Trim, _) => Datum::Text(
-            text(0)
-                .trim_matches([' ', '\t', '\n', '\r'])
-                .to_owned(),
-        ),
+        (Function::Trim, _) => {
+            Datum::Text(text(0).trim_matches([' ', '\t', '\n', '\r']).to_owned())
+        }
         (Function::DaysBetween, [Datum::Date(later), Datum::Date(earlier)]) => {
             days_between(*later, *earlier).into()
         }
@@ -280,20 +275,16 @@ fn call(function: Function, of: Type, types: &[Type], values: &[Datum]) -> Datum
         (Function::TimeBetween, [Datum::Instant(later), Datum::Instant(earlier)]) => {
             later.checked_sub(*earlier).into()
         }
-        (Function::AddTime, [Datum::Instant(instant), Datum::Number(time)]) => instant
-            .checked_add(*time)
-            .filter(|micros| is_instant(*micros))
-            .map_or(Datum::Null, Datum::Instant),
-        (Function::Calendar(part), [Datum::Date(date)]) => {
-            Datum::Number(calendar(part, *date, 0))
+        (Function::AddTime, [Datum::Instant(instant), Datum::Number(time)]) => {
+            add_time(*instant, *time).map_or(Datum::Null, Datum::Instant)
         }
-        (Function::Calendar(part), [Datum::Instant(micros)]) => {
-            utc(*micros).map_or(Datum::Null, |at| {
-                Datum::Number(calendar(part, at.date(), i64::from(at.hour())))
-            })
-        }
+        (Function::Calendar(part), [Datum::Date(date)]) => Datum::Number(part.of(*date, 0)),
+        (Function::Calendar(part), [Datum::Instant(micros)]) => utc_of(*micros)
+            .map_or(Datum::Null, |(date, hour)| {
+                Datum::Number(part.of(date, hour))
+            }),
         (Function::DateOf, [Datum::Instant(micros)]) => {
-            utc(*micros).map_or(Datum::Null, |at| Datum::Date(at.date()))
+            utc_of(*micros).map_or(Datum::Null, |(date, _)| Datum::Date(date))
         }
         _ => Datum::Null,
     }
@@ -304,15 +295,24 @@ fn whole(count: usize) -> Datum {
 }
 
 /// First and last instants that a record can hold: the years 1 to 9999.
-const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+pub const INSTANTS: std::ops::RangeInclusive<i64> =
+    -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-fn is_instant(micros: i64) -> bool {
-    INSTANTS.contains(&micros)
+/// An instant some microseconds later, within [`INSTANTS`].
+#[must_use]
+pub fn add_time(instant: i64, micros: i64) -> Option<i64> {
+    instant
+        .checked_add(micros)
+        .filter(|instant| INSTANTS.contains(instant))
 }
 
-fn utc(micros: i64) -> Option<jiff::civil::DateTime> {
-    let instant = Timestamp::from_microsecond(micros).ok()?;
-    Some(TimeZone::UTC.to_datetime(instant))
+/// Day and hour of an instant in UTC. By hand: jiff's instants end before those of a record.
+#[must_use]
+pub fn utc_of(micros: i64) -> Option<(Date, i64)> {
+    const HOUR_MICROS: i64 = 3_600_000_000;
+    let days = micros.div_euclid(24 * HOUR_MICROS);
+    let hour = micros.rem_euclid(24 * HOUR_MICROS) / HOUR_MICROS;
+    Some((add_days(jiff::civil::date(1970, 1, 1), days)?, hour))
 }
 
 /// Days from one day to a later one.
@@ -329,16 +329,6 @@ pub fn add_days(date: Date, days: i64) -> Option<Date> {
     date.checked_add(span)
         .ok()
         .filter(|date| (1..=9999).contains(&date.year()))
-}
-
-fn calendar(part: CalendarPart, date: Date, hour: i64) -> i64 {
-    match part {
-        CalendarPart::Year => i64::from(date.year()),
-        CalendarPart::Month => i64::from(date.month()) - 1,
-        CalendarPart::Day => i64::from(date.day()),
-        CalendarPart::Weekday => i64::from(date.weekday().to_sunday_zero_offset()),
-        CalendarPart::Hour => hour,
-    }
 }
 
 impl SystemField {

@@ -100,7 +100,9 @@ pub(super) fn call(
             number.of = Type::Decimal(number.of.scale());
             return Some(single(number));
         }
-        ("math.round", [Type::Integer | Type::Decimal(_)]) => Some((Type::Decimal(0), Function::Round)),
+        ("math.round", [Type::Integer | Type::Decimal(_)]) => {
+            Some((Type::Decimal(0), Function::Round))
+        }
         ("math.round", [Type::Integer | Type::Decimal(_), Type::Integer]) => {
             return rounded(checker, tree, arguments);
         }
@@ -126,12 +128,18 @@ pub(super) fn call(
     };
     let Some((of, function)) = made else {
         let types: Vec<&str> = types.iter().map(|each| each.name()).collect();
-        return checker.mismatch(tree, format!("{name} does not take {}", types.join(" and ")));
+        return checker.mismatch(
+            tree,
+            format!("{name} does not take {}", types.join(" and ")),
+        );
     };
     Some(single(Node::call(of, function, arguments)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "an arm of a match whose others may have nothing")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "an arm of a match whose others may have nothing"
+)]
 fn calendar(part: CalendarPart) -> Option<(Type, Function)> {
     Some((Type::Integer, Function::Calendar(part)))
 }
@@ -239,7 +247,8 @@ fn micros_of(text: &str) -> Option<i64> {
     }
     let mut total = 0_i128;
     while !rest.is_empty() {
-        let digits = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let digits =
+            rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
         let number: rust_decimal::Decimal = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
         let end = rest
@@ -257,6 +266,8 @@ fn micros_of(text: &str) -> Option<i64> {
         let micros = number.checked_mul(unit.into())?;
         total += micros.trunc().mantissa() / 10_i128.pow(micros.trunc().scale());
     }
-    let total = i64::try_from(total).ok().filter(|total| *total < 1_000_000_000_000_000_000)?;
+    let total = i64::try_from(total)
+        .ok()
+        .filter(|total| *total < 1_000_000_000_000_000_000)?;
     Some(if negative { -total } else { total })
 }

@@ -6,11 +6,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::check::{Roots, check_with};
-use super::program::{Path, PathColumn, Program, Type};
+use super::check::{Roots, check_with, field_meant, main_part, read};
+use super::program::{Function, Node, Program, Root, Type};
 use super::{EXPRESSION_FORMULAS_MAX, Expression};
+use crate::names::one_of;
 use crate::reading::limit;
-use crate::{Catalogue, Field, FormulaResult, Issue, Issues, Key, Kind, Object, Rule};
+use crate::{
+    Catalogue, Field, Formula, Issue, Issues, Key, Kind, Object, Rollup, RollupFunction, Rule,
+};
+
+/// Digits behind the point of a mean, at least.
+const MEAN_SCALE: u32 = 6;
 
 /// Where an expression stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,12 @@ pub enum Place {
     DefaultFrom,
     /// When a field, or a record, can't be changed.
     LockedWhen,
+    /// Of what a rollup is the figure.
+    RollupValue,
+    /// Of which records.
+    RollupFilter,
+    /// By which relation they point at this object; no expression.
+    RollupBy,
     /// To which records a rule applies.
     RuleWhen,
     /// What must hold.
@@ -45,7 +57,9 @@ impl Place {
     #[must_use]
     pub fn member(self) -> &'static str {
         match self {
-            Self::Formula => "expression",
+            Self::Formula | Self::RollupValue => "expression",
+            Self::RollupFilter => "where",
+            Self::RollupBy => "by",
             Self::RequiredWhen => "requiredWhen",
             Self::DefaultFrom => "defaultFrom",
             Self::LockedWhen => "lockedWhen",
@@ -59,7 +73,9 @@ impl Subject {
     /// As a person knows it: `deal.margin`.
     #[must_use]
     pub fn name(&self, catalogue: &Catalogue) -> String {
-        let object = catalogue.object_keyed(&self.object).map(|(_, object)| object);
+        let object = catalogue
+            .object_keyed(&self.object)
+            .map(|(_, object)| object);
         let singular = object.map_or(self.object.local(), |object| object.singular.as_str());
         match &self.element {
             Some(element) => {
@@ -77,7 +93,16 @@ pub fn link(catalogue: &mut Catalogue) -> Vec<(Subject, Issues)> {
     let mut linker = Linker::default();
     let mut wrong = Vec::new();
     let mut made: Vec<(Subject, Arc<Program>)> = Vec::new();
+    let mut rollups: Vec<(Key, Key, Figure)> = Vec::new();
     for object in &catalogue.objects {
+        for field in &object.fields {
+            if let Kind::Rollup(rollup) = &field.kind {
+                match linker.figure(catalogue, object, field, rollup) {
+                    Ok(figure) => rollups.push((object.key.clone(), field.key.clone(), figure)),
+                    Err(issues) => wrong.extend(issues),
+                }
+            }
+        }
         for (subject, expression) in expressions_of(object) {
             let program = linker.program(catalogue, object, &subject, expression);
             match program {
@@ -86,34 +111,66 @@ pub fn link(catalogue: &mut Catalogue) -> Vec<(Subject, Issues)> {
             }
         }
     }
+    let mut fed: HashMap<Key, Vec<(Key, Key)>> = HashMap::new();
+    for (object, field, figure) in &rollups {
+        let readers = fed.entry(figure.of.clone()).or_default();
+        readers.push((object.clone(), field.clone()));
+    }
     for object in &mut catalogue.objects {
-        if expressions_of(object).is_empty() {
+        let readers = fed.remove(&object.key).unwrap_or_default();
+        let has_rollups = rollups.iter().any(|(of, ..)| *of == object.key);
+        if readers == object.rolled_up_by && !has_rollups && expressions_of(object).is_empty() {
             continue;
         }
-        let key = object.key.clone();
         let object = Arc::make_mut(object);
-        each_expression_mut(object, &mut |element, place, expression| {
-            expression.program = made
-                .iter()
-                .find(|(subject, _)| {
-                    subject.object == key
-                        && subject.element.as_ref() == element
-                        && subject.place == place
-                })
-                .map(|(_, program)| Arc::clone(program));
-        });
-        for field in &mut object.fields {
-            if let Kind::Formula(formula) = &mut field.kind
-                && let Some(result) = formula
-                    .expression
-                    .program()
-                    .and_then(|program| FormulaResult::of(program.of))
-            {
-                formula.result = result;
-            }
-        }
+        object.rolled_up_by = readers;
+        put_programs(object, &made, &rollups);
     }
     wrong
+}
+
+fn put_programs(
+    object: &mut Object,
+    made: &[(Subject, Arc<Program>)],
+    rollups: &[(Key, Key, Figure)],
+) {
+    let key = object.key.clone();
+    each_expression_mut(object, &mut |element, place, expression| {
+        expression.program = made
+            .iter()
+            .find(|(subject, _)| {
+                subject.object == key
+                    && subject.element.as_ref() == element
+                    && subject.place == place
+            })
+            .map(|(_, program)| Arc::clone(program));
+    });
+    for field in &mut object.fields {
+        match &mut field.kind {
+            Kind::Formula(formula) => {
+                let program = formula.expression.program();
+                if let Some(result) = program.and_then(|program| Formula::result_of(program.of)) {
+                    *formula.result = result;
+                }
+            }
+            Kind::Rollup(rollup) => {
+                let figure = rollups
+                    .iter()
+                    .find(|(of, own, _)| *of == key && *own == field.key);
+                if let Some((_, _, figure)) = figure {
+                    *rollup.result = figure.result.clone();
+                    rollup.relation = Some(figure.relation.clone());
+                    if let (Some(expression), program) = (&mut rollup.expression, &figure.value) {
+                        expression.program.clone_from(program);
+                    }
+                    if let (Some(expression), program) = (&mut rollup.filter, &figure.filter) {
+                        expression.program.clone_from(program);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// All expressions of an object.
@@ -199,11 +256,22 @@ fn each_expression_mut(
     }
 }
 
+/// What a rollup means.
+#[derive(Clone)]
+struct Figure {
+    of: Key,
+    relation: Key,
+    value: Option<Arc<Program>>,
+    filter: Option<Arc<Program>>,
+    result: Kind,
+}
+
 #[derive(Default)]
 struct Linker {
-    /// What formulas mean, by object and field; `None` while and after they have been found wrong.
+    /// What formulas and rollups mean to who reads them, by object and field; `None` where they
+    /// have been found wrong.
     formulas: HashMap<(Key, Key), Option<Arc<Program>>>,
-    /// Formulas that are being looked at, outermost first.
+    /// Those that are being looked at, outermost first.
     open: Vec<(Key, Key)>,
 }
 
@@ -248,7 +316,7 @@ impl Linker {
             ),
             request: subject.place != Place::Formula,
         };
-        let program = check_with(
+        let mut program = check_with(
             expression.text(),
             catalogue,
             object,
@@ -257,6 +325,10 @@ impl Linker {
             &mut |catalogue, object, field| self.formula(catalogue, object, field),
         )?;
         fits(catalogue, object, subject, &program)?;
+        if subject.place == Place::Formula && program.of == Type::Integer {
+            let bounded = Node::call(Type::Integer, Function::Safe, program.parts);
+            program.parts = vec![bounded];
+        }
         Ok(Arc::new(program))
     }
 
@@ -303,24 +375,219 @@ impl Linker {
         };
         let (_, of_object) = catalogue.object_keyed(object).ok_or_else(unreadable)?;
         let (_, of_field) = of_object.field_keyed(field).ok_or_else(unreadable)?;
-        let Kind::Formula(formula) = &of_field.kind else {
-            return Err(unreadable());
+        let told = |issues: Issues| {
+            let way = issues
+                .0
+                .iter()
+                .find_map(|issue| Some(issue.params.get("cycle")?.as_str()?.to_owned()));
+            way.map_or_else(unreadable, cycle)
         };
-        self.program(catalogue, of_object, &subject, &formula.expression)
-            .map_err(|issues| {
-                let way = issues
-                    .0
-                    .iter()
-                    .find_map(|issue| Some(issue.params.get("cycle")?.as_str()?.to_owned()));
-                way.map_or_else(unreadable, cycle)
-            })
+        match &of_field.kind {
+            Kind::Formula(formula) => self
+                .program(catalogue, of_object, &subject, &formula.expression)
+                .map_err(told),
+            Kind::Rollup(rollup) => {
+                self.rollup(catalogue, of_object, of_field, rollup)
+                    .map_err(|issues| {
+                        told(Issues(
+                            issues
+                                .into_iter()
+                                .flat_map(|(_, issues)| issues.0)
+                                .collect(),
+                        ))
+                    })
+            }
+            _ => Err(unreadable()),
+        }
     }
+
+    /// How a rollup is read: its own columns, of the type that its figure has.
+    fn rollup(
+        &mut self,
+        catalogue: &Catalogue,
+        object: &Object,
+        field: &Field,
+        rollup: &Rollup,
+    ) -> Result<Arc<Program>, Vec<(Subject, Issues)>> {
+        let name = (object.key.clone(), field.key.clone());
+        if let Some(Some(program)) = self.formulas.get(&name) {
+            return Ok(Arc::clone(program));
+        }
+        let figure = self.figure(catalogue, object, field, rollup)?;
+        let program = main_part(&figure.result).map(|(of, part)| {
+            let main = read(Root::Record, Vec::new(), field, part, of);
+            let mut parts = vec![main];
+            if let Type::Money(_) = of {
+                parts.push(read(Root::Record, Vec::new(), field, part + 1, Type::Text));
+            }
+            Arc::new(Program { of, parts })
+        });
+        self.formulas.insert(name, program.clone());
+        program.ok_or_else(Vec::new)
+    }
+
+    /// What a rollup means, or all that is wrong with it.
+    fn figure(
+        &mut self,
+        catalogue: &Catalogue,
+        object: &Object,
+        field: &Field,
+        rollup: &Rollup,
+    ) -> Result<Figure, Vec<(Subject, Issues)>> {
+        let name = (object.key.clone(), field.key.clone());
+        let at = |place| Subject {
+            object: object.key.clone(),
+            element: Some(field.key.clone()),
+            place,
+        };
+        let mut wrong: Vec<(Subject, Issues)> = Vec::new();
+        let Some((_, of)) = catalogue.object_keyed(&rollup.object) else {
+            let issue = Issue::new(
+                "UNKNOWN_OBJECT",
+                format!("there is no object {}", rollup.object),
+            );
+            return Err(vec![(at(Place::RollupBy), issue.into())]);
+        };
+        let owner = field.key.owner();
+        let relation = field_meant(of, owner, &rollup.by).map(|position| of.field(position));
+        let relation = match relation.map(|found| (&found.key, &found.kind)) {
+            Some((key, Kind::Relation(relation))) if relation.target == object.key => {
+                Some(key.clone())
+            }
+            _ => {
+                let relations: Vec<&str> = of
+                    .fields
+                    .iter()
+                    .filter(
+                        |each| matches!(&each.kind, Kind::Relation(to) if to.target == object.key),
+                    )
+                    .map(|each| each.name.as_str())
+                    .collect();
+                let issue = Issue::new(
+                    "EXPRESSION_UNKNOWN",
+                    format!(
+                        "{} has no relation \"{}\" that points at {}; expected {}",
+                        of.singular,
+                        rollup.by,
+                        object.singular,
+                        one_of(relations.iter().copied())
+                    ),
+                );
+                wrong.push((at(Place::RollupBy), issue.into()));
+                None
+            }
+        };
+        self.open.push(name);
+        let mut checked = |place, expression: &Option<Expression>| {
+            let expression = expression.as_ref()?;
+            let program = self
+                .rolled(catalogue, of, owner, expression.text())
+                .and_then(|program| {
+                    rollup_fits(place, rollup.function, &program)?;
+                    Ok(program)
+                });
+            match program {
+                Ok(program) => Some(Arc::new(program)),
+                Err(issues) => {
+                    wrong.push((at(place), issues));
+                    None
+                }
+            }
+        };
+        let value = checked(Place::RollupValue, &rollup.expression);
+        let filter = checked(Place::RollupFilter, &rollup.filter);
+        self.open.pop();
+        if rollup.expression.is_none() && rollup.function != RollupFunction::Count {
+            let issue = Issue::new(
+                "MISSING",
+                "only COUNT needs no expression: write what is added up or compared, such as \
+                 record.amount",
+            );
+            wrong.push((at(Place::RollupValue), issue.into()));
+        }
+        match relation {
+            Some(relation) if wrong.is_empty() => Ok(Figure {
+                of: of.key.clone(),
+                relation,
+                result: rollup_result(rollup.function, value.as_ref().map(|value| value.of)),
+                value,
+                filter,
+            }),
+            _ => Err(wrong),
+        }
+    }
+
+    /// An expression over a record that is rolled up: of its own columns alone, because nobody
+    /// would notice when one that it points at changes.
+    fn rolled(
+        &mut self,
+        catalogue: &Catalogue,
+        of: &Object,
+        owner: &str,
+        text: &str,
+    ) -> Result<Program, Issues> {
+        let program = check_with(
+            text,
+            catalogue,
+            of,
+            owner,
+            Roots::default(),
+            &mut |catalogue, object, field| self.formula(catalogue, object, field),
+        )?;
+        if program.paths().iter().any(|path| !path.through.is_empty()) {
+            return Err(Issue::new(
+                "EXPRESSION_TYPE",
+                "a rollup reads the records' own fields alone: what they point at may change \
+                 without them",
+            )
+            .into());
+        }
+        Ok(program)
+    }
+}
+
+/// Whether a rollup can be the figure of what the program gives.
+fn rollup_fits(place: Place, function: RollupFunction, program: &Program) -> Result<(), Issues> {
+    let fits = match (place, function, program.of) {
+        (Place::RollupFilter, _, of) => of == Type::Boolean,
+        (_, RollupFunction::Count, _) => true,
+        (_, _, Type::Integer | Type::Decimal(_) | Type::Money(_)) => true,
+        (_, RollupFunction::Min | RollupFunction::Max, Type::Date | Type::Instant) => true,
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    let expected = match (place, function) {
+        (Place::RollupFilter, _) => "true or false",
+        (_, RollupFunction::Min | RollupFunction::Max) => "a number, money, a date or a timestamp",
+        _ => "a number or money",
+    };
+    Err(Issue::new(
+        "EXPRESSION_TYPE",
+        format!("expected {expected}, got {}", program.of.name()),
+    )
+    .into())
+}
+
+fn rollup_result(function: RollupFunction, of: Option<Type>) -> Kind {
+    let whole = || Kind::Integer {
+        min: None,
+        max: None,
+    };
+    let of = match (function, of) {
+        (RollupFunction::Count, _) | (_, None) => return whole(),
+        (RollupFunction::Avg, Some(Type::Integer)) => Type::Decimal(MEAN_SCALE),
+        (RollupFunction::Avg, Some(Type::Decimal(scale))) => Type::Decimal(scale.max(MEAN_SCALE)),
+        (_, Some(of)) => of,
+    };
+    Formula::result_of(of).unwrap_or_else(whole)
 }
 
 fn cycle(way: String) -> Issue {
     Issue::new(
         "EXPRESSION_CYCLE",
-        format!("the formula leads back to itself: {way}"),
+        format!("it leads back to itself: {way}"),
     )
     .with("cycle", way)
 }
@@ -335,7 +602,7 @@ fn fits(
     let wrong = |message: String| Err(Issue::new("EXPRESSION_TYPE", message).into());
     match subject.place {
         Place::Formula => {
-            if FormulaResult::of(program.of).is_some() {
+            if Formula::result_of(program.of).is_some() {
                 return Ok(());
             }
             let hint = match program.of {
@@ -355,25 +622,13 @@ fn fits(
             };
             super::default::fits(catalogue, field, program)
         }
+        // Looked at with their rollup.
+        Place::RollupValue | Place::RollupFilter | Place::RollupBy => Ok(()),
         Place::RequiredWhen | Place::LockedWhen | Place::RuleWhen | Place::RuleMust => {
             if matches!(program.of, Type::Boolean) {
                 return Ok(());
             }
-            wrong(format!(
-                "expected true or false, got {}",
-                program.of.name()
-            ))
+            wrong(format!("expected true or false, got {}", program.of.name()))
         }
     }
-}
-
-/// The relations of `object` that its rules follow before they can be told: each a list of keys,
-/// outermost first, every prefix of one included.
-#[must_use]
-pub fn paths_of<'a>(programs: impl IntoIterator<Item = &'a Program>) -> Vec<&'a Path> {
-    programs
-        .into_iter()
-        .flat_map(Program::paths)
-        .filter(|path| !path.through.is_empty() || matches!(path.column, PathColumn::System(_)))
-        .collect()
 }

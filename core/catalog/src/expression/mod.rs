@@ -35,10 +35,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use check::{Roots, check};
-pub use evaluate::{Datum, Scope, add_days, datum_of, days_between};
-pub use link::{Place, Subject, link, paths_of};
+pub use evaluate::{Datum, INSTANTS, Scope, add_days, add_time, datum_of, days_between, utc_of};
+pub use link::{Place, Subject, link};
 pub use number::{
-    add, compare, divide, multiply, quotient, remainder, rescale, text_of, truncate, units_of,
+    HALF, add, compare, divide, halves, multiply, quotient, remainder, rescale, safe, text_of,
+    truncate, units_of,
 };
 pub use program::{
     CalendarPart, Function, Node, Op, Path, PathColumn, Program, Root, SystemField, Type, Variable,

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use crate::DECIMAL_DIGITS_MAX;
+use crate::{DECIMAL_DIGITS_MAX, INTEGER_MAX};
 
 /// All numbers are less: 10^18.
 const BOUND: i128 = 10_i128.pow(DECIMAL_DIGITS_MAX);
@@ -58,6 +58,21 @@ pub fn rescale(units: i64, from: u32, to: u32) -> Option<i64> {
 #[must_use]
 pub fn truncate(units: i64, from: u32) -> Option<i64> {
     bounded(i128::from(units) / power(from))
+}
+
+/// Where many numbers are cut in two before they are added up, which no 64 bits may hold.
+pub const HALF: i64 = 1_000_000_000;
+
+/// What the sums of both halves are together: `high ·` [`HALF`] `+ low`.
+#[must_use]
+pub fn halves(high: i64, low: i64) -> Option<i64> {
+    bounded(i128::from(high) * i128::from(HALF) + i128::from(low))
+}
+
+/// A whole number that a field can have: within ±(2^53 − 1).
+#[must_use]
+pub fn safe(number: i64) -> Option<i64> {
+    (number.unsigned_abs() <= INTEGER_MAX.unsigned_abs()).then_some(number)
 }
 
 /// The sum at the greater scale.

@@ -1,5 +1,6 @@
 //! The typed tree that an expression becomes.
 
+use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::Key;
@@ -128,6 +129,8 @@ pub enum Function {
     Round,
     /// A number without what is behind the point.
     Truncate,
+    /// A whole number within ±(2^53 − 1): what a field can give.
+    Safe,
     /// The greatest of several.
     Greatest,
     /// The least of several.
@@ -181,6 +184,29 @@ pub enum CalendarPart {
     Weekday,
     /// `getHours()`; of instants alone.
     Hour,
+}
+
+impl CalendarPart {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Year,
+        Self::Month,
+        Self::Day,
+        Self::Weekday,
+        Self::Hour,
+    ];
+
+    /// This part of a day, or of an instant at that hour.
+    #[must_use]
+    pub fn of(self, date: Date, hour: i64) -> i64 {
+        match self {
+            Self::Year => i64::from(date.year()),
+            Self::Month => i64::from(date.month()) - 1,
+            Self::Day => i64::from(date.day()),
+            Self::Weekday => i64::from(date.weekday().to_sunday_zero_offset()),
+            Self::Hour => hour,
+        }
+    }
 }
 
 /// What comes with the request.

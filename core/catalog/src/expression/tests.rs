@@ -81,9 +81,9 @@ impl Scope for Given {
         }
         name.push_str(field.local());
         let (_, field) = object.field_keyed(field).unwrap();
-        self.0.get(&name).map_or(Datum::Null, |value| {
-            super::datum_of(field, value, *part)
-        })
+        self.0
+            .get(&name)
+            .map_or(Datum::Null, |value| super::datum_of(field, value, *part))
     }
 
     fn variable(&self, variable: Variable) -> Datum {
@@ -223,7 +223,10 @@ fn days_times_and_texts() {
     assert_gives("today - record.starts", "296");
     assert_gives("(now - record.at).getHours()", "24");
     assert_gives("record.at + duration(\"1h30m\")", "2026-11-22T09:30:00Z");
-    assert_gives("record.starts.getFullYear() * 100 + record.starts.getMonth()", "202600");
+    assert_gives(
+        "record.starts.getFullYear() * 100 + record.starts.getMonth()",
+        "202600",
+    );
     assert_gives("record.starts.getDayOfWeek()", "6");
     assert_gives("record.name.size()", "12");
     assert_gives("record.name.trim().endsWith(\"Läufe\")", "true");
@@ -262,7 +265,17 @@ fn mistakes_say_where_and_what_would_be_right() {
         "lenght(record.name)",
         "at character 7: there is no function \"lenght\".",
     );
-    for text in ["", "1 +", "record.", "(", "'", "\\", "record.count ==", "1u + 2u", "b'x'"] {
+    for text in [
+        "",
+        "1 +",
+        "record.",
+        "(",
+        "'",
+        "\\",
+        "record.count ==",
+        "1u + 2u",
+        "b'x'",
+    ] {
         assert!(program(text).is_err(), "{text}");
     }
 }
@@ -280,7 +293,11 @@ fn what_is_deep_long_or_endless_is_refused() {
             format!("{{1: {}1{}}}", repeated("{1:"), repeated("}")),
             format!("1{}", repeated("+1")),
             format!("true{}", repeated("||1")),
-            format!("{}1{}", "1 ? ".repeat(count.min(255)), ":1".repeat(count.min(255))),
+            format!(
+                "{}1{}",
+                "1 ? ".repeat(count.min(255)),
+                ":1".repeat(count.min(255))
+            ),
             format!("1{}", " ? 1 : 1".repeat(count.min(250))),
             format!("record{}", repeated(".a")),
             format!("f({}1{}", repeated("f("), repeated(")")),

@@ -29,7 +29,10 @@ impl Resolver<'_> {
                 if is_key(&definition.key) && !seen.insert(definition.key.as_str()) {
                     let issue = Issue::new(
                         "DUPLICATE_KEY",
-                        format!("the key \"{}\" is taken by a rule before it", definition.key),
+                        format!(
+                            "the key \"{}\" is taken by a rule before it",
+                            definition.key
+                        ),
                     );
                     self.report(under(place.clone(), "key"), issue);
                     continue;

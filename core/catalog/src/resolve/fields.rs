@@ -4,7 +4,7 @@ use super::{OwnField, Resolver, kinds, under};
 use crate::names::{self, is_name, mint, snake};
 use crate::{
     CoerceContext, Field, FieldDefinition, Inverse, Issue, Issues, Key, Kind, KindDefinition,
-    ObjectEntry, PathSegment, RESERVED_NAMES, Relation, coerce,
+    ObjectEntry, PathSegment, RESERVED_NAMES, Relation, Rollup, coerce,
 };
 
 impl Resolver<'_> {
@@ -135,6 +135,21 @@ impl Resolver<'_> {
                 self.report_all(place, issues);
                 kind.clone()
             }
+            KindDefinition::Rollup(rollup) => Kind::Rollup(Rollup {
+                object: self
+                    .object_or_report(&rollup.of, under(place.to_vec(), "of"))
+                    .unwrap_or_else(|| object.clone()),
+                by: rollup.by.clone(),
+                function: rollup.function,
+                expression: rollup.expression.clone(),
+                filter: rollup.filter.clone(),
+                // Follows when the catalogue is linked.
+                result: Box::new(Kind::Integer {
+                    min: None,
+                    max: None,
+                }),
+                relation: None,
+            }),
             KindDefinition::Relation(relation) => {
                 let target = self
                     .object_or_report(&relation.to, under(place.to_vec(), "to"))
@@ -242,7 +257,7 @@ fn default_issues(field: &Field) -> Issues {
     let refused = match &field.kind {
         Kind::Autonumber { .. } => Some("an autonumber gives its own values"),
         // Said with all that doesn't fit a formula.
-        Kind::Formula(_) => return issues,
+        Kind::Formula(_) | Kind::Rollup(_) => return issues,
         Kind::Stage => Some("a stage begins with the first stage of its pipeline"),
         Kind::Relation(_) => Some("a relation has no default"),
         _ => None,

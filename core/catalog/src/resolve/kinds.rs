@@ -116,6 +116,7 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
             }
         }
         Kind::Formula(_)
+        | Kind::Rollup(_)
         | Kind::Boolean
         | Kind::Date
         | Kind::DateTime
@@ -158,7 +159,7 @@ pub(super) fn rules(field: &Field) -> Issues {
     if let Some(issue) = rules.pattern.as_ref().and_then(Pattern::issue) {
         issues.push(issue.at("pattern"));
     }
-    if !field.kind.is_stored() {
+    if !field.kind.is_written() {
         for (name, is_given) in [
             ("required", field.required),
             ("default", field.default.is_some()),

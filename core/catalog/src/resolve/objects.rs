@@ -141,6 +141,7 @@ impl Resolver<'_> {
             uniques: Vec::new(),
             rules: Vec::new(),
             locked_when: definition.locked_when.clone(),
+            rolled_up_by: Vec::new(),
         }
     }
 

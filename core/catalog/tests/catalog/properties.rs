@@ -3,12 +3,11 @@
 use proptest::prelude::*;
 use relata_catalog::expression::Expression;
 use relata_catalog::{
-    Blueprint, Catalogue, CoerceContext, FieldDefinition, FieldRules, Formula, FormulaResult,
-    InverseDefinition, Issues, Kind, KindDefinition, Labels, Limits, OWNER_PLATFORM,
-    ObjectDefinition, ObjectEntry, OnDelete, PipelineDefinition, RelationDefinition,
-    RuleDefinition, STANDARD, StageDefinition, TakenNames, coerce,
-    coerce_operand, coerce_text, diff, export, folded, format_instant, options_of, parse_instant,
-    resolve, resolve_document, resolve_text, to_json, validate,
+    Blueprint, Catalogue, CoerceContext, FieldDefinition, FieldRules, Formula, InverseDefinition,
+    Issues, Kind, KindDefinition, Labels, Limits, OWNER_PLATFORM, ObjectDefinition, ObjectEntry,
+    OnDelete, PipelineDefinition, RelationDefinition, RuleDefinition, STANDARD, StageDefinition,
+    TakenNames, coerce, coerce_operand, coerce_text, diff, export, folded, format_instant,
+    options_of, parse_instant, resolve, resolve_document, resolve_text, to_json, validate,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -318,6 +317,7 @@ fn fields() -> impl Strategy<Value = Vec<FieldDefinition>> {
                 |(number, name, labels, (kind, default), (required, unique, has_default))| {
                     let can_be_unique = match &kind {
                         KindDefinition::Relation(_) => true,
+                        KindDefinition::Rollup(_) => false,
                         KindDefinition::Plain(kind) => {
                             field(kind.clone()).unique_column().is_some()
                         }
@@ -354,10 +354,9 @@ fn formula(number: u8) -> FieldDefinition {
         name: None,
         labels: Labels::new(),
         description: Labels::new(),
-        kind: KindDefinition::Plain(Kind::Formula(Formula {
-            expression: Expression::new(format!("record.version * {number}.5")),
-            result: FormulaResult::default(),
-        })),
+        kind: KindDefinition::Plain(Kind::Formula(Formula::new(Expression::new(format!(
+            "record.version * {number}.5"
+        ))))),
         required: false,
         unique: false,
         default: None,

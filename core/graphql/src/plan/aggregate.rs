@@ -55,7 +55,9 @@ impl<'v> Draft<'_, 'v> {
             .catalogue
             .object(object)
             .field_named(member.name())
-            .and_then(|(index, field)| Some((index, &field.kind, aggregate_type(&field.kind)?)));
+            .and_then(|(index, field)| {
+                Some((index, field.shown(), aggregate_type(field.shown())?))
+            });
         let Some((field, kind, measured)) = found else {
             // Validated against the schema of the same catalogue.
             return AggregateMember::Literal {

@@ -126,7 +126,7 @@ impl<'v> Draft<'_, 'v> {
         let catalogue = self.planner.catalogue;
         let field = catalogue.object(object).field(index);
         let part = |part: usize| ColumnRef::Field { field: index, part };
-        match &field.kind {
+        match field.shown() {
             Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
                 self.operators(input, part(0), &Coercer::Text)
             }
@@ -174,6 +174,8 @@ impl<'v> Draft<'_, 'v> {
                 None => everything(),
             },
             Kind::Stage => self.stage(object, index, input),
+            // It is filtered by as its result is; a formula whose result is one does not exist.
+            Kind::Formula(_) | Kind::Rollup(_) => Filter::Or(Vec::new()),
         }
     }
 

@@ -83,7 +83,7 @@ impl<'v> Draft<'_, 'v> {
                 self.issue(Issue::new("UNKNOWN_FIELD", format!("there is no `{name}`")));
                 return None;
             };
-            if let Kind::Relation(relation) = &field.kind {
+            if let Kind::Relation(relation) = field.shown() {
                 let (target, _) = catalogue.object_keyed(&relation.target)?;
                 through.push(index);
                 let max = self.planner.limits.order_depth_max;

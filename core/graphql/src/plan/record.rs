@@ -131,7 +131,7 @@ impl<'p, 'v> Draft<'p, 'v> {
         costs: &mut Vec<Cost>,
     ) -> Member {
         let key = selected.key.to_owned();
-        match &field.kind {
+        match field.shown() {
             Kind::Relation(relation) => {
                 let target = self.planner.catalogue.object_keyed(&relation.target);
                 let members = match target {

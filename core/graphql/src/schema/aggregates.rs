@@ -129,7 +129,7 @@ pub(super) fn platform(writer: &mut SchemaWriter) {
 /// The type of what is measured of a kind. An address has no part that is always there.
 pub(crate) fn aggregate_type(kind: &Kind) -> Option<&'static str> {
     Some(match kind {
-        Kind::Address => return None,
+        Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
         Kind::Integer { .. } => "IntAggregate",
         Kind::Decimal { .. } => "DecimalAggregate",
         Kind::Money { .. } => "MoneyAggregate",
@@ -163,9 +163,9 @@ pub(super) fn write(
         Out::new("owner", "Value_Aggregate"),
     ];
     for field in &object.fields {
-        let is_dangling = matches!(&field.kind, Kind::Relation(relation)
+        let is_dangling = matches!(field.shown(), Kind::Relation(relation)
             if catalogue.object_keyed(&relation.target).is_none());
-        if let (Some(ty), false) = (aggregate_type(&field.kind), is_dangling) {
+        if let (Some(ty), false) = (aggregate_type(field.shown()), is_dangling) {
             fields.push(Out::new(&field.name, ty).described(field_description(field)));
         }
     }

@@ -355,16 +355,16 @@ pub(super) fn write(
     for (position, field) in object.fields.iter().enumerate() {
         let about = field_description(field);
         let field_index = FieldIndex(position);
-        if let Some(types) = key_types(catalogue, names, index, field_index, &field.kind) {
+        if let Some(types) = key_types(catalogue, names, index, field_index, field.shown()) {
             by.push(In::new(&field.name, types.by).described(about.clone()));
             key_order.push(In::new(&field.name, types.order));
-            let about = match field.kind {
+            let about = match field.shown() {
                 Kind::DateTime => Some(BEGINNING.to_owned()),
                 _ => about.clone(),
             };
             key.push(Out::new(&field.name, types.key).described(about));
         }
-        if let Some(measured) = measured(&field.kind) {
+        if let Some(measured) = measured(field.shown()) {
             order.push(In::new(&field.name, format!("{measured}_Order")).described(about.clone()));
             having.push(In::new(&field.name, format!("{measured}_Having")).described(about));
         }

@@ -54,7 +54,7 @@ pub(super) fn field_description(field: &Field) -> Option<String> {
 
 fn enums(writer: &mut SchemaWriter, names: &Names, index: ObjectIndex, object: &Object) {
     for (position, field) in object.fields.iter().enumerate() {
-        let (Kind::Select { options } | Kind::MultiSelect { options }) = &field.kind else {
+        let (Kind::Select { options } | Kind::MultiSelect { options }) = field.shown() else {
             continue;
         };
         let Some(name) = names.enum_name(index, FieldIndex(position)) else {
@@ -74,7 +74,7 @@ fn enums(writer: &mut SchemaWriter, names: &Names, index: ObjectIndex, object: &
                 })
                 .collect(),
         );
-        if matches!(field.kind, Kind::Select { .. }) {
+        if matches!(field.shown(), Kind::Select { .. }) {
             writer.input(
                 &format!("{name}Filter"),
                 None,
@@ -128,7 +128,7 @@ fn record_type(
 ) {
     let mut fields = platform::record_fields();
     for (position, field) in object.fields.iter().enumerate() {
-        let ty = match &field.kind {
+        let ty = match field.shown() {
             Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => "String".into(),
             Kind::Integer { .. } => "SafeInt".into(),
             Kind::Decimal { .. } => "Decimal".into(),
@@ -158,6 +158,8 @@ fn record_type(
             },
             Kind::Autonumber { .. } => "String".into(),
             Kind::Stage => "StageValue".into(),
+            // A formula shows what its result does.
+            Kind::Formula(_) | Kind::Rollup(_) => continue,
         };
         fields.push(Out::new(&field.name, ty).described(field_description(field)));
     }
@@ -232,7 +234,7 @@ fn filter_type(
     ];
     for (position, field) in object.fields.iter().enumerate() {
         let enum_name = || names.enum_name(index, FieldIndex(position));
-        let ty = match &field.kind {
+        let ty = match field.shown() {
             Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
                 "TextFilter".into()
             }
@@ -262,6 +264,7 @@ fn filter_type(
             },
             Kind::Autonumber { .. } => "AutonumberFilter".into(),
             Kind::Stage => "StageFilter".into(),
+            Kind::Formula(_) | Kind::Rollup(_) => continue,
         };
         fields.push(In::new(&field.name, ty).described(field_description(field)));
     }
@@ -313,7 +316,7 @@ fn order_type(
         .map(|name| In::new(name, "OrderDirection"))
         .to_vec();
     for field in &object.fields {
-        let ty = match &field.kind {
+        let ty = match field.shown() {
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}Order", names.type_name(target)),
                 None => continue,
@@ -366,7 +369,7 @@ fn input_types(
                 Some((target, _)) => format!("{}_Link", names.type_name(target)),
                 None => continue,
             },
-            Kind::Autonumber { .. } => continue,
+            Kind::Autonumber { .. } | Kind::Formula(_) | Kind::Rollup(_) => continue,
             Kind::Stage => "StageInput".into(),
         };
         fields.push(In::new(&field.name, ty).described(field_description(field)));
@@ -401,7 +404,7 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
         let Some((_, field)) = object.field_keyed(only) else {
             continue;
         };
-        let ty = match &field.kind {
+        let ty = match field.shown() {
             Kind::Integer { .. } => "SafeInt",
             Kind::Decimal { .. } => "Decimal",
             Kind::Boolean => "Boolean",

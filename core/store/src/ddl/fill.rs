@@ -36,7 +36,7 @@ impl Transaction {
         let mut update = Query::update();
         update.table(Alias::new(table));
         let cells = written(self.backend(), field, &value)?;
-        for (column, cell) in field.columns().into_iter().zip(cells) {
+        for (column, cell) in field.stored_columns().into_iter().zip(cells) {
             update.value(Alias::new(column.name), cell);
         }
         self.execute(self.backend().sea().build(&update)).await?;

@@ -68,6 +68,20 @@ impl Transaction {
                 self.add_foreign_keys(object, &plan.target).await?;
             }
         }
+        // What they are figures of is there now.
+        for step in &plan.steps {
+            let (Step::AddField { object, field, .. } | Step::ChangeField { object, field, .. }) =
+                step
+            else {
+                continue;
+            };
+            let found = plan.target.object_keyed(object);
+            if let (Kind::Rollup(_), Some((index, described))) = (&field.kind, found)
+                && let Some((position, _)) = described.field_keyed(&field.key)
+            {
+                self.roll_up(&plan.target, index, &[position], None).await?;
+            }
+        }
         Ok(())
     }
 
@@ -238,7 +252,7 @@ fn standing_in(
 /// Physical names of a field's columns.
 fn column_names(field: &Field) -> Vec<String> {
     field
-        .columns()
+        .stored_columns()
         .into_iter()
         .map(|column| column.name)
         .collect()

@@ -27,7 +27,7 @@ impl Transaction {
         for field in &object.fields {
             columns.extend(
                 field
-                    .columns()
+                    .stored_columns()
                     .iter()
                     .map(|column| column_text(backend, field, column, catalogue)),
             );
@@ -74,7 +74,7 @@ impl Transaction {
         field: &Field,
         catalogue: &Catalogue,
     ) -> Result<(), StoreError> {
-        for column in field.columns() {
+        for column in field.stored_columns() {
             self.execute_text(&format!(
                 "ALTER TABLE {} ADD COLUMN {}",
                 quoted(table),

@@ -186,7 +186,7 @@ impl<'c> Statement<'c> {
         is_null: bool,
     ) -> Result<String, CompileError> {
         let found = find_column(self.catalogue, scope.object, column)?;
-        let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        let name = found.text(self.backend, &scope.alias)?;
         // A list without elements is as empty as no list.
         let empty = match (found.column, self.backend) {
             (ColumnType::TextList, Backend::Sqlite) => format!("({name} IS NULL OR {name} = '[]')"),
@@ -230,14 +230,14 @@ impl<'c> Statement<'c> {
                 operator,
             ));
         }
-        let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        let name = found.text(self.backend, &scope.alias)?;
         if let Some(sign) = range_sign(operator)
             && found.column == ColumnType::Text
             && let Some(folded) = find_folded(self.catalogue, scope.object, column)?
         {
             // In the order of lists, and by the letters where that finds no difference: so what is
             // less, equal and greater are three parts of the whole.
-            let folded = format!("{}.{}", scope.alias, quoted(&folded.name));
+            let folded = folded.text(self.backend, &scope.alias)?;
             let key = self.operand(operand, ColumnType::Folded, Form::Exact)?;
             let text = self.operand(operand, ColumnType::Text, Form::Exact)?;
             return Ok(format!("(({folded}, {name}) {sign} ({key}, {text}))"));
@@ -254,7 +254,7 @@ impl<'c> Statement<'c> {
         zone: Option<&ZoneTable>,
     ) -> Result<String, CompileError> {
         let found = find_column(self.catalogue, scope.object, column)?;
-        let name = format!("{}.{}", scope.alias, quoted(&found.name));
+        let name = found.text(self.backend, &scope.alias)?;
         match (found.column, zone) {
             (ColumnType::Date, _) => calendar::days_text(self.backend, part, &name)
                 .ok_or(CompileError::Missing("an hour in a day")),

@@ -48,7 +48,7 @@ impl Known {
                     .iter()
                     .enumerate()
                     .flat_map(|(index, field)| {
-                        let columns = field.columns().into_iter().enumerate();
+                        let columns = field.stored_columns().into_iter().enumerate();
                         columns.map(move |(part, column)| {
                             let place = ColumnRef::Field {
                                 field: FieldIndex(index),

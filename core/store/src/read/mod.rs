@@ -33,7 +33,7 @@ mod transaction;
 mod writer;
 
 pub(crate) use bind::{Bind, Slot};
-pub(crate) use columns::{find_relation, find_sorting, find_target};
+pub(crate) use columns::{find_relation, find_sorting, find_target, quoted, system_column};
 pub(crate) use condition::{Scope, Statement as SqlText};
 pub(crate) use order::{Term as SortTerm, order_by};
 
@@ -48,6 +48,13 @@ pub use shape::*;
 
 use relata_catalog::{Key, Value};
 use uuid::Uuid;
+
+/// Gives a connection to SQLite the functions that compiled reads call.
+pub(crate) fn register_functions(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+    buckets::register(connection)?;
+    fold::register(connection)?;
+    calendar::register(connection)
+}
 
 /// A value that is given at each execution.
 #[derive(Debug, Clone, PartialEq)]

@@ -24,7 +24,6 @@ use super::reader::ReaderOptions;
 use super::rows::{Flow, Row, Source, unexpected};
 use super::writer::Writer;
 use super::{Compiled, Directory, Parameter};
-use super::{buckets, calendar, fold};
 use crate::StoreError;
 
 use self::here::Here;
@@ -144,9 +143,7 @@ fn connect(path: &Path, options: &ReaderOptions) -> Result<Connection, StoreErro
     // Without it a plan depends on the values that were bound when it was made, LIMIT's among them,
     // and every statement is prepared again for each new value: a fifth of the time of a list.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    buckets::register(&connection)?;
-    fold::register(&connection)?;
-    calendar::register(&connection)?;
+    crate::functions::register(&connection)?;
     connection.set_prepared_statement_cache_capacity(options.statements_max.max(1));
     Ok(connection)
 }

@@ -87,7 +87,7 @@ impl Transaction {
                 object
                     .fields
                     .iter()
-                    .flat_map(|field| field.columns())
+                    .flat_map(|field| field.stored_columns())
                     .map(|column| format!("r.{}", selected(backend, &column))),
             )
             .collect();
@@ -266,7 +266,7 @@ fn sort_term(
         alias = next;
     }
     let found = find_sorting(catalogue, object, term)?;
-    let column = format!("{alias}.{}", quoted(&found.name));
+    let column = found.text(sql.backend, &alias)?;
     let expression = if from.is_empty() {
         column
     } else {

@@ -90,7 +90,7 @@ impl Backend {
 const INSERT_ROWS_MAX: usize = 250;
 
 /// Ids in one statement, for the same reason.
-const IDS_MAX: usize = 500;
+pub(crate) const IDS_MAX: usize = 500;
 
 impl Transaction {
     /// [`Transaction::insert_logged`] without a log.
@@ -182,7 +182,7 @@ impl Transaction {
         for index in changed {
             let field = object.field(*index);
             let cells = written(backend, field, to.value(*index))?;
-            for (column, cell) in field.columns().into_iter().zip(cells) {
+            for (column, cell) in field.stored_columns().into_iter().zip(cells) {
                 update.value(Alias::new(column.name), cell);
             }
         }
@@ -325,7 +325,7 @@ impl<'o> Columns<'o> {
             .enumerate()
             .map(|(index, field)| (FieldIndex(index), field))
             .filter(|(index, _)| records.iter().any(|record| !record.value(*index).is_null()))
-            .map(|(index, field)| (index, field, field.columns()))
+            .map(|(index, field)| (index, field, field.stored_columns()))
             .collect();
         Self { fields }
     }
@@ -400,7 +400,7 @@ impl Backend {
     }
 
     /// As many placeholders, as in a list.
-    fn placeholders(self, count: usize) -> String {
+    pub(crate) fn placeholders(self, count: usize) -> String {
         (1..=count)
             .map(|position| self.placeholder(position))
             .collect::<Vec<_>>()
@@ -424,7 +424,7 @@ pub(crate) fn columns_selected(backend: Backend, object: &Object) -> String {
             object
                 .fields
                 .iter()
-                .flat_map(|field| field.columns())
+                .flat_map(|field| field.stored_columns())
                 .map(|column| selected(backend, &column)),
         )
         .collect::<Vec<_>>()

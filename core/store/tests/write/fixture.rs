@@ -105,6 +105,7 @@ pub fn field(key: &str, kind: Kind) -> Field {
         kind,
         required: false,
         default: None,
+        rules: Default::default(),
         column: key.to_owned(),
     }
 }
@@ -121,6 +122,9 @@ pub fn object(key: &str, fields: Vec<Field>) -> Object {
         table: format!("rec_{key}"),
         fields,
         uniques: Vec::new(),
+        rules: Vec::new(),
+        locked_when: None,
+        rolled_up_by: Vec::new(),
     }
 }
 

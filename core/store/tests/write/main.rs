@@ -5,6 +5,7 @@
 mod concurrency;
 mod data_definition;
 mod durability;
+mod expressions;
 mod find;
 mod fixture;
 mod logs;

@@ -23,7 +23,7 @@ pub(super) fn is_of_instants(catalogue: &Catalogue, object: ObjectIndex, key: &G
     };
     let mut at = object;
     for relation in &key.through {
-        let Kind::Relation(relation) = &catalogue.object(at).field(*relation).kind else {
+        let Kind::Relation(relation) = catalogue.object(at).field(*relation).shown() else {
             return false;
         };
         let Some((target, _)) = catalogue.object_keyed(&relation.target) else {
@@ -31,7 +31,7 @@ pub(super) fn is_of_instants(catalogue: &Catalogue, object: ObjectIndex, key: &G
         };
         at = target;
     }
-    matches!(catalogue.object(at).field(field).kind, Kind::DateTime)
+    matches!(catalogue.object(at).field(field).shown(), Kind::DateTime)
 }
 
 /// A key on its way: relations that were followed, and all names.
@@ -119,7 +119,7 @@ impl<'v> Draft<'_, 'v> {
             self.issue(Issue::new("UNKNOWN_FIELD", format!("there is no `{name}`")));
             return None;
         };
-        if let Kind::Relation(relation) = &found.kind {
+        if let Kind::Relation(relation) = found.shown() {
             let (target, _) = catalogue.object_keyed(&relation.target)?;
             way.through.push(field);
             let max = self.planner.limits.order_depth_max;
@@ -135,7 +135,7 @@ impl<'v> Draft<'_, 'v> {
             }
             return self.group_key(target, value, way);
         }
-        if let Some((_, parts)) = parts_of(&found.kind) {
+        if let Some((_, parts)) = parts_of(found.shown()) {
             let (name, value) = self.only_entry(value)?;
             return self.inside(name, |draft| {
                 draft.checked_true(&value)?;
@@ -146,7 +146,7 @@ impl<'v> Draft<'_, 'v> {
                 Some(way.key(GroupBy::Column(column)))
             });
         }
-        let by = match &found.kind {
+        let by = match found.shown() {
             Kind::Stage => {
                 self.checked_true(value)?;
                 GroupBy::Stage {
@@ -242,7 +242,7 @@ impl<'v> Draft<'_, 'v> {
         let found = catalogue.object(object).field_named(member.name());
         let is_inside = by.iter().any(|known| known.path.starts_with(path));
         let position = by.iter().position(|known| known.path == *path);
-        let grouped = match found.map(|(index, field)| (index, &field.kind)) {
+        let grouped = match found.map(|(index, field)| (index, field.shown())) {
             Some((_, Kind::Relation(relation))) => catalogue
                 .object_keyed(&relation.target)
                 .map(|(target, _)| self.key_members(target, &member.sets, by, path, costs))

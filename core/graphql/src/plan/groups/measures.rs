@@ -263,7 +263,7 @@ impl<'v> Draft<'_, 'v> {
             self.issue(Issue::new("UNKNOWN_FIELD", format!("there is no `{name}`")));
             return None;
         };
-        let coercer = match &found.kind {
+        let coercer = match found.shown() {
             Kind::Decimal { .. } | Kind::Money { .. } => Coercer::Decimal,
             Kind::Date => Coercer::Date,
             Kind::DateTime => Coercer::DateTime,
@@ -272,10 +272,10 @@ impl<'v> Draft<'_, 'v> {
         Some(Measured {
             column: ColumnRef::Field {
                 field,
-                part: measured_part(&found.kind),
+                part: measured_part(found.shown()),
             },
             coercer,
-            money: matches!(found.kind, Kind::Money { .. }).then_some(field),
+            money: matches!(found.shown(), Kind::Money { .. }).then_some(field),
         })
     }
 }

@@ -280,7 +280,13 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
             }
             address.into()
         }
-        Kind::Stage | Kind::Relation(_) | Kind::Autonumber { .. } => return None,
+        Kind::Stage
+        | Kind::Relation(_)
+        | Kind::Autonumber { .. }
+        | Kind::Formula(_)
+        | Kind::Rollup(_) => {
+            return None;
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use super::measures::{Measures, Plain};
 use super::program::{Program, Steps};
 use super::{CompileError, Compiler, Position, Select, check_depth};
 use crate::filter::ColumnRef;
-use crate::read::columns::{describe, find_column, find_folded, quoted};
+use crate::read::columns::{describe, find_column, find_folded};
 use crate::read::condition::Scope;
 use crate::read::plan::{Level, Parent, Query, select};
 use crate::read::program::{AggregateProgram, AmountOp, AmountsProgram, Body, Cell, Op};
@@ -105,9 +105,10 @@ impl<'c> Compiler<'c> {
         members: &[MeasureMember],
     ) -> Result<Body, CompileError> {
         let found = find_column(self.catalogue, scope.object, column)?;
-        let own = format!("{}.{}", scope.alias, quoted(&found.name));
+        let own = found.text(self.backend, &scope.alias)?;
         let folded = find_folded(self.catalogue, scope.object, column)?
-            .map(|folded| format!("{}.{}", scope.alias, quoted(&folded.name)));
+            .map(|folded| folded.text(self.backend, &scope.alias))
+            .transpose()?;
         let mut program = Program::default();
         program.open();
         for member in members {
@@ -148,14 +149,13 @@ impl<'c> Compiler<'c> {
         };
         let amount = found(0)?;
         let (ColumnType::Decimal(scale), Kind::Money { .. }) =
-            (amount.column, &self.field(scope.object, field)?.kind)
+            (amount.column, self.field(scope.object, field)?.shown())
         else {
             return Err(CompileError::Missing("a field of money"));
         };
-        let text = |name: &str| format!("{}.{}", scope.alias, quoted(name));
         Ok(MoneyColumns {
-            amount: text(&amount.name),
-            currency: text(&found(1)?.name),
+            amount: amount.text(self.backend, &scope.alias)?,
+            currency: found(1)?.text(self.backend, &scope.alias)?,
             scale,
         })
     }

@@ -245,7 +245,7 @@ impl<'c> Compiler<'c> {
                 at = select_of.join(&at, *field)?;
             }
             let found = find_sorting(self.catalogue, at.object, term)?;
-            let expression = format!("{}.{}", at.alias, quoted(&found.name));
+            let expression = found.text(self.backend, &at.alias)?;
             // Said twice, the first decides.
             if terms.iter().any(|known| known.expression == expression) {
                 continue;
@@ -254,7 +254,10 @@ impl<'c> Compiler<'c> {
                 term.through.is_empty() && term.column == ColumnRef::System(SystemColumn::Id);
             let object = self.object(at.object)?;
             terms.push(Term {
-                indexed: term.through.is_empty() && begins_an_index(object, &found.name),
+                indexed: term.through.is_empty()
+                    && found
+                        .name()
+                        .is_some_and(|name| begins_an_index(object, name)),
                 expression,
                 column: found.column,
                 nullable: found.nullable || !term.through.is_empty(),

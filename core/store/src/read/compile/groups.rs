@@ -14,7 +14,7 @@ use crate::Backend;
 use crate::filter::{ColumnRef, Direction, Nulls};
 use crate::read::bind::{Bind, Slot};
 use crate::read::buckets::{days_text, instants_text};
-use crate::read::columns::{describe, find_column, find_folded, quoted};
+use crate::read::columns::{describe, find_column, find_folded};
 use crate::read::condition::{Scope, Statement};
 use crate::read::cursor::fingerprint;
 use crate::read::order::Term;
@@ -256,7 +256,7 @@ impl<'c> Compiler<'c> {
             }
             let own = |column| -> Result<_, CompileError> {
                 let found = find_column(self.catalogue, at.object, column)?;
-                let text = format!("{}.{}", at.alias, quoted(&found.name));
+                let text = found.text(self.backend, &at.alias)?;
                 Ok((text, found.column))
             };
             let column = texts.len();
@@ -269,9 +269,10 @@ impl<'c> Compiler<'c> {
                             column: describe(self.catalogue, at.object, *column),
                         });
                     }
-                    folded = find_folded(self.catalogue, at.object, *column)?.map(|found| {
-                        measures.greatest(format!("{}.{}", at.alias, quoted(&found.name)))
-                    });
+                    folded = find_folded(self.catalogue, at.object, *column)?
+                        .map(|found| found.text(self.backend, &at.alias))
+                        .transpose()?
+                        .map(|text| measures.greatest(text));
                     texts.push(text);
                     KeyForm::Column(column_type)
                 }

@@ -8,7 +8,7 @@ use super::{CompileError, Compiler};
 use crate::Backend;
 use crate::filter::{ColumnRef, Operand, Operator};
 use crate::read::bind::{Form, Half, Rounding};
-use crate::read::columns::{describe, find_column, find_folded, quoted};
+use crate::read::columns::{describe, find_column, find_folded};
 use crate::read::condition::{Scope, Statement};
 use crate::read::program::{Halves, Op};
 use crate::read::{GroupMeasure, Measure};
@@ -126,7 +126,7 @@ impl<'c> Compiler<'c> {
             GroupMeasure::Records => Ok(counted(measures.plainly(Plain::Rows))),
             GroupMeasure::Column(column, measure) => {
                 if let ColumnRef::Field { field, part: 0 } = *column
-                    && matches!(self.field(scope.object, field)?.kind, Kind::Money { .. })
+                    && matches!(self.field(scope.object, field)?.shown(), Kind::Money { .. })
                 {
                     let money = self.money_columns(scope, field)?;
                     return measures
@@ -135,15 +135,16 @@ impl<'c> Compiler<'c> {
                         .ok_or_else(|| unmeasured(*column, *measure));
                 }
                 let found = find_column(self.catalogue, scope.object, *column)?;
-                let text = |name: &str| format!("{}.{}", scope.alias, quoted(name));
                 let folded = find_folded(self.catalogue, scope.object, *column)?
-                    .map(|folded| text(&folded.name));
+                    .map(|folded| folded.text(self.backend, &scope.alias))
+                    .transpose()?;
+                let own = found.text(self.backend, &scope.alias)?;
                 let digits = match found.column {
                     ColumnType::Decimal(scale) => mean_digits(scale),
                     _ => mean_digits(0),
                 };
                 measures
-                    .ordered(*measure, found.column, &text(&found.name), folded, digits)
+                    .ordered(*measure, found.column, &own, folded, digits)
                     .ok_or_else(|| unmeasured(*column, *measure))
             }
             GroupMeasure::Money {

@@ -78,7 +78,7 @@ impl<'c> Compiler<'c> {
                 members,
             } => {
                 let found = find_column(self.catalogue, scope.object, ColumnRef::System(*column))?;
-                let column_at = select_of.column(&scope.alias, &found.name);
+                let column_at = select_of.expression(found.text(self.backend, &scope.alias)?);
                 program.member(
                     key,
                     Op::Actor {
@@ -146,7 +146,8 @@ impl<'c> Compiler<'c> {
             scope.object,
             ColumnRef::Field { field, part },
         )?;
-        Ok((select_of.column(&scope.alias, &found.name), found.column))
+        let text = found.text(self.backend, &scope.alias)?;
+        Ok((select_of.expression(text), found.column))
     }
 
     fn cell(
@@ -158,12 +159,12 @@ impl<'c> Compiler<'c> {
         let found = find_column(self.catalogue, scope.object, column)?;
         let cell = match column {
             ColumnRef::Field { field, .. } => {
-                cell_of(found.column, &self.field(scope.object, field)?.kind)
+                cell_of(found.column, self.field(scope.object, field)?.shown())
             }
             ColumnRef::System(_) => plain_cell(found.column),
         };
         Ok(Op::Cell {
-            column: select_of.column(&scope.alias, &found.name),
+            column: select_of.expression(found.text(self.backend, &scope.alias)?),
             cell,
         })
     }
@@ -177,9 +178,9 @@ impl<'c> Compiler<'c> {
             .and_then(|key| object.field_keyed(key));
         let mut cells = Vec::new();
         if let Some((index, field)) = field {
-            for part in label_parts(&field.kind) {
+            for part in label_parts(field.shown()) {
                 let (column, column_type) = self.part(select_of, scope, index, *part)?;
-                let cell = match &field.kind {
+                let cell = match field.shown() {
                     // A label is text: in quotes, as a number with neither prefix nor zeros.
                     Kind::Integer { .. } => Cell::Autonumber {
                         prefix: Box::default(),
@@ -203,7 +204,7 @@ impl<'c> Compiler<'c> {
         scope: &Scope,
         field: FieldIndex,
     ) -> Result<Box<[usize]>, CompileError> {
-        let parts: &[usize] = match self.field(scope.object, field)?.kind {
+        let parts: &[usize] = match self.field(scope.object, field)?.shown() {
             // What was typed is always there, whether or not it could be read as a number.
             Kind::Phone | Kind::Phones => &[1, 0],
             Kind::Address => &[0, 1, 3, 4, 5],
@@ -224,7 +225,7 @@ impl<'c> Compiler<'c> {
         position: Position,
     ) -> Result<Box<[Op]>, CompileError> {
         check_depth(position.depth)?;
-        let kind = &self.field(scope.object, field)?.kind;
+        let kind = self.field(scope.object, field)?.shown();
         let mut program = Program::default();
         program.open();
         for member in members {

@@ -291,7 +291,7 @@ impl Generator<'_> {
                 generator.choices.of(&PHONES).into()
             }),
             Kind::Stage => self.stage(index, field),
-            Kind::Relation(_) => Literal::Object(Vec::new()),
+            Kind::Relation(_) | Kind::Formula(_) | Kind::Rollup(_) => Literal::Object(Vec::new()),
         }
     }
 
