@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::expression::{Expression, Type};
+use crate::expression::{Expression, PathColumn, Type};
 use crate::{JsonSchema, Pattern};
 
 /// Who brought an element: `relata` (standard objects), `workspace` (its administrators), or a
@@ -460,6 +460,16 @@ pub struct Rollup {
 }
 
 impl Rollup {
+    /// What it reads of each record, beside the relation.
+    pub fn reads(&self) -> impl Iterator<Item = &PathColumn> {
+        [&self.expression, &self.filter]
+            .into_iter()
+            .flatten()
+            .filter_map(Expression::program)
+            .flat_map(|program| program.paths())
+            .map(|path| &path.column)
+    }
+
     /// The figure over no record at all.
     #[must_use]
     pub fn of_nothing(&self) -> crate::Value {

@@ -43,9 +43,11 @@ pub(crate) fn expression_text(
         form,
     };
     let text = dialect.node(node)?;
-    // Whole numbers may have become NUMERIC on their way.
+    // Whole numbers may have become NUMERIC on their way, and decimals may have been whole numbers.
     Ok(match (backend, node.of) {
         (Backend::Postgres, Type::Integer) => format!("CAST({text} AS int8)"),
+        (Backend::Postgres, Type::Decimal(_)) => numeric(&text),
+        (Backend::Postgres, Type::Text) => format!("({text} COLLATE \"C\")"),
         _ => text,
     })
 }

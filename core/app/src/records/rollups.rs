@@ -9,8 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 use relata_catalog::{
-    FieldIndex, Key, Kind, Object, ObjectIndex, Rollup, Value,
-    expression::{Expression, PathColumn},
+    FieldIndex, Key, Kind, Object, ObjectIndex, Rollup, Value, expression::PathColumn,
 };
 use relata_store::{Lock, Record};
 use uuid::Uuid;
@@ -75,23 +74,13 @@ fn concerns(object: &Object, rollup: &Rollup, relation: FieldIndex, one: &Move<'
     };
     let differs = |field: FieldIndex| before.value(field) != after.value(field);
     differs(relation)
-        || reads(rollup).any(|column| match column {
+        || rollup.reads().any(|column| match column {
             PathColumn::Field { field, .. } => object
                 .field_keyed(field)
                 .is_some_and(|(field, _)| differs(field)),
             // Every write has another version, and another time.
             PathColumn::System(_) => true,
         })
-}
-
-/// What a rollup reads of each record.
-fn reads(rollup: &Rollup) -> impl Iterator<Item = &PathColumn> {
-    [&rollup.expression, &rollup.filter]
-        .into_iter()
-        .flatten()
-        .filter_map(Expression::program)
-        .flat_map(|program| program.paths())
-        .map(|path| &path.column)
 }
 
 /// Figures to work out: of which object and records, and which.
@@ -134,7 +123,8 @@ async fn above(
         .map(|field| &object.field(*field).key)
         .collect();
     let stands_on = |rollup: &Rollup| {
-        reads(rollup)
+        rollup
+            .reads()
             .any(|column| matches!(column, PathColumn::Field { field, .. } if keys.contains(field)))
     };
     let readers: Vec<_> = readers(unit, object)

@@ -11,6 +11,12 @@ on_each_database! {
     what_formulas_stand_on_stays
 }
 
+/// Everything that is wrong, a line each.
+fn told(refused: Result<(), relata_app::AppError>) -> String {
+    let issues = refused.unwrap_err().issues().to_vec();
+    relata_catalog::Issues(issues).to_string()
+}
+
 async fn apply(client: &Client, document: &Json) -> Result<(), relata_app::AppError> {
     relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, document, None, &[])
         .await
@@ -248,7 +254,7 @@ async fn what_formulas_stand_on_stays(client: Client) {
         .as_array_mut()
         .unwrap()
         .remove(2);
-    let refused = apply(&client, &without).await.unwrap_err().to_string();
+    let refused = told(apply(&client, &without).await);
     assert!(
         refused.contains("lease has no field \"count\""),
         "{refused}"
@@ -257,7 +263,7 @@ async fn what_formulas_stand_on_stays(client: Client) {
         json!({"key": "one", "kind": "formula", "expression": "record.two + 1"}),
         json!({"key": "two", "kind": "formula", "expression": "record.one + 1"}),
     ]);
-    let refused = apply(&client, &cycle).await.unwrap_err().to_string();
+    let refused = told(apply(&client, &cycle).await);
     assert!(
         refused.contains("lease.one → lease.two → lease.one"),
         "{refused}"

@@ -51,6 +51,12 @@ fn document() -> Json {
     ]})
 }
 
+/// Everything that is wrong, a line each.
+fn told(refused: Result<(), relata_app::AppError>) -> String {
+    let issues = refused.unwrap_err().issues().to_vec();
+    relata_catalog::Issues(issues).to_string()
+}
+
 async fn apply(client: &Client, document: &Json) -> Result<(), relata_app::AppError> {
     relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, document, None, &[])
         .await
@@ -258,7 +264,7 @@ async fn mistakes_are_told(client: Client) {
     wrong["objects"][1]["fields"].as_array_mut().unwrap().push(
         json!({"key": "loop", "kind": "rollup", "of": "region", "by": "h", "function": "SUM", "expression": "record.f"}),
     );
-    let told = apply(&client, &wrong).await.unwrap_err().to_string();
+    let told = told(apply(&client, &wrong).await);
     for expected in [
         "fields[1].by: shop has no relation \"name\" that points at region; expected \"region\"",
         "fields[2].expression: only COUNT needs no expression",

@@ -1,11 +1,13 @@
 //! Values for records that were there before their field.
 
-use relata_catalog::{CoerceContext, Field, Kind, Value, coerce};
+use relata_catalog::expression::PathColumn;
+use relata_catalog::{Catalogue, CoerceContext, Field, Key, Kind, Value, coerce};
 use sea_orm::sea_query::{Alias, Query};
 
 use crate::cells::{quoted, written};
 use crate::database::Backend;
 use crate::error::StoreError;
+use crate::read::CompileError;
 use crate::transaction::Transaction;
 
 impl Transaction {
@@ -40,6 +42,44 @@ impl Transaction {
             update.value(Alias::new(column.name), cell);
         }
         self.execute(self.backend().sea().build(&update)).await?;
+        Ok(())
+    }
+
+    /// Works out new and changed rollups, those that others stand on first.
+    pub(super) async fn fill_rollups(
+        &self,
+        catalogue: &Catalogue,
+        mut rollups: Vec<(&Key, &Field)>,
+    ) -> Result<(), StoreError> {
+        while !rollups.is_empty() {
+            let waits = |(_, field): &(&Key, &Field)| {
+                let Kind::Rollup(rollup) = &field.kind else {
+                    return false;
+                };
+                let stands_on = |key: &Key| {
+                    rollups
+                        .iter()
+                        .any(|(object, other)| **object == rollup.object && other.key == *key)
+                };
+                rollup.reads().any(
+                    |column| matches!(column, PathColumn::Field { field, .. } if stands_on(field)),
+                )
+            };
+            let (later, now): (Vec<_>, Vec<_>) = rollups.iter().copied().partition(waits);
+            if now.is_empty() {
+                // A catalogue that exists has no circle of them.
+                return Err(CompileError::Missing("a rollup that stands on no other").into());
+            }
+            for (object, field) in now {
+                let found = catalogue
+                    .object_keyed(object)
+                    .and_then(|(index, object)| Some((index, object.field_keyed(&field.key)?.0)));
+                if let Some((index, position)) = found {
+                    self.roll_up(catalogue, index, &[position], None).await?;
+                }
+            }
+            rollups = later;
+        }
         Ok(())
     }
 

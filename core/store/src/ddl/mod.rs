@@ -18,7 +18,7 @@ pub(crate) use tables::begins_an_index;
 pub use losses::Loss;
 pub use parked::Parked;
 
-use relata_catalog::{Catalogue, Field, Kind, Plan, StageColumns, Step};
+use relata_catalog::{Catalogue, Field, Key, Kind, Plan, StageColumns, Step};
 use sea_orm::Value as SqlValue;
 
 use crate::cells::quoted;
@@ -69,20 +69,17 @@ impl Transaction {
             }
         }
         // What they are figures of is there now.
-        for step in &plan.steps {
-            let (Step::AddField { object, field, .. } | Step::ChangeField { object, field, .. }) =
-                step
-            else {
-                continue;
-            };
-            let found = plan.target.object_keyed(object);
-            if let (Kind::Rollup(_), Some((index, described))) = (&field.kind, found)
-                && let Some((position, _)) = described.field_keyed(&field.key)
-            {
-                self.roll_up(&plan.target, index, &[position], None).await?;
-            }
-        }
-        Ok(())
+        let rollups: Vec<(&Key, &Field)> = plan
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::AddField { object, field, .. } | Step::ChangeField { object, field, .. } => {
+                    matches!(field.kind, Kind::Rollup(_)).then_some((object, field))
+                }
+                _ => None,
+            })
+            .collect();
+        self.fill_rollups(&plan.target, rollups).await
     }
 
     async fn carry_out_step(&self, step: &Step, work: &Work<'_>) -> Result<(), StoreError> {
