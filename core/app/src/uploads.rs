@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{AppError, Caller, Workspace, access::authorise_admin};
 
 /// Most bytes of an upload.
-pub const UPLOAD_BYTES_MAX: usize = 64 << 20;
+pub const UPLOAD_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of a file that the platform itself makes.
 const EXPORT_BYTES_MAX: usize = 320 << 20;
 /// How long an upload is kept.

@@ -1,5 +1,5 @@
 //! One customer's workspace: its database, what it is at the moment, and what runs beside the
-//! requests (following other processes, delivering the outbox). Nothing of it is global.
+//! requests (following other processes, delivering the outbox, doing jobs). Nothing of it is global.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,9 @@ use relata_store::{
 use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 
 use crate::{
-    AppError, Caller, Directory, State, catalogue, outbox,
+    AppError, Caller, Directory, State, catalogue,
+    jobs::{self, Jobs},
+    outbox,
     plugins::{self, Installed, Plugins, Status},
     retention,
     state::People,
@@ -83,6 +85,7 @@ struct Shared {
     ending: watch::Sender<bool>,
     tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
     tokens: TokenCache,
+    jobs: Jobs,
 }
 
 /// Whether a workspace can serve, and if not, why.
@@ -152,6 +155,7 @@ impl Workspace {
                 ending: watch::Sender::new(false),
                 tasks: std::sync::Mutex::default(),
                 tokens: TokenCache::default(),
+                jobs: Jobs::default(),
                 options,
                 database,
                 reader,
@@ -163,6 +167,7 @@ impl Workspace {
             workspace.spawn(follow(workspace.clone()));
             workspace.spawn(outbox::pump(workspace.clone()));
             workspace.spawn(retention::keep_house(workspace.clone()));
+            workspace.spawn(jobs::run(workspace.clone()));
         }
         Ok(workspace)
     }
@@ -215,6 +220,10 @@ impl Workspace {
 
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.shared.tokens
+    }
+
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.shared.jobs
     }
 
     /// Whether it can serve: migrations applied, catalogue and tables agree, plugins loaded.

@@ -10,6 +10,7 @@ mod catalogue;
 mod dead_letters;
 mod deliveries;
 mod guest;
+mod imports;
 mod plugins;
 mod queries;
 mod records;

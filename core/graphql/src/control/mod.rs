@@ -13,6 +13,7 @@ mod documents;
 mod error;
 mod fields;
 mod imports;
+mod jobs;
 mod objects;
 mod pipelines;
 mod plugins;
@@ -51,6 +52,8 @@ struct Query(
     users::UserQuery,
     tokens::TokenQuery,
     blueprint::BlueprintQuery,
+    imports::ImportQuery,
+    jobs::JobQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -65,6 +68,7 @@ struct Mutation(
     tokens::TokenMutation,
     blueprint::BlueprintMutation,
     imports::ImportMutation,
+    jobs::JobMutation,
 );
 
 /// The control plane of one workspace. Cheap to clone.
