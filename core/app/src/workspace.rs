@@ -1,7 +1,10 @@
 //! One customer's workspace: its database, what it is at the moment, and what runs beside the
 //! requests (following other processes, delivering the outbox, doing jobs). Nothing of it is global.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
@@ -15,6 +18,7 @@ use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Rw
 
 use crate::{
     AppError, Caller, Directory, State, catalogue,
+    exports::Conditions,
     jobs::{self, Jobs},
     outbox,
     plugins::{self, Installed, Plugins, Status},
@@ -86,6 +90,7 @@ struct Shared {
     tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
     tokens: TokenCache,
     jobs: Jobs,
+    conditions: OnceLock<Arc<dyn Conditions>>,
 }
 
 /// Whether a workspace can serve, and if not, why.
@@ -156,6 +161,7 @@ impl Workspace {
                 tasks: std::sync::Mutex::default(),
                 tokens: TokenCache::default(),
                 jobs: Jobs::default(),
+                conditions: OnceLock::new(),
                 options,
                 database,
                 reader,
@@ -220,6 +226,26 @@ impl Workspace {
 
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.shared.tokens
+    }
+
+    /// Says who knows the form in which lists take conditions. The first who says so is asked.
+    pub fn read_conditions_by(&self, conditions: Arc<dyn Conditions>) {
+        let _ = self.shared.conditions.set(conditions);
+    }
+
+    /// A condition as lists take it.
+    pub(crate) async fn condition(
+        &self,
+        caller: &Caller,
+        object: &str,
+        condition: &serde_json::Value,
+    ) -> Result<relata_store::filter::Filter, AppError> {
+        match self.shared.conditions.get() {
+            Some(conditions) => conditions.read(self, caller, object, condition).await,
+            None => Err(AppError::Unavailable(
+                "nobody here reads conditions yet".to_owned(),
+            )),
+        }
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {

@@ -115,6 +115,8 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Bring the rows of a file in as records
     Import(ImportFlags),
+    /// Write records to a file
+    Export(ExportFlags),
     /// Take an import back
     UndoImport {
         /// Job, as `relata import` has printed it
@@ -351,6 +353,25 @@ pub(crate) struct ImportFlags {
     /// Sheet of a workbook [default: the first]
     #[arg(long, value_name = "NAME")]
     pub(crate) sheet: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportFlags {
+    /// Name of the object: company
+    pub(crate) object: String,
+    /// What the file shall be
+    #[arg(long, value_enum, default_value_t = FileFormat::Csv)]
+    pub(crate) format: FileFormat,
+    /// Columns, as an import maps them: id, name.family, company.name [default: all that an
+    /// import takes back]
+    #[arg(long, value_name = "FIELD", num_args = 1..)]
+    pub(crate) fields: Vec<String>,
+    /// Only records that meet this condition, in the form of lists: {"name": {"contains": "x"}}
+    #[arg(long = "where", value_name = "JSON")]
+    pub(crate) condition: Option<String>,
+    /// Write to this file [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// What a row does.

@@ -4,6 +4,7 @@
 //! alone, and listed: a column in the wrong field is worse than one that a person has to map.
 
 use relata_catalog::{Catalogue, Field, Kind, Object, ObjectIndex, folded};
+use serde_json::Value as Json;
 
 use super::{
     cells::{self, Reading},
@@ -40,6 +41,30 @@ struct Candidate<'c> {
     part: Option<&'static str>,
     /// Names with their scores and what they are.
     names: Vec<(String, u8, &'static str)>,
+    holds: Holds,
+}
+
+/// What the cells of a candidate's column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Anything,
+    /// Text: in JSON an object says all of the field.
+    Texts,
+    /// JSON objects.
+    Objects,
+}
+
+impl Holds {
+    fn fits(self, cells: &[&Cell]) -> bool {
+        let has_objects = cells
+            .iter()
+            .any(|cell| matches!(cell, Cell::Json(Json::Object(_))));
+        match self {
+            Self::Anything => true,
+            Self::Texts => !has_objects,
+            Self::Objects => has_objects,
+        }
+    }
 }
 
 /// What people call what fields of other names hold: by the field's name or its kind, and for a
@@ -281,6 +306,7 @@ fn candidates<'c>(catalogue: &'c Catalogue, object: &'c Object) -> Vec<Candidate
                     field,
                     part: None,
                     names: vec![(format!("{}.id", field.name), 100, "the name of the field")],
+                    holds: Holds::Anything,
                 });
                 for by in keys_of(target) {
                     let mut names = names.clone();
@@ -291,37 +317,46 @@ fn candidates<'c>(catalogue: &'c Catalogue, object: &'c Object) -> Vec<Candidate
                         field,
                         part: None,
                         names,
+                        holds: Holds::Texts,
                     });
                 }
+                all.push(Candidate {
+                    target: field.name.clone(),
+                    field,
+                    part: None,
+                    names,
+                    holds: Holds::Objects,
+                });
             }
             kind => {
+                let is_address = matches!(kind, Kind::Address);
                 for part in parts(kind) {
                     let target = format!("{}.{part}", field.name);
-                    let mut names = vec![(target.clone(), 100, "the name of the field")];
-                    names.extend(called(&target));
-                    if matches!(kind, Kind::Address) && *part == "street" {
-                        names.extend(
-                            field
-                                .labels
-                                .values()
-                                .map(|label| (label.clone(), 70, "the field's label")),
-                        );
+                    let mut names_of_part = vec![(target.clone(), 100, "the name of the field")];
+                    names_of_part.extend(called(&target));
+                    // An address in one cell is a street, as far as anybody can tell.
+                    if is_address && *part == "street" {
+                        names_of_part.extend(names.clone());
                     }
                     all.push(Candidate {
                         target,
                         field,
                         part: Some(part),
-                        names,
+                        names: names_of_part,
+                        holds: Holds::Texts,
                     });
                 }
-                if !matches!(kind, Kind::Address) {
-                    all.push(Candidate {
-                        target: field.name.clone(),
-                        field,
-                        part: None,
-                        names,
-                    });
-                }
+                all.push(Candidate {
+                    target: field.name.clone(),
+                    field,
+                    part: None,
+                    names,
+                    holds: if is_address {
+                        Holds::Objects
+                    } else {
+                        Holds::Anything
+                    },
+                });
             }
         }
     }
@@ -373,6 +408,7 @@ fn of_column(
         reason,
     };
     let written = plain(column);
+    // What is called so elsewhere may be a field's name here.
     if written == "id" {
         return if finds_by_id {
             named(column, "id", 100, "the record's id")
@@ -385,6 +421,7 @@ fn of_column(
     }
     let by_name = candidates
         .iter()
+        .filter(|candidate| candidate.holds.fits(cells))
         .filter_map(|candidate| {
             let scores = candidate
                 .names

@@ -37,6 +37,8 @@ pub enum JobKind {
     Import,
     /// Takes an import back.
     Undo,
+    /// Writes records to a file.
+    Export,
 }
 
 impl JobKind {
@@ -44,11 +46,12 @@ impl JobKind {
         match self {
             Self::Import => "IMPORT",
             Self::Undo => "UNDO",
+            Self::Export => "EXPORT",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Import, Self::Undo]
+        [Self::Import, Self::Undo, Self::Export]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -401,6 +404,8 @@ pub(crate) struct End {
     pub(crate) counts: Json,
     pub(crate) error: Option<JobError>,
     pub(crate) position: i64,
+    /// What it has made.
+    pub(crate) file: Option<Uuid>,
     /// That was written with the work itself.
     pub(crate) is_committed: bool,
 }
@@ -412,6 +417,7 @@ impl End {
             counts,
             error: None,
             position,
+            file: None,
             is_committed: false,
         }
     }

@@ -16,7 +16,7 @@ use relata_store::{
 };
 
 use super::{End, JobError, JobKind, JobState, Running, Task, caller_of, text_of};
-use crate::{AppError, Workspace, clock, imports};
+use crate::{AppError, Workspace, clock, exports, imports};
 
 /// How long a job belongs to who has taken it, unless it says so again.
 const LEASE: Duration = Duration::from_secs(30);
@@ -112,6 +112,7 @@ async fn work(workspace: &Workspace, job: &Arc<Job>, running: Running) -> Result
     match JobKind::parse(&job.kind) {
         Some(JobKind::Import) => imports::carry_out(&task).await,
         Some(JobKind::Undo) => imports::carry_out_undo(&task).await,
+        Some(JobKind::Export) => exports::carry_out(&task).await,
         None => Err(AppError::broken("a job of a kind that is not known")),
     }
 }
@@ -198,7 +199,7 @@ async fn noted(workspace: &Workspace, job: &Job, end: &End, counts: &str) -> Res
             error: error.as_deref(),
             counts,
             position: end.position,
-            file: None,
+            file: end.file,
             at: clock::now_micros(),
         };
         if !transaction.end_job(job.id, job.claim, &end).await? {

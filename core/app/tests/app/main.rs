@@ -9,6 +9,7 @@ mod bulk;
 mod catalogue;
 mod dead_letters;
 mod deliveries;
+mod exports;
 mod guest;
 mod imports;
 mod plugins;

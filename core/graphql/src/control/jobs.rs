@@ -20,7 +20,7 @@ impl Job {
         ID::from(self.0.id)
     }
 
-    /// `IMPORT` or `UNDO`.
+    /// `IMPORT`, `UNDO` or `EXPORT`.
     async fn kind(&self) -> JsonScalar {
         JsonScalar(json!(self.0.kind))
     }
@@ -46,7 +46,7 @@ impl Job {
     }
 
     /// How far it is. Of an import: `{rows, done, skipped, created, updated, unchanged, related,
-    /// bad, errors}`.
+    /// bad, errors}`; of an export `{records, done}`.
     async fn counts(&self) -> JsonScalar {
         JsonScalar(self.0.counts.clone())
     }

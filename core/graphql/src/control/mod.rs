@@ -11,6 +11,7 @@ mod blueprint;
 mod dead_letters;
 mod documents;
 mod error;
+mod exports;
 mod fields;
 mod imports;
 mod jobs;
@@ -68,6 +69,7 @@ struct Mutation(
     tokens::TokenMutation,
     blueprint::BlueprintMutation,
     imports::ImportMutation,
+    exports::ExportMutation,
     jobs::JobMutation,
 );
 

@@ -165,8 +165,9 @@ async fn undone(
 }
 
 /// The job when it has ended; a bar shows how far it is until then.
-async fn ended(target: &Target, id: Json) -> Result<Json> {
-    let query = "query($id: ID!) { job(id: $id) { id state counts error errors(first: 1000) } }";
+pub(super) async fn ended(target: &Target, id: Json) -> Result<Json> {
+    let query =
+        "query($id: ID!) { job(id: $id) { id state file counts error errors(first: 1000) } }";
     let bar = progress_bar();
     loop {
         let mut data = target.control(query, json!({ "id": id })).await?;
@@ -187,7 +188,7 @@ async fn ended(target: &Target, id: Json) -> Result<Json> {
     }
 }
 
-fn progress_bar() -> ProgressBar {
+pub(super) fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
     if let Ok(style) = indicatif::ProgressStyle::with_template(
         "{bar:30} {human_pos} of {human_len} {per_sec}, {eta} left",
@@ -197,7 +198,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn failure(job: &Json) -> String {
+pub(super) fn failure(job: &Json) -> String {
     let state = job["state"].as_str().unwrap_or_default();
     match job["error"]["message"].as_str() {
         Some(message) => message.to_owned(),
