@@ -28,7 +28,7 @@ const NAME_ORDER: &str = "X-RELATA-NAME-ORDER";
 /// What a card says, by [`COLUMNS`]; null for what it doesn't say.
 pub(crate) fn read(text: &str) -> Result<[Json; COLUMNS.len()], String> {
     let card = match Parser::new(text).entry() {
-        Entry::VCard(card) => card,
+        Entry::VCard(card) if is_ended(text) => card,
         Entry::InvalidLine(line) => {
             let line: String = line.chars().take(60).collect();
             return Err(format!("the card has a line that is none: {line}"));
@@ -45,6 +45,12 @@ pub(crate) fn read(text: &str) -> Result<[Json; COLUMNS.len()], String> {
         birthday(&card),
         optional(first(&card, &VCardProperty::Note)),
     ])
+}
+
+/// The parser takes the end of the text for the end of the card.
+fn is_ended(text: &str) -> bool {
+    text.lines()
+        .any(|line| line.trim_end().eq_ignore_ascii_case("END:VCARD"))
 }
 
 fn optional(text: Option<String>) -> Json {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use relata_catalog::{
-    Catalogue, Field, FieldIndex, Issue, Issues, Kind, Object, ObjectIndex, PathSegment,
+    Catalogue, Field, FieldIndex, Issue, Issues, Key, Kind, Object, ObjectIndex, PathSegment,
 };
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -27,6 +27,7 @@ pub(super) struct Mapping {
     pub(super) lookups: Vec<Lookup>,
     skip_empty: Vec<usize>,
     distinct: Vec<usize>,
+    object: Key,
     fields: Vec<Field>,
     reading: Reading,
     empty: Empty,
@@ -67,6 +68,9 @@ pub(super) struct Row {
     pub(super) keyed: KeyedRow,
     /// Values by which relations are found: position in the mapping's lookups, and the text.
     pub(super) lookups: Vec<(usize, String)>,
+    /// Relations to records of the same object by their ids, as clients write them: they may come
+    /// later in the file.
+    pub(super) own: Map<String, Json>,
 }
 
 /// What a chunk of a file comes to without the database.
@@ -112,6 +116,7 @@ impl Mapping {
             lookups: Vec::new(),
             skip_empty: positions(header, &options.skip_empty, "skipEmpty", &mut issues),
             distinct: positions(header, &options.distinct, "distinct", &mut issues),
+            object: target_object.key.clone(),
             fields: target_object.fields.clone(),
             reading,
             empty: options.empty(),
@@ -341,6 +346,7 @@ impl Mapping {
                 data: self.constants.clone(),
             },
             lookups: Vec::new(),
+            own: Map::new(),
         };
         for (position, column, target) in &self.columns {
             let cell = raw.cells.get(*position).unwrap_or(&Cell::Empty);
@@ -381,6 +387,9 @@ impl Mapping {
                     put_part(&mut row.keyed.data, name, part, json);
                 }
                 Target::Field { name } => match self.json(name, cell) {
+                    Ok(json) if self.is_own(name) && !json.is_null() => {
+                        row.own.insert(name.clone(), json);
+                    }
                     Ok(json) => {
                         row.keyed.data.insert(name.clone(), json);
                     }
@@ -394,6 +403,22 @@ impl Mapping {
         }
         self.tidied(&mut row.keyed.data);
         row
+    }
+
+    /// Whether a field points at records of the object itself.
+    fn is_own(&self, name: &str) -> bool {
+        self.field(name).is_some_and(|field| {
+            matches!(&field.kind, Kind::Relation(relation) if relation.target == self.object)
+        })
+    }
+
+    /// Whether rows may name other rows of the file.
+    pub(super) fn names_own(&self) -> bool {
+        self.columns.iter().any(|(_, _, target)| match target {
+            Target::Field { name } => self.is_own(name),
+            Target::Lookup(number) => self.is_own(&self.lookups[*number].relation),
+            Target::Id | Target::Owner | Target::Part { .. } => false,
+        })
     }
 
     /// What an empty cell does to a field that may be emptied.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use relata_catalog::{Key, PathSegment};
-use relata_store::{Lock, platform::jobs::JobEnd};
+use relata_store::platform::jobs::JobEnd;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     AppError, Unit,
     jobs::{End, JobError, JobState, Task},
-    records::{self, KeyedRow},
+    records::{self, FoundBy, Keyed, KeyedRow},
 };
 
 /// Rows of a transaction: enough to write many by one statement, few enough that others who write
@@ -133,9 +133,7 @@ impl Import {
     }
 
     fn needs_links(&self) -> bool {
-        let plan = self.plan();
-        let mut lookups = plan.mapping.lookups.iter();
-        lookups.any(|lookup| Which::Own.has(lookup, plan.object))
+        self.plan().mapping.names_own()
     }
 
     /// Chunks of a pass.
@@ -517,40 +515,38 @@ async fn linked(
         .collect();
     let targets = Targets::find(unit, object, mapping, &all, Which::Own, false).await?;
     let mut errors = Vec::new();
-    let described = unit.catalogue().object(object).clone();
+    let (mut lines, mut keyed) = (Vec::new(), Vec::new());
     for row in all {
-        let data = match targets.of(mapping, object, row, Which::Own) {
-            Ok(data) if data.is_empty() => continue,
-            Ok(data) => data,
+        match targets.of(mapping, object, row, Which::Own) {
+            Ok(mut data) => {
+                data.extend(row.own.clone());
+                if !data.is_empty() {
+                    lines.push(row.line);
+                    keyed.push(KeyedRow {
+                        id: Some(part.written[places[&row.line]].id),
+                        data,
+                    });
+                }
+            }
             Err(faults) => {
                 counts.bad += 1;
                 errors.extend(faults);
-                continue;
-            }
-        };
-        let written = &mut part.written[places[&row.line]];
-        let update = records::record_update(unit, object, written.id, &data, None);
-        match records::attempt(unit, update).await? {
-            Ok(done) => {
-                let now = match done.record {
-                    Some(record) => Some(record),
-                    None => {
-                        let transaction = unit.transaction();
-                        transaction.get(&described, written.id, Lock::None).await?
-                    }
-                };
-                let version = now.map_or(written.after, |record| record.version);
-                if written.before == written.after && version > written.after {
-                    counts.unchanged -= 1;
-                    counts.updated += 1;
-                }
-                written.after = version;
-            }
-            Err(error) => {
-                counts.bad += 1;
-                errors.extend(row_errors(mapping, &error, row.line));
             }
         }
+    }
+    let done =
+        records::record_write_keyed(unit, object, &keyed, FoundBy::Id, Keyed::Update).await?;
+    for row in done.errors {
+        counts.bad += 1;
+        errors.extend(row_errors(mapping, &row.error, lines[row.index]));
+    }
+    for row in done.done {
+        let written = &mut part.written[places[&lines[row.index]]];
+        if written.before == written.after && row.after > row.before {
+            counts.unchanged -= 1;
+            counts.updated += 1;
+        }
+        written.after = written.after.max(row.after);
     }
     counts.errors += errors.len() as u64;
     part.errors.extend(errors);

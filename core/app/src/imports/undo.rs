@@ -194,15 +194,11 @@ async fn one_chunk(
     chunk: &[(Uuid, Touched)],
     counts: UndoCounts,
 ) -> Result<UndoCounts, AppError> {
-    let changed: Vec<(Uuid, i64)> = chunk
-        .iter()
-        .filter(|(_, touched)| touched.before > 0)
-        .map(|(id, touched)| (*id, touched.after))
-        .collect();
+    let records: Vec<(Uuid, i64)> = chunk.iter().map(|(id, _)| (*id, i64::MAX)).collect();
     let history = task
         .workspace
         .database()
-        .history_of_many(&changed, ENTRIES_MAX)
+        .history_of_many(&records, ENTRIES_MAX)
         .await?;
     let shared = std::sync::Arc::new((
         task.clone(),
@@ -218,9 +214,10 @@ async fn one_chunk(
                 let (task, undo, object, chunk, history) = &*shared;
                 let mut counts = counts;
                 let mut errors = Vec::new();
+                let since = task.job.started_at.unwrap_or(task.job.created_at);
                 for (id, touched) in chunk {
                     let entries = history.get(id).map_or(&[][..], Vec::as_slice);
-                    let taken = taken_back(&unit, undo, object, *id, touched, entries);
+                    let taken = taken_back(&unit, undo, object, *id, touched, entries, since);
                     let kept = match records::attempt(&unit, taken).await? {
                         Ok(Taken::Removed) => {
                             counts.removed += 1;
@@ -269,6 +266,7 @@ async fn taken_back(
     id: Uuid,
     touched: &Touched,
     entries: &[HistoryEntry],
+    since: i64,
 ) -> Result<Taken, AppError> {
     let found = match &touched.object {
         Some(key) => unit.catalogue().object_keyed(key),
@@ -293,7 +291,14 @@ async fn taken_back(
             Taken::Kept("it is in the trash".to_owned())
         });
     }
-    if record.version != touched.after && !undo.options.force {
+    let is_ours = |entry: &HistoryEntry| entry.actor == unit.actor_text() && entry.at >= since;
+    let others = entries
+        .iter()
+        .any(|entry| entry.version > touched.after && !is_ours(entry));
+    // What went before may have emptied its relations: that was nobody else.
+    let is_changed = record.version != touched.after
+        && (others || record.updated_by != unit.actor_text() || record.updated_at < since);
+    if is_changed && !undo.options.force {
         return Ok(Taken::Kept("somebody has changed it since".to_owned()));
     }
     if is_created {
@@ -324,7 +329,7 @@ fn former(
     // Newest first: the oldest change of the import is the last to say what was before.
     for entry in entries
         .iter()
-        .filter(|entry| entry.version > touched.before)
+        .filter(|entry| entry.version > touched.before && entry.version <= touched.after)
     {
         for change in &entry.fields {
             values.insert(&change.field, &change.old);

@@ -305,6 +305,9 @@ pub(crate) async fn job_ended(workspace: &Workspace, id: Uuid) -> Result<JobInfo
     let mut ending = workspace.ending();
     loop {
         let ended = workspace.jobs().ended.notified();
+        tokio::pin!(ended);
+        // From now on, so that an end between here and the wait is heard of.
+        ended.as_mut().enable();
         let job = workspace
             .database()
             .job(id)

@@ -19,7 +19,7 @@ use super::{End, JobError, JobKind, JobState, Running, Task, caller_of, text_of}
 use crate::{AppError, Workspace, clock, exports, imports};
 
 /// How long a job belongs to who has taken it, unless it says so again.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(15);
 /// How often it says so, and looks whether it shall stop.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
 /// How often is looked for what another process was asked for, or has left undone.

@@ -131,7 +131,7 @@ fn by_zeros(bytes: &[u8]) -> Option<Encoding> {
     };
     let (even, odd) = (zeros(0), zeros(1));
     // A text of nothing but Han has few of them, but lines it has.
-    let enough = (sample.len() / 100).max(1);
+    let enough = (sample.len() / 100).max(2);
     match (even, odd) {
         (0, odd) if odd >= enough => Some(Encoding::Utf16Le),
         (even, 0) if even >= enough => Some(Encoding::Utf16Be),
@@ -237,7 +237,7 @@ mod tests {
             &["名\n好的\n".as_bytes(), &GB18030.encode("王小明\n").0].concat(),
             Err(3),
         );
-        check(b"a\nb\0\n\0c\n", Err(2));
+        check(b"a\nb\0\nc\n", Err(2));
         check(b"\xef\xbb\xbfa\n\xff\n", Err(2));
         assert_eq!(
             decode(b"M\xfcller", Some(Encoding::Windows1252)).unwrap().0,
