@@ -315,6 +315,20 @@ scenario!(
     }
 );
 
+/// The newest job, when it has ended.
+async fn ended(server: &Server) -> Value {
+    let start = std::time::Instant::now();
+    loop {
+        let jobs = "{ jobs(first: 1) { id state counts } }";
+        let data = server.metadata(jobs, json!({})).await.data();
+        if data["jobs"][0]["state"] == "DONE" {
+            return data;
+        }
+        assert!(start.elapsed().as_secs() < 30, "still not so: {data:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 scenario!(
     an_import_goes_on_after_a_kill_and_no_row_comes_twice,
     |server: Server| async move {
@@ -339,10 +353,7 @@ scenario!(
         server
             .wait_until(count, |data| data["companies"]["totalCount"] == ROWS)
             .await;
-        let job = server
-            .metadata("{ jobs(first: 1) { id counts } }", json!({}))
-            .await
-            .data();
+        let job = ended(&server).await;
         let counts = &job["jobs"][0]["counts"];
         assert_eq!(
             (&counts["created"], &counts["done"]),

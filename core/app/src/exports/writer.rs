@@ -24,7 +24,7 @@ const SHEET_DIGITS_MAX: usize = 15;
 
 /// Writes rows of one format.
 pub(super) enum Writer<W: Write + Send> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Sheet(Box<Sheet<W>>),
     Lines(BufWriter<W>),
     Cards(BufWriter<W>),
@@ -52,7 +52,7 @@ impl<W: Write + Send> Writer<W> {
                 writer
                     .write_record(names.map(String::as_bytes))
                     .map_err(not_written_csv)?;
-                Self::Csv(writer)
+                Self::Csv(Box::new(writer))
             }
             Format::Xlsx => {
                 if records >= SHEET_ROWS_MAX {

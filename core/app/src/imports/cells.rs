@@ -39,6 +39,8 @@ pub(super) struct Reading {
 pub(super) fn json(field: &Field, cell: &Cell, reading: &Reading) -> Result<Json, Issues> {
     let text = match cell {
         Cell::Empty => return Ok(Json::Null),
+        // Of a field of JSON it is the value itself.
+        Cell::Json(json) if matches!(field.kind, Kind::Json { .. }) => return Ok(json.clone()),
         Cell::Json(Json::String(text)) => return of_text(field, text, reading, Notation::Own),
         Cell::Json(json) => return Ok(of_json(field, json, reading)),
         Cell::Typed(text) => return of_text(field, text.trim(), reading, Notation::Own),

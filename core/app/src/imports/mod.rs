@@ -6,6 +6,7 @@
 //! All rows become records, or none does. [`ImportMode::Partial`] is the exception that its name
 //! says: good rows stay, bad ones are reported. Either can be [undone](undo) as a whole.
 
+mod bad_rows;
 mod cells;
 mod guess;
 mod keys;
@@ -28,6 +29,7 @@ use crate::{
     jobs::{self, JobInfo, JobKind, JobState, NewJob},
 };
 
+pub use bad_rows::import_bad_rows;
 pub use cells::DateOrder;
 pub use guess::Guess;
 pub use preview::{ImportPreview, import_preview};

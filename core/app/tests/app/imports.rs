@@ -402,6 +402,17 @@ async fn bad_files_are_refused_with_a_code(workspace: Workspace) {
     .await
     .unwrap();
     assert_eq!(report.created, 1);
+    let caller = relata_app::Caller::system();
+    let bad = imports::import_bad_rows(&workspace, &caller, report.job.unwrap())
+        .await
+        .unwrap();
+    let bad = relata_app::uploads::upload_get(&workspace, &caller, bad)
+        .await
+        .unwrap();
+    let text = String::from_utf8(bad.bytes).unwrap();
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.starts_with("name,description,what is wrong\nA,xxx"));
+    assert!(text.contains("description: the cell has"));
     let error = &report.errors[0];
     assert_eq!(
         (error.line, error.column.as_deref(), error.code.as_str()),

@@ -78,6 +78,16 @@ impl ImportMutation {
             .map_err(graphql)
     }
 
+    /// Writes the bad rows of an import to a CSV file with a column that says what is wrong, and
+    /// gives its id for `GET /files/{id}`: to be put right, and imported again.
+    async fn import_bad_rows(&self, context: &Context<'_>, job: ID) -> Result<ID> {
+        let id = uuid(&job, "import")?;
+        imports::import_bad_rows(workspace(context), caller(context), id)
+            .await
+            .map(ID::from)
+            .map_err(graphql)
+    }
+
     /// `startImport`, and waits for the end. The report counts rows and records, and names what
     /// is wrong by line and column.
     async fn import_records(
