@@ -10,6 +10,7 @@
 
 mod m0001_platform;
 mod m0002_requests;
+mod m0013_jobs;
 mod spelling;
 
 use sea_orm_migration::prelude::*;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_platform::Migration),
             Box::new(m0002_requests::Migration),
+            Box::new(m0013_jobs::Migration),
         ]
     }
 

@@ -11,6 +11,7 @@ fn data(file: &str) -> String {
 }
 
 async fn import(server: &Server, object: &str, file: &str, options: &[&str]) -> Value {
+    // An absolute path stays what it is.
     let path = data(file);
     let mut arguments = vec!["import", object, &path, "--json"];
     arguments.extend(options);
@@ -311,6 +312,114 @@ scenario!(
         let _ = server.relata(&arguments).await;
         let kept = server.data("{ people { nodes { label } } }").await;
         assert_eq!(kept["people"]["nodes"], json!([{"label": "Ada"}]));
+    }
+);
+
+/// The newest job, when it has ended.
+async fn ended(server: &Server) -> Value {
+    let start = std::time::Instant::now();
+    loop {
+        let jobs = "{ jobs(first: 1) { id state counts } }";
+        let data = server.metadata(jobs, json!({})).await.data();
+        if data["jobs"][0]["state"] == "DONE" {
+            return data;
+        }
+        assert!(start.elapsed().as_secs() < 30, "still not so: {data:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+scenario!(
+    an_import_goes_on_after_a_kill_and_no_row_comes_twice,
+    |server: Server| async move {
+        const ROWS: u64 = 10_000;
+        let file = server.folder.path().join("firms.csv");
+        let mut csv = String::from("name\n");
+        for number in 0..ROWS {
+            csv.push_str(&format!("Firm {number}\n"));
+        }
+        std::fs::write(&file, csv).unwrap();
+        let file = file.to_string_lossy().into_owned();
+        let count = "{ companies { totalCount } }";
+        let arguments = ["import", "company", &file, "--partial"];
+        tokio::select! {
+            ended = server.relata(&arguments) => panic!("it ended before the kill: {ended:?}"),
+            _ = server.wait_until(count, |data| data["companies"]["totalCount"] != 0) => {}
+        }
+        let folder = server.kill().await.unwrap();
+        let server = Server::start_on(folder).await.unwrap();
+        let begun = server.data(count).await["companies"]["totalCount"].as_u64();
+        assert!((1..ROWS).contains(&begun.unwrap()), "{begun:?}");
+        server
+            .wait_until(count, |data| data["companies"]["totalCount"] == ROWS)
+            .await;
+        let job = ended(&server).await;
+        let counts = &job["jobs"][0]["counts"];
+        assert_eq!(
+            (&counts["created"], &counts["done"]),
+            (&json!(ROWS), &json!(ROWS)),
+            "{counts:#}"
+        );
+
+        let job = job["jobs"][0]["id"].as_str().unwrap();
+        let undone = server
+            .relata(&["undo-import", job, "--destroy", "--json"])
+            .await
+            .unwrap();
+        assert!(undone.contains("10000"), "{undone}");
+        assert_eq!(server.data(count).await["companies"]["totalCount"], 0);
+    }
+);
+
+scenario!(
+    what_the_command_line_exports_it_imports_again,
+    |server: Server| async move {
+        server
+            .relata(&["apply", &data("chinook.yaml")])
+            .await
+            .unwrap();
+        let listed = data("listed_companies.csv");
+        let mut arguments = vec!["import", "company", &listed];
+        arguments.extend(["--map", "symbol=symbol", "--map", "name=name"]);
+        server.relata(&arguments).await.unwrap();
+        for format in ["csv", "xlsx", "jsonl"] {
+            let file = server.folder.path().join(format!("companies.{format}"));
+            let file = file.to_string_lossy().into_owned();
+            server
+                .relata(&["export", "company", "--format", format, "-o", &file])
+                .await
+                .unwrap();
+            let report = import(
+                &server,
+                "company",
+                &file,
+                &["--action", "upsert", "--on", "id"],
+            )
+            .await;
+            assert_eq!(
+                (&report["unchanged"], &report["errorCount"]),
+                (&json!(1_303), &json!(0)),
+                "{format} {report:#}"
+            );
+        }
+        let some = server
+            .relata(&[
+                "export",
+                "company",
+                "--where",
+                r#"{"name": {"eq": "平安银行"}}"#,
+                "--fields",
+                "symbol",
+                "name",
+            ])
+            .await
+            .unwrap();
+        assert_eq!(some, "symbol,name\nSZ000001,平安银行\n");
+        let wrong = server
+            .relata(&["export", "company", "--where", r#"{"nam": {"eq": 1}}"#])
+            .await
+            .unwrap_err();
+        assert!(wrong.to_string().contains("where.nam"), "{wrong}");
     }
 );
 

@@ -12,7 +12,12 @@ use anyhow::{Context, Result, bail};
 use crate::process::{self, cargo, is_there, root, target_folder};
 
 /// The targets, and how long their inputs may be.
-const TARGETS: [(&str, usize); 3] = [("guard", 8192), ("filter", 4096), ("cursor", 512)];
+const TARGETS: [(&str, usize); 4] = [
+    ("guard", 8192),
+    ("filter", 4096),
+    ("cursor", 512),
+    ("import", 8192),
+];
 
 /// How long each of them runs, unless told otherwise.
 const SECONDS: u32 = 300;

@@ -16,8 +16,10 @@ mod workspace;
 pub mod catalogue;
 pub mod dead_letters;
 pub mod documents;
+pub mod exports;
 pub mod idempotency;
 pub mod imports;
+pub mod jobs;
 pub mod operations;
 pub mod outbox;
 pub mod plugins;
@@ -29,6 +31,7 @@ pub mod uploads;
 pub mod users;
 
 mod access;
+mod cards;
 mod clock;
 mod hooks;
 mod naming;

@@ -27,6 +27,8 @@ pub struct RetentionOptions {
     pub outbox: Duration,
     /// Answers to requests with an `Idempotency-Key`.
     pub answers: Duration,
+    /// Jobs that have ended, with their files and what an import needs to be undone.
+    pub jobs: Duration,
     /// Bytes of such an answer.
     pub answer_bytes_max: usize,
     /// How often is looked for what may go; in the trash, ten times less often.
@@ -41,6 +43,7 @@ impl Default for RetentionOptions {
             parked: DAY * 7,
             outbox: DAY,
             answers: DAY,
+            jobs: DAY * 30,
             answer_bytes_max: 1024 * 1024,
             look_every: Duration::from_secs(60),
         }
@@ -95,6 +98,9 @@ async fn prune(workspace: &Workspace) -> Result<(), AppError> {
         .await?;
     let answers = transaction
         .prune_answers(now - micros_of(retention.answers))
+        .await?;
+    transaction
+        .prune_jobs(now - micros_of(retention.jobs))
         .await?;
     let used = workspace.tokens().take_used();
     transaction.touch_tokens(&used).await?;

@@ -77,6 +77,17 @@ impl Directory {
         &self.people
     }
 
+    /// The user with this e-mail address or id.
+    pub(crate) fn owner_named(&self, text: &str) -> Option<Uuid> {
+        if let Ok(id) = Uuid::try_parse(text) {
+            return self.has_user(id).then_some(id);
+        }
+        let wanted = relata_catalog::folded(text);
+        self.users()
+            .find(|user| relata_catalog::folded(&user.email) == wanted)
+            .map(|user| user.id)
+    }
+
     /// All users, in no order.
     pub(crate) fn users(&self) -> impl Iterator<Item = &UserInfo> {
         self.people.users.values()

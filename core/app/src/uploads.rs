@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{AppError, Caller, Workspace, access::authorise_admin};
 
 /// Most bytes of an upload.
-pub const UPLOAD_BYTES_MAX: usize = 64 << 20;
+pub const UPLOAD_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of a file that the platform itself makes.
 const EXPORT_BYTES_MAX: usize = 320 << 20;
 /// How long an upload is kept.
@@ -35,6 +35,16 @@ pub async fn upload_create(
     keep(workspace, caller, name, bytes).await
 }
 
+/// Whether a file that the platform makes can be kept.
+pub(crate) fn fits(bytes: u64) -> Result<(), AppError> {
+    if bytes <= EXPORT_BYTES_MAX as u64 {
+        return Ok(());
+    }
+    Err(AppError::LimitExceeded(format!(
+        "the file would have {bytes} bytes; at most {EXPORT_BYTES_MAX} are kept: export fewer fields or records, or by the command line"
+    )))
+}
+
 /// Keeps a file that the platform has made.
 pub(crate) async fn keep(
     workspace: &Workspace,
@@ -42,12 +52,7 @@ pub(crate) async fn keep(
     name: &str,
     bytes: Vec<u8>,
 ) -> Result<Upload, AppError> {
-    if bytes.len() > EXPORT_BYTES_MAX {
-        return Err(AppError::LimitExceeded(format!(
-            "the file would have {} bytes; at most {EXPORT_BYTES_MAX} are kept",
-            bytes.len()
-        )));
-    }
+    fits(bytes.len() as u64)?;
     let now = crate::clock::now_micros();
     let upload = Upload {
         id: Uuid::now_v7(),

@@ -1,7 +1,10 @@
 //! One customer's workspace: its database, what it is at the moment, and what runs beside the
-//! requests (following other processes, delivering the outbox). Nothing of it is global.
+//! requests (following other processes, delivering the outbox, doing jobs). Nothing of it is global.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
@@ -14,7 +17,10 @@ use relata_store::{
 use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, watch};
 
 use crate::{
-    AppError, Caller, Directory, State, catalogue, outbox,
+    AppError, Caller, Directory, State, catalogue,
+    exports::Conditions,
+    jobs::{self, Jobs},
+    outbox,
     plugins::{self, Installed, Plugins, Status},
     retention,
     state::People,
@@ -83,6 +89,8 @@ struct Shared {
     ending: watch::Sender<bool>,
     tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
     tokens: TokenCache,
+    jobs: Jobs,
+    conditions: OnceLock<Arc<dyn Conditions>>,
 }
 
 /// Whether a workspace can serve, and if not, why.
@@ -152,6 +160,8 @@ impl Workspace {
                 ending: watch::Sender::new(false),
                 tasks: std::sync::Mutex::default(),
                 tokens: TokenCache::default(),
+                jobs: Jobs::default(),
+                conditions: OnceLock::new(),
                 options,
                 database,
                 reader,
@@ -163,6 +173,7 @@ impl Workspace {
             workspace.spawn(follow(workspace.clone()));
             workspace.spawn(outbox::pump(workspace.clone()));
             workspace.spawn(retention::keep_house(workspace.clone()));
+            workspace.spawn(jobs::run(workspace.clone()));
         }
         Ok(workspace)
     }
@@ -215,6 +226,30 @@ impl Workspace {
 
     pub(crate) fn tokens(&self) -> &TokenCache {
         &self.shared.tokens
+    }
+
+    /// Says who knows the form in which lists take conditions. The first who says so is asked.
+    pub fn read_conditions_by(&self, conditions: Arc<dyn Conditions>) {
+        let _ = self.shared.conditions.set(conditions);
+    }
+
+    /// A condition as lists take it.
+    pub(crate) async fn condition(
+        &self,
+        caller: &Caller,
+        object: &str,
+        condition: &serde_json::Value,
+    ) -> Result<relata_store::filter::Filter, AppError> {
+        match self.shared.conditions.get() {
+            Some(conditions) => conditions.read(self, caller, object, condition).await,
+            None => Err(AppError::Unavailable(
+                "nobody here reads conditions yet".to_owned(),
+            )),
+        }
+    }
+
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.shared.jobs
     }
 
     /// Whether it can serve: migrations applied, catalogue and tables agree, plugins loaded.

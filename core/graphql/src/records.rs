@@ -6,6 +6,8 @@
 //! revision of the catalogue; plans by the document, the shape of the variables and the reader's
 //! language. Both are bounded by memory.
 
+mod condition;
+
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
@@ -131,6 +133,7 @@ impl Records {
     pub fn with_options(workspace: Workspace, options: RecordsOptions) -> Self {
         let half = options.limits.cache_bytes_max / 2;
         let persisted = Persisted::new(workspace.clone(), options.documents, half / 2);
+        workspace.read_conditions_by(Arc::new(condition::ListConditions));
         Self {
             shared: Arc::new(Shared {
                 workspace,

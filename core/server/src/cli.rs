@@ -113,8 +113,21 @@ pub(crate) enum Command {
     /// Make, check, install and manage plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Bring the rows of a CSV file in as records
+    /// Bring the rows of a file in as records
     Import(ImportFlags),
+    /// Write records to a file
+    Export(ExportFlags),
+    /// Take an import back
+    UndoImport {
+        /// Job, as `relata import` has printed it
+        job: String,
+        /// Also records that somebody has changed since
+        #[arg(long)]
+        force: bool,
+        /// Remove for good what was made, instead of putting it into the trash
+        #[arg(long)]
+        destroy: bool,
+    },
     /// Manage documents that clients may name by their hash instead of sending them
     #[command(subcommand)]
     Documents(DocumentsCommand),
@@ -282,10 +295,11 @@ impl PluginData {
 pub(crate) struct ImportFlags {
     /// Name of the object: company
     pub(crate) object: String,
-    /// CSV in UTF-8, with a line of column names
+    /// CSV, XLSX, JSON Lines or vCards; what it is, is told by its content
     pub(crate) file: PathBuf,
     /// Columns to fields: COLUMN=FIELD, COLUMN=FIELD.PART (lastname=name.family), or
-    /// COLUMN=RELATION.FIELD for the related record whose field has the value
+    /// COLUMN=RELATION.FIELD for the related record whose field has the value [default: guessed
+    /// from names and values; --preview shows how]
     #[arg(long, value_name = "COLUMN=FIELD", num_args = 1..)]
     pub(crate) map: Vec<String>,
     /// The same for every row: FIELD=VALUE or FIELD.PART=VALUE
@@ -303,6 +317,113 @@ pub(crate) struct ImportFlags {
     /// Check the rows, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Only show what the file is, and what its columns may be
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// What a row does: create, update or upsert
+    #[arg(long, value_enum, default_value_t = Action::Create)]
+    pub(crate) action: Action,
+    /// By what records are found that are changed: id, or the fields of a unique key
+    #[arg(long, value_name = "FIELD", num_args = 1..)]
+    pub(crate) on: Vec<String>,
+    /// What an empty cell does: keep or clear [default: clear with --on id, else keep]
+    #[arg(long, value_enum)]
+    pub(crate) empty: Option<EmptyCell>,
+    /// Create records that relations name and that are not there
+    #[arg(long)]
+    pub(crate) create_missing: bool,
+    /// Let records enter stages whose gates they don't meet
+    #[arg(long)]
+    pub(crate) override_gates: bool,
+    /// Which of the numbers of 05/04/2026 is what: dmy, mdy or ymd
+    #[arg(long, value_enum, visible_alias = "date-format")]
+    pub(crate) date_order: Option<Order>,
+    /// Numbers are written 1.234,56
+    #[arg(long)]
+    pub(crate) decimal_comma: bool,
+    /// What the file must be [default: what it is]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FileFormat>,
+    /// UTF-8, UTF-16LE, UTF-16BE, GB18030 or WINDOWS-1252 [default: told by the bytes]
+    #[arg(long)]
+    pub(crate) encoding: Option<String>,
+    /// Between the columns of a CSV file [default: told by the first lines]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<char>,
+    /// Sheet of a workbook [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sheet: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportFlags {
+    /// Name of the object: company
+    pub(crate) object: String,
+    /// What the file shall be
+    #[arg(long, value_enum, default_value_t = FileFormat::Csv)]
+    pub(crate) format: FileFormat,
+    /// Columns, as an import maps them: id, name.family, company.name [default: all that an
+    /// import takes back]
+    #[arg(long, value_name = "FIELD", num_args = 1..)]
+    pub(crate) fields: Vec<String>,
+    /// Only records that meet this condition, in the form of lists: {"name": {"contains": "x"}}
+    #[arg(long = "where", value_name = "JSON")]
+    pub(crate) condition: Option<String>,
+    /// Write to this file [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// What a row does.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Action {
+    /// Makes a record
+    Create,
+    /// Changes the one that it names
+    Update,
+    /// Changes it, or makes it
+    Upsert,
+}
+
+/// What an empty cell does.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum EmptyCell {
+    /// Nothing
+    Keep,
+    /// Empties the field
+    Clear,
+}
+
+/// Which number of a date is what.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Order {
+    /// Day, month, year
+    Dmy,
+    /// Month, day, year
+    Mdy,
+    /// Year, month, day
+    Ymd,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Text in columns
+    Csv,
+    /// Excel
+    Xlsx,
+    /// A JSON object on each line
+    Jsonl,
+    /// vCards
+    #[value(alias = "vcf")]
+    Vcard,
+}
+
+/// The name that the API has for it.
+pub(crate) fn api_name(value: impl ValueEnum) -> String {
+    let name = value.to_possible_value();
+    name.map(|name| name.get_name().to_ascii_uppercase())
+        .unwrap_or_default()
 }
 
 #[derive(Debug, Subcommand)]

@@ -110,7 +110,7 @@ pub(super) fn with_issue(mut error: AppError) -> AppError {
 }
 
 /// What is wrong: at least one issue.
-pub(super) fn issues_of(error: &AppError) -> Issues {
+pub(crate) fn issues_of(error: &AppError) -> Issues {
     match error.issues() {
         [] => Issue::new(error.code(), error.message()).into(),
         issues => Issues(issues.to_vec()),

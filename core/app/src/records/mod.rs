@@ -8,6 +8,7 @@ mod bulk;
 mod changes;
 mod draft;
 mod input;
+mod keyed;
 mod many;
 mod nested;
 mod references;
@@ -27,10 +28,12 @@ use serde_json::{Map, Value as Json};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+pub(crate) use bulk::issues_of;
 pub use bulk::{Bulk, BulkMode, RowError, record_create_bulk};
 pub(crate) use changes::value_from_history;
 pub(crate) use draft::Draft;
 pub(crate) use input::overlay;
+pub use keyed::{FoundBy, Keyed, KeyedRow, RowDone, RowsDone, record_write_keyed};
 pub use many::{
     Matching, record_delete_where, record_destroy_where, record_restore_where, record_update_where,
 };
@@ -38,7 +41,7 @@ pub use nested::{NestedLimits, nested_within};
 use rollups::Move;
 pub use trash::{CASCADE_MAX, record_delete, record_destroy, record_restore};
 use uniques::Taking;
-pub(crate) use uniques::matching;
+pub(crate) use uniques::{compared, matching};
 pub use upsert::record_upsert_bulk;
 
 use crate::{AppError, access, hooks, transact::Unit};
@@ -272,7 +275,7 @@ fn write_boxed(
 
 /// Runs a part of a mutation. When it fails by its data, the part alone is undone, and the inner
 /// error tells why.
-async fn attempt<T>(
+pub(crate) async fn attempt<T>(
     unit: &Unit,
     part: impl Future<Output = Result<T, AppError>>,
 ) -> Result<Result<T, AppError>, AppError> {

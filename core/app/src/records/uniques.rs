@@ -308,7 +308,7 @@ fn key_of(object: &Object, fields: &[FieldIndex], values: &[Value]) -> Option<Ve
 
 /// A text that is the same for two values exactly when the unique index holds them for the same.
 /// Nothing for what never collides.
-pub(super) fn compared(kind: &Kind, value: &Value) -> Option<String> {
+pub(crate) fn compared(kind: &Kind, value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Text(text) if is_folded(kind) => Some(folded(text)),

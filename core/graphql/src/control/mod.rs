@@ -11,8 +11,10 @@ mod blueprint;
 mod dead_letters;
 mod documents;
 mod error;
+mod exports;
 mod fields;
 mod imports;
+mod jobs;
 mod objects;
 mod pipelines;
 mod plugins;
@@ -51,6 +53,8 @@ struct Query(
     users::UserQuery,
     tokens::TokenQuery,
     blueprint::BlueprintQuery,
+    imports::ImportQuery,
+    jobs::JobQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -65,6 +69,8 @@ struct Mutation(
     tokens::TokenMutation,
     blueprint::BlueprintMutation,
     imports::ImportMutation,
+    exports::ExportMutation,
+    jobs::JobMutation,
 );
 
 /// The control plane of one workspace. Cheap to clone.

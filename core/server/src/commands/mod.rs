@@ -6,6 +6,7 @@
 mod blueprint;
 mod demo;
 mod documents;
+mod export;
 mod import;
 mod plugin;
 mod serve;
@@ -76,6 +77,12 @@ async fn carry_out(command: Command, common: &Common) -> Result<()> {
         Command::ExportBlueprint => blueprint::export(common).await,
         Command::Plugin(command) => plugin::run(common, command).await,
         Command::Import(flags) => import::run(common, flags).await,
+        Command::Export(flags) => export::run(common, flags).await,
+        Command::UndoImport {
+            job,
+            force,
+            destroy,
+        } => import::undo(common, &job, force, destroy).await,
         Command::Documents(command) => documents::run(common, command).await,
         Command::User(command) => user::run_user(common, command).await,
         Command::Token(command) => user::run_token(common, command).await,

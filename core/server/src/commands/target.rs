@@ -190,6 +190,28 @@ impl Remote {
             .ok_or_else(|| anyhow!("{} took the file and gave no id: {answer}", self.server))
     }
 
+    /// Writes a file of the server's out, as it arrives.
+    pub(super) async fn download(&self, id: &str, out: &mut impl std::io::Write) -> Result<()> {
+        let mut response = self
+            .client
+            .get(self.address(&format!("/files/{id}"))?)
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .with_context(|| self.not_reached())?;
+        if !response.status().is_success() {
+            bail!("{} answered {}", self.server, response.status());
+        }
+        while let Some(bytes) = response
+            .chunk()
+            .await
+            .with_context(|| format!("the answer of {} broke off", self.server))?
+        {
+            out.write_all(&bytes).context("the file can't be written")?;
+        }
+        out.flush().context("the file can't be written")
+    }
+
     async fn read(&self, response: reqwest::Response) -> Result<Json> {
         let status = response.status();
         let body = response

@@ -416,6 +416,8 @@ impl Table for RetentionOptions {
         outbox: Time SECOND..=365 * DAY;
         /// Answers to requests with an `Idempotency-Key`.
         answers: Time SECOND..=365 * DAY;
+        /// Jobs that have ended, with their files and what an import needs to be undone.
+        jobs: Time SECOND..=36_500 * DAY;
         /// Bytes of such an answer.
         answer_bytes_max: Size KIB..=64 * MIB;
         /// How often is looked for what may go; in the trash, ten times less often.

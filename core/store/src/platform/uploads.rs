@@ -87,13 +87,14 @@ impl Transaction {
         self.explained(result).await.map(|_| ())
     }
 
-    /// Removes files that were uploaded before an instant.
+    /// Removes files that were uploaded before an instant, and that no job refers to.
     ///
     /// # Errors
     /// What the database says.
     pub async fn prune_uploads(&self, before: i64) -> Result<u64, StoreError> {
         let result = row::Entity::delete_many()
             .filter(row::Column::At.lt(before))
+            .filter(row::Column::Id.not_in_subquery(super::jobs::files()))
             .exec(&self.statements())
             .await;
         Ok(self.explained(result).await?.rows_affected)
