@@ -24,6 +24,7 @@ pub mod plugins;
 pub mod records;
 pub mod retention;
 pub mod sample;
+pub mod search;
 pub mod tokens;
 pub mod uploads;
 pub mod users;

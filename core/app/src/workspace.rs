@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Rw
 use crate::{
     AppError, Caller, Directory, State, catalogue, outbox,
     plugins::{self, Installed, Plugins, Status},
-    retention,
+    retention, search,
     state::People,
     tokens::TokenCache,
 };
@@ -42,6 +42,8 @@ pub struct WorkspaceOptions {
     pub delivery: outbox::DeliveryOptions,
     /// How long things stay that nobody needs any more.
     pub retention: retention::RetentionOptions,
+    /// How records are found by their words.
+    pub search: search::SearchOptions,
 }
 
 impl WorkspaceOptions {
@@ -58,6 +60,7 @@ impl WorkspaceOptions {
             plugin_faults_max: 10,
             delivery: outbox::DeliveryOptions::default(),
             retention: retention::RetentionOptions::default(),
+            search: search::SearchOptions::default(),
         }
     }
 }
@@ -80,6 +83,10 @@ struct Shared {
     revision: watch::Sender<u64>,
     /// The outbox has something new.
     outbox: Notify,
+    /// The same, for the index of search.
+    search: Notify,
+    /// Absent where nothing is searched, or where there can be no index.
+    index: Option<Arc<search::Searchable>>,
     ending: watch::Sender<bool>,
     tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
     tokens: TokenCache,
@@ -149,6 +156,8 @@ impl Workspace {
                 catalogue: Arc::default(),
                 revision: watch::Sender::new(0),
                 outbox: Notify::new(),
+                search: Notify::new(),
+                index: changes.then(|| search::open(&options)).flatten(),
                 ending: watch::Sender::new(false),
                 tasks: std::sync::Mutex::default(),
                 tokens: TokenCache::default(),
@@ -163,6 +172,9 @@ impl Workspace {
             workspace.spawn(follow(workspace.clone()));
             workspace.spawn(outbox::pump(workspace.clone()));
             workspace.spawn(retention::keep_house(workspace.clone()));
+            if let Some(index) = &workspace.shared.index {
+                workspace.spawn(search::keep(workspace.clone(), Arc::clone(index)));
+            }
         }
         Ok(workspace)
     }
@@ -293,6 +305,15 @@ impl Workspace {
 
     pub(crate) fn wake_consumers(&self) {
         self.shared.outbox.notify_one();
+        self.shared.search.notify_one();
+    }
+
+    pub(crate) fn search_wakes(&self) -> &Notify {
+        &self.shared.search
+    }
+
+    pub(crate) fn searchable(&self) -> Option<&Arc<search::Searchable>> {
+        self.shared.index.as_ref()
     }
 
     pub(crate) fn outbox_wakes(&self) -> &Notify {

@@ -22,6 +22,7 @@ mod order;
 pub(crate) mod pick;
 pub(crate) mod prepare;
 mod record;
+pub(crate) mod search;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,8 @@ pub(crate) enum Step {
     Write(Box<WriteStep>),
     /// Many records are changed, and some of them read back.
     Bulk(Box<BulkStep>),
+    /// Records by their words.
+    Search(Box<search::SearchStep>),
     /// A plugin's operation.
     Plugin(PluginStep),
     /// On whose behalf this runs.
@@ -226,6 +229,7 @@ impl<'v> Planner<'v> {
                 (Step::Viewer(pick::viewer(draft, &field.sets)), false)
             }
             "node" if type_name == "Query" => (self.node(draft, field)?, true),
+            "search" if type_name == "Query" => (self.search(draft, field)?, false),
             name => {
                 if let Some(operation) = self.schema.operations.get(name) {
                     let step = self.plugin(draft, operation, field);
