@@ -12,3 +12,4 @@ mod plugins;
 mod records;
 mod reports;
 mod requests;
+mod search;

@@ -513,8 +513,11 @@ fn pairs(field: Field, from: usize, run: &[String]) -> Vec<(usize, Term)> {
         .collect()
 }
 
-/// How many typos a word may have.
+/// How many typos a word may have. Another number is another thing.
 pub(crate) fn typos_of(word: &str) -> Option<u8> {
+    if word.contains(char::is_numeric) {
+        return None;
+    }
     match word.chars().count() {
         TYPOS_CHARACTERS_MIN.. => Some(2),
         TYPO_CHARACTERS_MIN.. => Some(1),

@@ -44,7 +44,11 @@ impl<'q> Highlighter<'q> {
                         .iter()
                         .filter(|word| !word.is_single && self.is(&word.text, wanted));
                     spans.extend(hits.map(|word| span(word, word)));
-                    for (first, _) in joined.iter().filter(|(_, text)| self.is(text, wanted)) {
+                    // As one word, where the first of its parts isn't the word already.
+                    let together = joined.iter().filter(|(first, text)| {
+                        self.is(text, wanted) && !self.is(&words[*first].text, wanted)
+                    });
+                    for (first, _) in together {
                         if let Some(last) = last_joined(text, &words, *first) {
                             spans.push(span(&words[*first], &words[last]));
                         }

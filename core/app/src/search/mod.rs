@@ -3,7 +3,8 @@
 //! Each process has an index of its own (`relata-search`) in its cache folder, which it fills from
 //! the outbox ([`keeper`]): no write waits for it, it takes no turn, and where it is lost it is made
 //! again. It finds ids; what is shown of a record, and the words that are marked in it
-//! ([`highlight`]), comes from the database. So what the index knows too late is never shown.
+//! ([`highlight`]), comes from the database: a record that is gone is left out, and one that was changed a moment ago
+//! is shown as it is.
 
 mod documents;
 mod highlight;

@@ -14,4 +14,5 @@ mod plugins;
 mod queries;
 mod records;
 mod retention;
+mod search;
 mod users;
