@@ -5,6 +5,7 @@
 mod bad_input;
 mod bulk;
 mod catalogue;
+mod duplicates;
 mod durability;
 mod import;
 mod operation;

@@ -16,6 +16,7 @@ mod workspace;
 pub mod catalogue;
 pub mod dead_letters;
 pub mod documents;
+pub mod duplicates;
 pub mod idempotency;
 pub mod imports;
 pub mod operations;

@@ -1,7 +1,7 @@
 //! One customer's workspace: its database, what it is at the moment, and what runs beside the
 //! requests (following other processes, delivering the outbox). Nothing of it is global.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
@@ -42,6 +42,8 @@ pub struct WorkspaceOptions {
     pub delivery: outbox::DeliveryOptions,
     /// How long things stay that nobody needs any more.
     pub retention: retention::RetentionOptions,
+    /// Where the indexes of search are kept. None: nothing is searched.
+    pub search_folder: Option<PathBuf>,
     /// How records are found by their words.
     pub search: search::SearchOptions,
 }
@@ -60,6 +62,7 @@ impl WorkspaceOptions {
             plugin_faults_max: 10,
             delivery: outbox::DeliveryOptions::default(),
             retention: retention::RetentionOptions::default(),
+            search_folder: None,
             search: search::SearchOptions::default(),
         }
     }

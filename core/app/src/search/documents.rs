@@ -5,6 +5,8 @@ use relata_catalog::{Field, Kind, Object, Phone, Value, format_autonumber};
 use relata_search::{Document, Part, Weight};
 use relata_store::Record;
 
+use crate::duplicates::rules::{Profile, keys};
+
 /// A text of a field, as it is shown.
 pub(super) struct Text {
     pub(super) text: String,
@@ -33,7 +35,7 @@ pub(super) fn document(object: &Object, record: &Record) -> Document {
         object: object.key.as_str().to_owned(),
         parts,
         phones,
-        keys: Vec::new(),
+        keys: keys(&Profile::of(object, &record.values)),
     }
 }
 

@@ -11,7 +11,6 @@ mod highlight;
 mod keeper;
 
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -30,8 +29,6 @@ pub(crate) use keeper::keep;
 /// How records are found.
 #[derive(Debug, Clone)]
 pub struct SearchOptions {
-    /// Where indexes are kept. None: nothing is searched.
-    pub folder: Option<PathBuf>,
     /// How often the outbox is looked at without being woken: other processes write as well.
     pub look_every: Duration,
     /// How far apart commits of the index are while records keep changing.
@@ -49,7 +46,6 @@ pub struct SearchOptions {
 impl Default for SearchOptions {
     fn default() -> Self {
         Self {
-            folder: None,
             look_every: Duration::from_millis(250),
             spacing: Duration::from_millis(300),
             batch: 500,
@@ -70,7 +66,7 @@ pub(crate) struct Searchable {
 
 /// Opens the index. Where there can be none, the workspace does without: nothing else needs it.
 pub(crate) fn open(options: &WorkspaceOptions) -> Option<Arc<Searchable>> {
-    let folder = options.search.folder.as_ref()?;
+    let folder = options.search_folder.as_ref()?;
     // A database has its own, however many of them a cache folder serves.
     let name = documents::fingerprint([options.database.url.as_str()]);
     match Index::open(&folder.join(name)) {
@@ -144,11 +140,7 @@ pub async fn search(
     request: &SearchRequest,
 ) -> Result<SearchPage, AppError> {
     let asked = asked(&workspace.options().search, state, request)?;
-    let Some(searchable) = workspace.searchable() else {
-        return Err(AppError::Unavailable(
-            "there is no search here; the log says why".to_owned(),
-        ));
-    };
+    let searchable = workspace.searchable().ok_or_else(no_index)?;
     let begun = std::time::Instant::now();
     let permit = searchable.permits.acquire().await;
     let index = Arc::clone(&searchable.index);
@@ -189,6 +181,33 @@ pub async fn search(
         with_typos: found.with_typos,
         query: asked.query,
     })
+}
+
+impl Workspace {
+    /// Records of an object that share any of these keys.
+    pub(crate) async fn with_search_keys(
+        &self,
+        object: &str,
+        keys: Vec<String>,
+        common: u32,
+        limit: usize,
+    ) -> Result<Vec<Uuid>, AppError> {
+        let searchable = self.searchable().ok_or_else(no_index)?;
+        let permit = searchable.permits.acquire().await;
+        let index = Arc::clone(&searchable.index);
+        let object = object.to_owned();
+        let found =
+            tokio::task::spawn_blocking(move || index.with_keys(&object, &keys, common, limit))
+                .await;
+        drop(permit);
+        found
+            .map_err(|error| AppError::internal(&error))?
+            .map_err(|error| AppError::internal(&error))
+    }
+}
+
+fn no_index() -> AppError {
+    AppError::Unavailable("there is no search here; the log says why".to_owned())
 }
 
 /// A request that can be carried out.

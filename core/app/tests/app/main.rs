@@ -9,6 +9,7 @@ mod bulk;
 mod catalogue;
 mod dead_letters;
 mod deliveries;
+mod duplicates;
 mod guest;
 mod plugins;
 mod queries;

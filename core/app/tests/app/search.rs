@@ -50,7 +50,7 @@ on_each_place! {
 async fn open(place: &Place, folder: &str) -> Workspace {
     let folder = place.path().join(folder);
     place
-        .open_with(|options| options.search.folder = Some(folder))
+        .open_with(|options| options.search_folder = Some(folder))
         .await
 }
 
@@ -325,7 +325,7 @@ async fn an_index_that_is_lost_is_made_again(place: &Place) {
     let folder = place.path().join("elsewhere");
     let workspace = place
         .open_with(|options| {
-            options.search.folder = Some(folder);
+            options.search_folder = Some(folder);
             // So that the walk takes several steps.
             options.search.batch = 7;
         })

@@ -178,6 +178,7 @@ impl Run<'_> {
                 )),
                 Step::Introspection(step) => self.introspection(root, step).await,
                 Step::Search(step) => self.search(root, step).await,
+                Step::Duplicates(step) => self.duplicates(root, step).await,
                 Step::Plugin(step) => self.plugin_query(root, step, &mut snapshot).await?,
                 Step::Write(_) | Step::Bulk(_) => Err(lost(root)),
             };

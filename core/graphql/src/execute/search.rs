@@ -1,14 +1,16 @@
-//! A search in a query: hits from the index, and what is selected of each from the database.
+//! A search in a query, for words or for duplicates: hits from the index, and what is selected of each from the database.
 //!
 //! A hit whose record is no longer there is left out, so a page may have fewer than were asked for.
 
 use bytes::Bytes;
 use relata_app::{
     AppError,
+    duplicates::{self, FIRST_MAX, Match, Of},
     search::{Highlight, SearchHit, SearchPage, SearchRequest, highlights, search},
 };
 use relata_catalog::Issues;
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use super::{Reading, Run, failed, rows_error};
 use crate::{
@@ -17,7 +19,10 @@ use crate::{
         ReadStep, Root, error_of_issues,
         inputs::Template,
         pick,
-        search::{EdgeMember, EdgeMemberKind, SearchMemberKind, SearchStep},
+        search::{
+            DuplicatesStep, EdgeMember, EdgeMemberKind, MatchMemberKind, SearchMemberKind,
+            SearchStep,
+        },
     },
 };
 
@@ -86,24 +91,10 @@ impl Run<'_> {
                 reads.push((compiled, SearchStep::of_hit(parameters, hit.id)));
             }
         }
-        if !issues.is_empty() {
-            return Err(Box::new(error_of_issues(issues, &root.key, root.at)));
-        }
-        if rows_all > self.limits.rows_max {
-            let mut error = rows_error(rows_all, self.limits.rows_max);
-            error.path = vec![root.key.as_str().into()];
-            return Err(Box::new(error));
-        }
-        let mut read = if reads.is_empty() {
-            Vec::new()
-        } else {
-            self.workspace
-                .reader()
-                .run(&reads, self.state.directory.clone())
-                .await
-                .map_err(|error| failed(root, &AppError::from(error)))?
-        }
-        .into_iter();
+        let mut read = self
+            .hits_read(root, reads, issues, rows_all)
+            .await?
+            .into_iter();
         Ok(step
             .nodes
             .iter()
@@ -112,6 +103,127 @@ impl Run<'_> {
                 of_one.map(Bytes::from).collect()
             })
             .collect())
+    }
+
+    /// Reads what is selected of hits, within the limit of rows.
+    async fn hits_read(
+        &self,
+        root: &Root,
+        reads: Vec<Reading>,
+        issues: Issues,
+        rows: u64,
+    ) -> Result<Vec<Vec<u8>>, Box<GraphqlError>> {
+        if !issues.is_empty() {
+            return Err(Box::new(error_of_issues(issues, &root.key, root.at)));
+        }
+        if rows > self.limits.rows_max {
+            let mut error = rows_error(rows, self.limits.rows_max);
+            error.path = vec![root.key.as_str().into()];
+            return Err(Box::new(error));
+        }
+        if reads.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.workspace
+            .reader()
+            .run(&reads, self.state.directory.clone())
+            .await
+            .map_err(|error| failed(root, &AppError::from(error)))
+    }
+
+    pub(super) async fn duplicates(
+        &self,
+        root: &Root,
+        step: &DuplicatesStep,
+    ) -> Result<Bytes, Box<GraphqlError>> {
+        let matches = self
+            .matches(step)
+            .await
+            .map_err(|error| failed(root, &error.at(root.key.as_str())))?;
+        let mut reads: Vec<Reading> = Vec::with_capacity(step.nodes.len() * matches.len());
+        let mut issues = Issues::default();
+        let mut rows_all = 0_u64;
+        for read in &step.nodes {
+            let (parameters, rows) = self.parameters(read, &mut issues);
+            rows_all = rows_all.saturating_add(rows.saturating_mul(matches.len() as u64));
+            reads.extend(matches.iter().map(|found| {
+                let parameters = SearchStep::of_hit(&parameters, found.id);
+                (read.compiled.clone(), parameters)
+            }));
+        }
+        let read = self.hits_read(root, reads, issues, rows_all).await?;
+        let node = |selection: usize, place: usize| &read[selection * matches.len() + place];
+        let mut out = Writing::default();
+        out.open(b'[');
+        for (place, found) in matches.iter().enumerate() {
+            if (0..step.nodes.len()).any(|selection| node(selection, place) == b"null") {
+                continue;
+            }
+            out.item();
+            out.open(b'{');
+            for member in &step.members {
+                out.key(&member.key);
+                match &member.kind {
+                    MatchMemberKind::Node(selection) => {
+                        out.bytes.extend_from_slice(node(*selection, place));
+                    }
+                    MatchMemberKind::Score => out.json(&rounded(found.score)),
+                    MatchMemberKind::Reasons(picked) => {
+                        out.json(&picked.apply(&reasons_of(found)));
+                    }
+                    MatchMemberKind::Literal(name) => out.json(&name.as_str().into()),
+                }
+            }
+            out.close(b'}');
+        }
+        out.close(b']');
+        Ok(Bytes::from(out.bytes))
+    }
+
+    async fn matches(&self, step: &DuplicatesStep) -> Result<Vec<Match>, AppError> {
+        let of = match step.of.render(self.variables) {
+            Some(Json::Object(mut of)) => match (of.remove("id"), of.remove("data")) {
+                (Some(Json::String(id)), _) => match Uuid::parse_str(&id) {
+                    Ok(id) => Of::Record(id),
+                    // What is no id is the id of nothing.
+                    Err(_) => return Ok(Vec::new()),
+                },
+                (_, Some(Json::Object(data))) => Of::Data(data),
+                _ => return Ok(Vec::new()),
+            },
+            _ => return Ok(Vec::new()),
+        };
+        let first = match &step.first {
+            Some(first) => first
+                .render(self.variables)
+                .and_then(|first| first.as_i64()),
+            None => None,
+        };
+        let first = match first.map(usize::try_from) {
+            None => FIRST_DEFAULT,
+            Some(Ok(first)) if first <= FIRST_MAX => first,
+            Some(_) => {
+                let issue = relata_catalog::Issue::new(
+                    "OUT_OF_RANGE",
+                    format!("0 to {FIRST_MAX} duplicates are answered"),
+                )
+                .with("max", FIRST_MAX);
+                return Err(AppError::bad_input_issues(issue.at("first").into()));
+            }
+        };
+        duplicates::duplicates(
+            self.workspace,
+            self.state,
+            self.caller,
+            step.object,
+            &of,
+            first,
+        )
+        .await
+        .map_err(|error| match of {
+            Of::Data(_) => error.at("data").at("of"),
+            Of::Record(_) => error,
+        })
     }
 
     async fn search_highlights(
@@ -129,6 +241,29 @@ impl Run<'_> {
         }
         highlights(&unit, page).await
     }
+}
+
+/// Duplicates that are answered where nobody says how many.
+const FIRST_DEFAULT: usize = 20;
+
+/// Two digits are as exact as such a figure is.
+fn rounded(score: f64) -> Json {
+    ((score * 100.0).round() / 100.0).into()
+}
+
+fn reasons_of(found: &Match) -> Json {
+    found
+        .reasons
+        .iter()
+        .map(|reason| {
+            json!({
+                "rule": reason.rule,
+                "score": rounded(reason.score),
+                "mine": reason.mine,
+                "theirs": reason.theirs,
+            })
+        })
+        .collect()
 }
 
 /// The answer's JSON.

@@ -86,6 +86,8 @@ pub(crate) enum Step {
     Bulk(Box<BulkStep>),
     /// Records by their words.
     Search(Box<search::SearchStep>),
+    /// Records that may be the same.
+    Duplicates(Box<search::DuplicatesStep>),
     /// A plugin's operation.
     Plugin(PluginStep),
     /// On whose behalf this runs.
@@ -236,6 +238,8 @@ impl<'v> Planner<'v> {
                     (step, !operation.declared.is_mutation)
                 } else if type_name == "Mutation" {
                     (self.write(draft, field)?, false)
+                } else if let Some(step) = self.duplicates(draft, field)? {
+                    (step, false)
                 } else {
                     self.read(draft, field)?
                 }

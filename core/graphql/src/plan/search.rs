@@ -1,4 +1,4 @@
-//! What is looked for by words, and what is selected of each hit.
+//! What is looked for by words, or for being the same, and what is selected of each hit.
 //!
 //! Which records they are is known only when it runs: so there is a read of one record for each
 //! object, and a hit runs that of its own.
@@ -65,6 +65,32 @@ pub(crate) enum EdgeMemberKind {
     Literal(&'static str),
 }
 
+/// Records that may be the same as another.
+pub(crate) struct DuplicatesStep {
+    pub(crate) object: ObjectIndex,
+    pub(crate) of: Template,
+    pub(crate) first: Option<Template>,
+    pub(crate) members: Vec<MatchMember>,
+    /// For each `node` that is selected. The first parameter is the id.
+    pub(crate) nodes: Vec<ReadStep>,
+}
+
+/// A member of a match.
+pub(crate) struct MatchMember {
+    /// Response key.
+    pub(crate) key: String,
+    pub(crate) kind: MatchMemberKind,
+}
+
+pub(crate) enum MatchMemberKind {
+    /// Position in [`DuplicatesStep::nodes`].
+    Node(usize),
+    Score,
+    Reasons(Picked),
+    /// Known beforehand (`__typename`).
+    Literal(String),
+}
+
 impl SearchStep {
     /// The parameters of a hit's read: those of the request, and the id.
     pub(crate) fn of_hit(parameters: &[Parameter], id: Uuid) -> Vec<Parameter> {
@@ -115,6 +141,59 @@ impl<'v> Planner<'v> {
         Ok(Step::Search(Box::new(step)))
     }
 
+    /// `companyDuplicates`, where the field is one.
+    pub(super) fn duplicates(
+        &self,
+        draft: &mut Draft<'_, 'v>,
+        field: &Selected<'v>,
+    ) -> Result<Option<Step>, NoPlan> {
+        let Some(name) = field.name().strip_suffix("Duplicates") else {
+            return Ok(None);
+        };
+        let Some((object, _)) = self.catalogue.object_named(name) else {
+            return Ok(None);
+        };
+        let type_name = self.schema.names.type_name(object);
+        let mut template = |name: &str, ty: &str| {
+            draft
+                .argument(field, name, ty)
+                .filter(|input| !input.is_null())
+                .map(|input| input.template(self.variables))
+        };
+        let of = template("of", &format!("{type_name}MatchInput!"));
+        let first = template("first", "Int");
+        let mut step = DuplicatesStep {
+            object,
+            of: of.unwrap_or(Template::Known(serde_json::Value::Null)),
+            first,
+            members: Vec::new(),
+            nodes: Vec::new(),
+        };
+        let match_type = format!("{type_name}Match");
+        for member in draft.selected(&field.sets, &match_type, &[]) {
+            draft.path.push(member.key.into());
+            let kind = match member.name() {
+                "node" => {
+                    step.nodes.push(self.hit_of(draft, object, &member)?);
+                    MatchMemberKind::Node(step.nodes.len() - 1)
+                }
+                "score" => MatchMemberKind::Score,
+                "reasons" => MatchMemberKind::Reasons(Picked::Object(picks(
+                    draft,
+                    &member.sets,
+                    "Match_Reason",
+                ))),
+                _ => MatchMemberKind::Literal(match_type.clone()),
+            };
+            draft.path.pop();
+            step.members.push(MatchMember {
+                key: member.key.to_owned(),
+                kind,
+            });
+        }
+        Ok(Some(Step::Duplicates(Box::new(step))))
+    }
+
     fn search_edges(
         &self,
         draft: &mut Draft<'_, 'v>,
@@ -152,17 +231,27 @@ impl<'v> Planner<'v> {
     ) -> Result<usize, NoPlan> {
         let mut reads = Vec::with_capacity(self.catalogue.objects.len());
         for position in 0..self.catalogue.objects.len() {
-            // The first parameter is the id, which no client gives.
-            draft.slots.push(Slot::new(
-                Template::Known(serde_json::Value::Null),
-                Coercer::Cursor,
-                false,
-                draft.path.clone(),
-            ));
-            reads.push(self.one(draft, ObjectIndex(position), Operand::Parameter(0), field)?);
+            reads.push(self.hit_of(draft, ObjectIndex(position), field)?);
         }
         step.nodes.push(reads);
         Ok(step.nodes.len() - 1)
+    }
+
+    /// The same of a record of one object.
+    fn hit_of(
+        &self,
+        draft: &mut Draft<'_, 'v>,
+        object: ObjectIndex,
+        field: &Selected<'v>,
+    ) -> Result<ReadStep, NoPlan> {
+        // The first parameter is the id, which no client gives.
+        draft.slots.push(Slot::new(
+            Template::Known(serde_json::Value::Null),
+            Coercer::Cursor,
+            false,
+            draft.path.clone(),
+        ));
+        self.one(draft, object, Operand::Parameter(0), field)
     }
 }
 

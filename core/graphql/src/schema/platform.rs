@@ -470,6 +470,18 @@ fn search(writer: &mut SchemaWriter) {
             Out::new("end", "Int!").about("Behind its last unit."),
         ],
     );
+    writer.object(
+        "Match_Reason",
+        Some("Why two records may be the same, or may not.".to_owned()),
+        &[],
+        vec![
+            Out::new("rule", "String!").about("EMAIL, PHONE, DOMAIN, NAME or ADDRESS."),
+            Out::new("score", "Float!")
+                .about("Logarithm of the odds that it adds; below 0 it speaks against."),
+            Out::new("mine", "String!").about("Of what was asked about."),
+            Out::new("theirs", "String!"),
+        ],
+    );
     let about = "Records of several objects by their words: beginnings of words, accents folded, \
                  typos where little is found, and substrings in Chinese, Japanese and Korean. A \
                  change is found within a second.";
