@@ -364,9 +364,9 @@ fn compare_words(mine: &CompanyName, theirs: &CompanyName, left: &str, right: &s
     if is_within && most - least > 0.7 {
         return -0.6;
     }
-    if is_within {
+    if is_within && most - least > 0.1 {
         // What one of them says more is a word that many have.
-        return 0.9;
+        return 1.8;
     }
     if whole >= 0.93 && share >= 0.9 {
         2.5
@@ -387,7 +387,7 @@ fn alike(left: &str, right: &str) -> f64 {
         return 1.0;
     }
     let shorter = left.chars().count().min(right.chars().count());
-    if shorter < 4 {
+    if shorter < 5 {
         return 0.0;
     }
     let typos = strsim::osa_distance(left, right);
@@ -422,7 +422,7 @@ fn compare_runs(left: &str, right: &str) -> f64 {
     let count = short.chars().count();
     if long.contains(short) && count >= 3 {
         // The short form that everybody uses.
-        return 0.6;
+        return 1.8;
     }
     let typos = strsim::osa_distance(left, right);
     if typos == 1 && count == long.chars().count() && sound_of(left) == sound_of(right) {
@@ -439,7 +439,7 @@ fn compare_sound(sound: &str, letters: &str) -> f64 {
     if letters == *sound {
         3.0
     } else if letters.len() >= 6 && sound.starts_with(letters.as_str()) {
-        1.2
+        1.8
     } else {
         -3.0
     }

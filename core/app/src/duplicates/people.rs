@@ -117,6 +117,10 @@ pub fn person_name(name: &str) -> PersonName {
 #[must_use]
 pub fn compare_people(mine: &PersonName, theirs: &PersonName) -> f64 {
     if mine == theirs {
+        if mine.parts.iter().any(|part| part.chars().count() == 1) {
+            // An initial stands for many.
+            return 0.5;
+        }
         return if mine.parts.len() > 1 || mine.han.is_some() {
             3.0
         } else {
@@ -156,7 +160,7 @@ fn compare_sound(han: &str, parts: &[String]) -> f64 {
         characters[0] == characters[1]
             && parts.iter().any(|part| together.starts_with(part.as_str()))
     };
-    if is_same { 1.2 } else { -5.0 }
+    if is_same { 1.7 } else { -5.0 }
 }
 
 fn compare_parts(mine: &[String], theirs: &[String]) -> f64 {
@@ -165,6 +169,14 @@ fn compare_parts(mine: &[String], theirs: &[String]) -> f64 {
     }
     if mine.concat() == theirs.concat() && mine.concat().len() > 5 {
         return 2.5;
+    }
+    // `Van der Berg`, `Vanderberg`: the same letters, cut elsewhere.
+    let letters = sorted_letters(&mine.concat());
+    if mine.len() != theirs.len()
+        && letters.len() > 7
+        && letters == sorted_letters(&theirs.concat())
+    {
+        return 2.0;
     }
     let (short, long) = if mine.len() <= theirs.len() {
         (mine, theirs)
@@ -197,7 +209,7 @@ fn compare_parts(mine: &[String], theirs: &[String]) -> f64 {
     let left_over = free.iter().filter(|part| part.chars().count() > 1).count();
     let mean = sum / short.len() as f64;
     // A second given name or family name more is usual.
-    mean * 3.0 - 0.7 * left_over as f64 - if worst < 0.5 { 1.0 } else { 0.0 }
+    mean * 3.0 - 0.7 * left_over as f64 - if worst < 0.5 { 0.6 } else { 0.0 }
 }
 
 /// 1 for the same, less for near ones and initials, below 0 for different ones.
@@ -223,14 +235,17 @@ fn part_alike(left: &str, right: &str) -> f64 {
     if plain(left) == plain(right) {
         return 0.95;
     }
+    // `Paul` and `Paula`, `Maria` and `Mario` are two people.
+    let stem = |word: &str| word.trim_end_matches(['a', 'e', 'i', 'o']).to_owned();
+    if stem(left) == stem(right) {
+        return -1.0;
+    }
     if count >= 5 && strsim::osa_distance(left, right) == 1 {
         return 0.8;
     }
-    if count >= 4
-        && strsim::osa_distance(left, right) == 1
-        && left.chars().next() == right.chars().next()
-    {
-        return 0.55;
+    let starts_alike = left.chars().next() == right.chars().next();
+    if count >= 3 && starts_alike && strsim::osa_distance(left, right) == 1 {
+        return 0.3;
     }
     -1.0
 }

@@ -12,7 +12,7 @@ use super::{
 
 /// Odds before anything is known, of two records that share a key.
 const PRIOR: f64 = -1.6;
-const EMAIL: f64 = 5.0;
+const EMAIL: f64 = 6.0;
 const SHARED_EMAIL: f64 = 1.2;
 const PHONE: f64 = 2.6;
 const DOMAIN: f64 = 2.2;
