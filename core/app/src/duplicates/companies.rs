@@ -250,7 +250,7 @@ fn strip_share(name: &str) -> &str {
         }
     }
     for mark in ["-u", "-w", "-uw"] {
-        if bare.chars().any(|character| !character.is_ascii()) {
+        if !bare.is_ascii() {
             bare = bare.strip_suffix(mark).unwrap_or(bare);
         }
     }

@@ -90,7 +90,8 @@ pub struct PersonName {
 pub fn person_name(name: &str) -> PersonName {
     let mut han = String::new();
     let mut parts: Vec<String> = Vec::new();
-    for word in words(name) {
+    // `O'Reilly` is one word here, not an initial and a name.
+    for word in words(&name.replace(['\'', '’'], "")) {
         if word.is_single {
             han.push_str(&word.text);
             continue;
