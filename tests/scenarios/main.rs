@@ -5,6 +5,7 @@
 mod bad_input;
 mod bulk;
 mod catalogue;
+mod duplicates;
 mod durability;
 mod import;
 mod operation;
@@ -12,3 +13,4 @@ mod plugins;
 mod records;
 mod reports;
 mod requests;
+mod search;

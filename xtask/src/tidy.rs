@@ -17,11 +17,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["relata-catalog", "relata-migrations", "relata-test-cluster"],
     ),
     ("relata-host", &["relata-catalog"]),
+    ("relata-search", &["relata-catalog"]),
     (
         "relata-app",
         &[
             "relata-catalog",
             "relata-host",
+            "relata-search",
             "relata-store",
             "relata-test-cluster",
         ],
@@ -64,6 +66,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sea-orm-migration", &["relata-migrations", "relata-store"]),
     ("rusqlite", &["relata-store", "relata-floor"]),
     ("tokio-postgres", &["relata-store", "relata-floor"]),
+    ("tantivy", &["relata-search"]),
     ("wasmtime", &["relata-host"]),
     ("async-graphql", &["relata-graphql"]),
     ("axum", &["relata-server", "relata-floor"]),

@@ -2,6 +2,7 @@
 //! requests (following other processes, delivering the outbox, doing jobs). Nothing of it is global.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use crate::{
     jobs::{self, Jobs},
     outbox,
     plugins::{self, Installed, Plugins, Status},
-    retention,
+    retention, search,
     state::People,
     tokens::TokenCache,
 };
@@ -48,6 +49,10 @@ pub struct WorkspaceOptions {
     pub delivery: outbox::DeliveryOptions,
     /// How long things stay that nobody needs any more.
     pub retention: retention::RetentionOptions,
+    /// Where the indexes of search are kept. None: nothing is searched.
+    pub search_folder: Option<PathBuf>,
+    /// How records are found by their words.
+    pub search: search::SearchOptions,
 }
 
 impl WorkspaceOptions {
@@ -64,6 +69,8 @@ impl WorkspaceOptions {
             plugin_faults_max: 10,
             delivery: outbox::DeliveryOptions::default(),
             retention: retention::RetentionOptions::default(),
+            search_folder: None,
+            search: search::SearchOptions::default(),
         }
     }
 }
@@ -86,6 +93,10 @@ struct Shared {
     revision: watch::Sender<u64>,
     /// The outbox has something new.
     outbox: Notify,
+    /// The same, for the index of search.
+    search: Notify,
+    /// Absent where nothing is searched, or where there can be no index.
+    index: Option<Arc<search::Searchable>>,
     ending: watch::Sender<bool>,
     tasks: std::sync::Mutex<tokio::task::JoinSet<()>>,
     tokens: TokenCache,
@@ -157,6 +168,8 @@ impl Workspace {
                 catalogue: Arc::default(),
                 revision: watch::Sender::new(0),
                 outbox: Notify::new(),
+                search: Notify::new(),
+                index: changes.then(|| search::open(&options)).flatten(),
                 ending: watch::Sender::new(false),
                 tasks: std::sync::Mutex::default(),
                 tokens: TokenCache::default(),
@@ -174,6 +187,9 @@ impl Workspace {
             workspace.spawn(outbox::pump(workspace.clone()));
             workspace.spawn(retention::keep_house(workspace.clone()));
             workspace.spawn(jobs::run(workspace.clone()));
+            if let Some(index) = &workspace.shared.index {
+                workspace.spawn(search::keep(workspace.clone(), Arc::clone(index)));
+            }
         }
         Ok(workspace)
     }
@@ -328,6 +344,15 @@ impl Workspace {
 
     pub(crate) fn wake_consumers(&self) {
         self.shared.outbox.notify_one();
+        self.shared.search.notify_one();
+    }
+
+    pub(crate) fn search_wakes(&self) -> &Notify {
+        &self.shared.search
+    }
+
+    pub(crate) fn searchable(&self) -> Option<&Arc<search::Searchable>> {
+        self.shared.index.as_ref()
     }
 
     pub(crate) fn outbox_wakes(&self) -> &Notify {

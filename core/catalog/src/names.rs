@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 127] = [
+pub const PLATFORM_TYPES: [&str; 131] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -135,6 +135,7 @@ pub const PLATFORM_TYPES: [&str; 127] = [
     "JSON",
     "JsonFilter",
     "ListFilter",
+    "Match_Reason",
     "Money",
     "MoneyAggregate",
     "MoneyFilter",
@@ -166,6 +167,9 @@ pub const PLATFORM_TYPES: [&str; 127] = [
     "SafeIntFilter",
     "SafeIntHaving",
     "SearchConnection",
+    "SearchEdge",
+    "Search_Highlight",
+    "Search_Range",
     "Stage",
     "StageFilter",
     "StageInput",

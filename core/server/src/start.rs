@@ -232,6 +232,8 @@ pub async fn open_workspace(config: &Config, purpose: Purpose) -> Result<Workspa
     options.plugin_faults_max = u32::try_from(config.plugin_faults_max).unwrap_or(u32::MAX);
     options.delivery = config.delivery.clone();
     options.retention = config.retention.clone();
+    options.search = config.search.clone();
+    options.search_folder = Some(config.cache_dir().join("search"));
     let workspace = Workspace::open(options)
         .await
         .map_err(StartError::Workspace)?;

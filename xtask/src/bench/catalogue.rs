@@ -72,7 +72,7 @@ fn change_while_asked(server: &Relata<Serving>) -> Result<(Vec<Duration>, Durati
                     "mutation($object: String!, $data: JSON!){createField(object: $object, data: $data){name}}",
                     &json!({"object": object, "data": {"key": "added", "kind": "text"}}),
                 )?;
-                let asked = server.ask_timed(&format!("{{{plural}{{nodes{{added}}}}}}"))?;
+                let asked = server.ask_timed(&format!("{{{plural}{{nodes{{added}}}}}}"), &json!({}))?;
                 Ok(created + asked)
             })
             .collect::<Result<Vec<_>>>()?;

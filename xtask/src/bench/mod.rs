@@ -9,6 +9,7 @@ mod commits;
 mod hook;
 mod load;
 mod machine;
+mod search;
 mod sides;
 
 use std::time::{Duration, Instant};
@@ -190,6 +191,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         for question in QUESTIONS {
             compare(database, question, &server, &floor, &options)?;
         }
+        notes.extend(search::measure(database, &server, &options)?);
         notes.extend(hook::measure(database, &server, &options)?);
         if database == "sqlite" {
             drop(floor);

@@ -329,8 +329,8 @@ impl Relata<Serving> {
     }
 
     /// How long it takes to answer.
-    pub(super) fn ask_timed(&self, query: &str) -> Result<Duration> {
-        self.timed(&format!("{}/graphql", self.url()), query, &json!({}))
+    pub(super) fn ask_timed(&self, query: &str, variables: &Value) -> Result<Duration> {
+        self.timed(&format!("{}/graphql", self.url()), query, variables)
     }
 
     /// How long a request to the control plane takes.

@@ -74,6 +74,11 @@ impl Place {
         })
     }
 
+    /// Its folder, removed with it.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) async fn open(&self) -> Workspace {
         self.open_with(|_| {}).await
     }

@@ -1,10 +1,12 @@
 //! A plan is run, and the answer's bytes are put together.
 //!
-//! All reads of a query are one snapshot, and all its plugin fields are one. All mutations of a
+//! All reads of a query are one snapshot, and all its plugin fields are one; a search has one of
+//! its own. All mutations of a
 //! request are one transaction, with the reading of what they select, or none of them happens.
 //! Rows become bytes in the store; here they are only put one after the other.
 
 mod bulk;
+mod search;
 mod work;
 
 use std::sync::{
@@ -175,6 +177,8 @@ impl Run<'_> {
                     pick::apply(picks, &viewer(self.caller)).to_string(),
                 )),
                 Step::Introspection(step) => self.introspection(root, step).await,
+                Step::Search(step) => self.search(root, step).await,
+                Step::Duplicates(step) => self.duplicates(root, step).await,
                 Step::Plugin(step) => self.plugin_query(root, step, &mut snapshot).await?,
                 Step::Write(_) | Step::Bulk(_) => Err(lost(root)),
             };
@@ -220,18 +224,7 @@ impl Run<'_> {
         }
         let max = self.limits.rows_max;
         if rows_all > max {
-            let mut error = GraphqlError::new(
-                "LIMIT_EXCEEDED",
-                format!(
-                    "the pages asked for multiply to {rows_all} rows, at most {max} are read at once; ask for smaller pages"
-                ),
-            );
-            error.issues.push(
-                relata_catalog::Issue::new("LIMIT", error.message.clone())
-                    .with("limit", "rows")
-                    .with("max", max)
-                    .with("rows", rows_all),
-            );
+            let error = rows_error(rows_all, max);
             return Err(Stop::Refused(vec![error]));
         }
         Ok(reads)
@@ -573,6 +566,23 @@ fn viewer(caller: &Caller) -> Map<String, Json> {
     let zone = caller.zone.iana_name().unwrap_or("UTC");
     viewer.insert("zone".into(), zone.into());
     viewer
+}
+
+/// The pages of a request, or of a search, are more than is read at once.
+fn rows_error(rows: u64, max: u64) -> GraphqlError {
+    let mut error = GraphqlError::new(
+        "LIMIT_EXCEEDED",
+        format!(
+            "the pages asked for multiply to {rows} rows, at most {max} are read at once; ask for smaller pages"
+        ),
+    );
+    error.issues.push(
+        relata_catalog::Issue::new("LIMIT", error.message.clone())
+            .with("limit", "rows")
+            .with("max", max)
+            .with("rows", rows),
+    );
+    error
 }
 
 fn failed(root: &Root, error: &AppError) -> Box<GraphqlError> {

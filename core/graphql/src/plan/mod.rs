@@ -22,6 +22,7 @@ mod order;
 pub(crate) mod pick;
 pub(crate) mod prepare;
 mod record;
+pub(crate) mod search;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,10 @@ pub(crate) enum Step {
     Write(Box<WriteStep>),
     /// Many records are changed, and some of them read back.
     Bulk(Box<BulkStep>),
+    /// Records by their words.
+    Search(Box<search::SearchStep>),
+    /// Records that may be the same.
+    Duplicates(Box<search::DuplicatesStep>),
     /// A plugin's operation.
     Plugin(PluginStep),
     /// On whose behalf this runs.
@@ -226,12 +231,15 @@ impl<'v> Planner<'v> {
                 (Step::Viewer(pick::viewer(draft, &field.sets)), false)
             }
             "node" if type_name == "Query" => (self.node(draft, field)?, true),
+            "search" if type_name == "Query" => (self.search(draft, field)?, false),
             name => {
                 if let Some(operation) = self.schema.operations.get(name) {
                     let step = self.plugin(draft, operation, field);
                     (step, !operation.declared.is_mutation)
                 } else if type_name == "Mutation" {
                     (self.write(draft, field)?, false)
+                } else if let Some(step) = self.duplicates(draft, field)? {
+                    (step, false)
                 } else {
                     self.read(draft, field)?
                 }

@@ -29,6 +29,8 @@ const SUFFIXES: &[&str] = &[
     "GroupOrder",
     "GroupConnection",
     "Having",
+    "Match",
+    "MatchInput",
 ];
 
 /// Names of types by position in the catalogue.

@@ -29,6 +29,7 @@ pub(super) fn write(
     filter_type(writer, catalogue, names, index, object);
     order_type(writer, catalogue, names, object, type_name);
     input_types(writer, catalogue, names, index, object);
+    match_types(writer, type_name);
     root_fields(writer, object, type_name);
     bulk::write(writer, object, type_name);
 }
@@ -458,6 +459,31 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
     );
 }
 
+fn match_types(writer: &mut SchemaWriter, type_name: &str) {
+    writer.input(
+        &format!("{type_name}MatchInput"),
+        Some(
+            "Whose duplicates: a record's, or those of data that is about to become one."
+                .to_owned(),
+        ),
+        InputForm::OpaqueOneOf,
+        vec![
+            In::new("id", "ID"),
+            In::new("data", format!("{type_name}Update")),
+        ],
+    );
+    writer.object(
+        &format!("{type_name}Match"),
+        Some("A record that may be the same.".to_owned()),
+        &[],
+        vec![
+            Out::new("node", format!("{type_name}!")),
+            Out::new("score", "Float!").about("How likely it is the same, 0 to 1."),
+            Out::new("reasons", "[Match_Reason!]!").about("The weightiest first."),
+        ],
+    );
+}
+
 fn root_fields(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
     writer.queries.push(
         Out::new(&object.singular, type_name)
@@ -468,6 +494,17 @@ fn root_fields(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
         Out::new(&object.plural, format!("{type_name}Connection!"))
             .described(description(&object.plural_labels, &object.description))
             .arguments(connection_arguments(type_name)),
+    );
+    writer.queries.push(
+        Out::new(
+            format!("{}Duplicates", object.singular),
+            format!("[{type_name}Match!]!"),
+        )
+        .about("Records that may be the same as one, or as one that is about to be made; the likeliest first.")
+        .arguments(vec![
+            In::new("of", format!("{type_name}MatchInput!")),
+            In::new("first", "Int"),
+        ]),
     );
     let mutation = |name: &str, about: &str, arguments: Vec<In>| {
         Out::new(

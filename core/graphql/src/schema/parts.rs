@@ -49,7 +49,8 @@ pub(super) fn named(
         .flat_map(|name| VERBS.iter().filter_map(|verb| name.strip_prefix(verb)))
         .collect();
     for (position, object) in catalogue.objects.iter().enumerate() {
-        let read = [&object.singular, &object.plural];
+        let duplicates = format!("{}Duplicates", object.singular);
+        let read = [&object.singular, &object.plural, &duplicates];
         if read
             .iter()
             .any(|name| words.members.contains(name.as_str()))

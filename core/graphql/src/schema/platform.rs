@@ -12,6 +12,7 @@ pub(super) fn write(writer: &mut SchemaWriter) {
     composites(writer);
     stages(writer);
     history(writer);
+    search(writer);
     filters::write(writer);
     aggregates::platform(writer);
     groups::platform(writer);
@@ -422,5 +423,76 @@ fn history(writer: &mut SchemaWriter) {
             Out::new("old", "JSON"),
             Out::new("new", "JSON"),
         ],
+    );
+}
+
+fn search(writer: &mut SchemaWriter) {
+    writer.object(
+        "SearchConnection",
+        Some("Records that have all words of a query, best first.".to_owned()),
+        &[],
+        vec![
+            Out::new("edges", "[SearchEdge!]!"),
+            Out::new("nodes", "[Record!]!"),
+            Out::new("pageInfo", "PageInfo!"),
+            Out::new("totalCount", "SafeInt!").about("On all pages."),
+        ],
+    );
+    writer.object(
+        "SearchEdge",
+        None,
+        &[],
+        vec![
+            Out::new("node", "Record!"),
+            Out::new("cursor", "String!"),
+            Out::new("score", "Int!")
+                .about("Greater is better. It compares hits of one search with each other."),
+            Out::new("highlights", "[Search_Highlight!]!")
+                .about("Texts of the record that have the words."),
+        ],
+    );
+    writer.object(
+        "Search_Highlight",
+        Some("A text with words of the query in it.".to_owned()),
+        &[],
+        vec![
+            Out::new("field", "String!"),
+            Out::new("text", "String!").about("A part of it, where it is long."),
+            Out::new("ranges", "[Search_Range!]!").about("The words in it, in order."),
+        ],
+    );
+    writer.object(
+        "Search_Range",
+        Some("A part of a text, in UTF-16 units as JavaScript counts them.".to_owned()),
+        &[],
+        vec![
+            Out::new("start", "Int!"),
+            Out::new("end", "Int!").about("Behind its last unit."),
+        ],
+    );
+    writer.object(
+        "Match_Reason",
+        Some("Why two records may be the same, or may not.".to_owned()),
+        &[],
+        vec![
+            Out::new("rule", "String!").about("EMAIL, PHONE, DOMAIN, NAME or ADDRESS."),
+            Out::new("score", "Float!")
+                .about("Logarithm of the odds that it adds; below 0 it speaks against."),
+            Out::new("mine", "String!").about("Of what was asked about."),
+            Out::new("theirs", "String!"),
+        ],
+    );
+    let about = "Records of several objects by their words: beginnings of words, accents folded, \
+                 typos where little is found, and substrings in Chinese, Japanese and Korean. A \
+                 change is found within a second.";
+    writer.queries.push(
+        Out::new("search", "SearchConnection!")
+            .about(about)
+            .arguments(vec![
+                In::new("query", "String!"),
+                In::new("objects", "[String!]"),
+                In::new("first", "Int"),
+                In::new("after", "String"),
+            ]),
     );
 }

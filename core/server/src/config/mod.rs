@@ -22,6 +22,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use relata_app::outbox::DeliveryOptions;
 use relata_app::retention::RetentionOptions;
+use relata_app::search::SearchOptions;
 use relata_graphql::{DocumentsAllowed, RecordsLimits, guard::DocumentLimits};
 use serde::Serialize;
 
@@ -180,6 +181,8 @@ settings! {
         delivery: DeliveryOptions,
         /// How long things stay that nobody needs any more.
         retention: RetentionOptions,
+        /// How records are found by their words.
+        search: SearchOptions,
     }
 }
 
@@ -293,6 +296,7 @@ fn limits_of(table: &str) -> Option<Vec<&'static str>> {
         "control_limits" => Some(keys::<DocumentLimits>()),
         "delivery" => Some(keys::<DeliveryOptions>()),
         "retention" => Some(keys::<RetentionOptions>()),
+        "search" => Some(keys::<SearchOptions>()),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use relata_app::outbox::DeliveryOptions;
 use relata_app::retention::RetentionOptions;
+use relata_app::search::SearchOptions;
 use relata_graphql::{RecordsLimits, guard::DocumentLimits};
 use relata_host::Limits as PluginLimits;
 use relata_store::read::GROUP_KEYS_MAX;
@@ -425,6 +426,37 @@ impl Table for RetentionOptions {
     };
 }
 
+impl Table for SearchOptions {
+    const LIMITS: &'static [Limit<Self>] = limits! { Self:
+        /// How often the outbox is looked at without being woken: other processes write as well.
+        look_every: Time 10..=HOUR;
+        /// How far apart commits of the index are while records keep changing.
+        spacing: Time 10..=MINUTE;
+        /// Records that are read at once.
+        batch: Count 1..=10_000;
+        /// Searches at a time; the next ones wait.
+        concurrent_max: Count 1..=1_024;
+        /// Hits of a page, where nobody says how many.
+        page_default: Count 1..=1_000;
+        /// Hits of a page, at most.
+        page_max: Count 1..=1_000;
+    };
+
+    fn contradictions(&self) -> BTreeMap<&'static str, String> {
+        let mut wrong = BTreeMap::new();
+        if self.page_default > self.page_max {
+            wrong.insert(
+                "page_default",
+                format!(
+                    "{} is more than page_max, {}",
+                    self.page_default, self.page_max
+                ),
+            );
+        }
+        wrong
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -470,5 +502,6 @@ mod tests {
         check::<DocumentLimits>();
         check::<DeliveryOptions>();
         check::<RetentionOptions>();
+        check::<SearchOptions>();
     }
 }

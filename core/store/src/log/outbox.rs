@@ -172,6 +172,49 @@ impl Database {
         Ok(rows)
     }
 
+    /// The newest entry that is there, for who wants to know later whether this is still the same
+    /// outbox.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn outbox_newest(&self) -> Result<Option<OutboxRow>, StoreError> {
+        let order = match self.backend() {
+            Backend::Sqlite => "sequence",
+            Backend::Postgres => "xact DESC, sequence",
+        };
+        let text = format!(
+            "SELECT xact, sequence, object, record, version, change, actor, at, fields \
+             FROM relata_outbox ORDER BY {order} DESC LIMIT 1"
+        );
+        self.platform()
+            .query_one_raw(Statement::from_string(self.backend().sea(), text))
+            .await?
+            .as_ref()
+            .map(row)
+            .transpose()
+    }
+
+    /// The entry at exactly this position.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn outbox_at(&self, position: Position) -> Result<Option<OutboxRow>, StoreError> {
+        let backend = self.backend();
+        let text = format!(
+            "SELECT xact, sequence, object, record, version, change, actor, at, fields \
+             FROM relata_outbox WHERE xact = {} AND sequence = {}",
+            backend.placeholder(1),
+            backend.placeholder(2),
+        );
+        let values = vec![position.xact.into(), position.sequence.into()];
+        self.platform()
+            .query_one_raw(Statement::from_sql_and_values(backend.sea(), text, values))
+            .await?
+            .as_ref()
+            .map(row)
+            .transpose()
+    }
+
     async fn outbox_rows(
         &self,
         position: Position,
