@@ -31,7 +31,7 @@ pub struct Roots {
 
 /// What a formula of the catalogue means, by its object and field; or why it means nothing.
 pub(super) type Formulas<'a> =
-    &'a mut (dyn FnMut(&Catalogue, &Key, &Key) -> Result<Arc<Program>, Issue> + Send);
+    &'a mut (dyn FnMut(&Catalogue, &Key, &Key) -> Result<Arc<Program>, Issues> + Send);
 
 /// The program of a text about records of an object, written by `owner`.
 ///
@@ -54,7 +54,8 @@ pub fn check(
             Err(Issue::new(
                 "EXPRESSION_UNKNOWN",
                 format!("{} of {} can't be read here", field.local(), object.local()),
-            ))
+            )
+            .into())
         },
     )
 }
@@ -507,7 +508,12 @@ impl<'a> Checker<'a, '_> {
                 if !field.kind.is_written() {
                     let program = match (self.formulas)(self.catalogue, &object.key, &field.key) {
                         Ok(program) => program,
-                        Err(issue) => return self.wrong(tree, issue),
+                        Err(issues) => {
+                            for issue in issues.0 {
+                                self.wrong::<()>(tree, issue);
+                            }
+                            return None;
+                        }
                     };
                     let mut program = program.as_ref().clone();
                     for part in &mut program.parts {
