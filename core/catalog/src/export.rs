@@ -2,10 +2,10 @@
 
 use crate::resolve::unique_owner;
 use crate::{
-    Blueprint, Catalogue, Field, FieldDefinition, InverseDefinition, Key, Kind, KindDefinition,
-    OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension, Pipeline,
-    PipelineDefinition, RelationDefinition, RollupDefinition, RuleDefinition, Stage,
-    StageDefinition, Unique, plugin_prefix,
+    Blueprint, Catalogue, Field, FieldDefinition, Key, Kind, KindDefinition, OWNER_PLATFORM,
+    Object, ObjectDefinition, ObjectEntry, ObjectExtension, Pipeline, PipelineDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, Stage, StageDefinition, Unique,
+    plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -121,14 +121,12 @@ impl Exporter<'_> {
             labels: field.labels.clone(),
             description: field.description.clone(),
             kind: match &field.kind {
-                Kind::Relation(relation) => KindDefinition::Relation(RelationDefinition {
-                    to: self.object_reference(&relation.target),
-                    inverse: relation.inverse.as_ref().map(|inverse| InverseDefinition {
-                        name: self.bare(&relation.target, &inverse.name).to_owned(),
-                        labels: inverse.labels.clone(),
-                    }),
-                    on_delete: relation.on_delete,
-                }),
+                Kind::Relation(relation) => KindDefinition::Relation(RelationDefinition::of(
+                    relation,
+                    |key| self.object_reference(key),
+                    |key| self.field_reference(&object.key, key),
+                    |name| self.bare(&relation.target, name).to_owned(),
+                )),
                 Kind::Rollup(rollup) => KindDefinition::Rollup(RollupDefinition {
                     of: self.object_reference(&rollup.object),
                     by: rollup.by.clone(),

@@ -4,9 +4,11 @@
 //! [`Object::fields`]. Identity across revisions is the [`Key`].
 
 mod derived;
+mod relations;
 mod rules;
 
 pub use derived::{Formula, Rollup, RollupFunction};
+pub use relations::{Inverse, OnDelete, Relation, Through, ToMany, Towards, Tree, Via};
 pub use rules::{FieldRules, Rule};
 
 use std::sync::Arc;
@@ -142,59 +144,6 @@ impl Catalogue {
         self.pipelines
             .iter()
             .filter(move |pipeline| pipeline.object == *object && pipeline.field == *field)
-    }
-
-    /// Relations of other objects (or the same) that point at `target` and have an inverse there:
-    /// the to-many fields of `target`, in catalogue order.
-    pub fn inverses_of<'a>(
-        &'a self,
-        target: &'a Key,
-    ) -> impl Iterator<Item = (ObjectIndex, FieldIndex, &'a Inverse)> {
-        self.objects
-            .iter()
-            .enumerate()
-            .flat_map(move |(object_position, object)| {
-                object
-                    .fields
-                    .iter()
-                    .enumerate()
-                    .filter_map(move |(field_position, field)| match &field.kind {
-                        Kind::Relation(relation) if relation.target == *target => {
-                            relation.inverse.as_ref().map(|inverse| {
-                                (
-                                    ObjectIndex(object_position),
-                                    FieldIndex(field_position),
-                                    inverse,
-                                )
-                            })
-                        }
-                        _ => None,
-                    })
-            })
-    }
-
-    /// All relation fields that point at `target`, with or without an inverse.
-    pub fn referrers_of<'a>(
-        &'a self,
-        target: &'a Key,
-    ) -> impl Iterator<Item = (ObjectIndex, FieldIndex, &'a Relation)> {
-        self.objects
-            .iter()
-            .enumerate()
-            .flat_map(move |(object_position, object)| {
-                object
-                    .fields
-                    .iter()
-                    .enumerate()
-                    .filter_map(move |(field_position, field)| match &field.kind {
-                        Kind::Relation(relation) if relation.target == *target => Some((
-                            ObjectIndex(object_position),
-                            FieldIndex(field_position),
-                            relation,
-                        )),
-                        _ => None,
-                    })
-            })
     }
 }
 
@@ -512,44 +461,6 @@ pub struct SelectOption {
     /// What people read.
     #[serde(default)]
     pub labels: Labels,
-}
-
-/// A relation to one record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Relation {
-    /// The object that it points at.
-    pub target: Key,
-    /// The to-many field that the target gets, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inverse: Option<Inverse>,
-    /// What becomes of this record when the target is deleted.
-    #[serde(default)]
-    pub on_delete: OnDelete,
-}
-
-/// The to-many side of a relation: a field of the target that lists those who point at it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Inverse {
-    /// Name on the target: `people`.
-    pub name: String,
-    /// What people call it.
-    #[serde(default)]
-    pub labels: Labels,
-}
-
-/// What becomes of a record when the one that it points at is deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OnDelete {
-    /// The deletion is refused with `REFERENCED`.
-    Restrict,
-    /// The relation becomes empty.
-    #[default]
-    SetNull,
-    /// This record goes to the trash (or is destroyed) as well.
-    Cascade,
 }
 
 /// A unique key.

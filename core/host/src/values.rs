@@ -245,6 +245,8 @@ mod tests {
         Kind::Relation(Relation {
             target: Key::new("relata", "company"),
             inverse: None,
+            through: None,
+            tree: None,
             on_delete: OnDelete::SetNull,
         })
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use relata_catalog::{
     Blueprint, Catalogue, CoerceContext, FieldIndex, Key, ObjectIndex, STANDARD, TakenNames, Value,
-    coerce, diff, resolve,
+    Via, coerce, diff, resolve,
 };
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operand, SystemColumn};
 use relata_store::read::{
@@ -201,7 +201,7 @@ fn page(
 ) -> Connection {
     Connection {
         object,
-        via,
+        via: via.map(Via::Relation),
         filter: Filter::And(Vec::new()),
         order: Vec::new(),
         page: Page {

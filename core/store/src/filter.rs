@@ -1,6 +1,6 @@
 //! What is asked of records, free of GraphQL and of SQL: conditions, order, operands.
 
-use relata_catalog::{FieldIndex, ObjectIndex, Value};
+use relata_catalog::{FieldIndex, ObjectIndex, Value, Via};
 use uuid::Uuid;
 
 use crate::read::{Parameter, ZoneTable};
@@ -63,12 +63,12 @@ pub enum Filter {
         /// On the target.
         filter: Box<Filter>,
     },
-    /// Records (outside the trash) that point at this one.
+    /// Records (outside the trash) of a list of this one.
     ToMany {
-        /// The object that points.
+        /// Whose records are listed.
         object: ObjectIndex,
-        /// Its relation field.
-        field: FieldIndex,
+        /// How they are found.
+        via: Via,
         /// How many of them.
         quantifier: Quantifier,
         /// Which of them.
@@ -120,12 +120,12 @@ impl Filter {
             },
             Self::ToMany {
                 object,
-                field,
+                via,
                 quantifier,
                 filter,
             } => Self::ToMany {
                 object: *object,
-                field: *field,
+                via: *via,
                 quantifier: *quantifier,
                 filter: Box::new(filter.filled(parameters)),
             },

@@ -6,7 +6,7 @@ use std::{
 };
 
 use relata_catalog::{
-    Blueprint, Catalogue, Issue, Issues, OWNER_PLATFORM, OWNER_WORKSPACE, Plan, diff, resolve,
+    Blueprint, Catalogue, Issue, Issues, OWNER_PLATFORM, OWNER_WORKSPACE, Plan, Step, diff, resolve,
 };
 use relata_store::{Loss, Retention, StoreError, Transaction, Turn, platform::Plugin as PluginRow};
 use serde::Serialize;
@@ -166,7 +166,7 @@ async fn try_once(
         blueprint,
     } = plan(&transaction, &state, proposal).await?;
     same_plan(proposal, &plan)?;
-    possible(&view)?;
+    possible(&view, &plan)?;
     confirmed(proposal, &view)?;
     if let Some(accept) = &proposal.accept {
         accept(&plan.target)?;
@@ -323,17 +323,26 @@ fn same_plan(proposal: &Proposal<'_>, plan: &Plan) -> Result<(), AppError> {
 }
 
 /// A new rule that records break is refused, with their number.
-fn possible(view: &PlanView) -> Result<(), AppError> {
+fn possible(view: &PlanView, plan: &Plan) -> Result<(), AppError> {
     let issues: Vec<Issue> = view
         .steps
         .iter()
-        .filter(|step| step.violations > 0)
-        .map(|step| {
-            let message = match step.action.as_str() {
-                "ADD_UNIQUE" => format!(
+        .zip(&plan.steps)
+        .filter(|(step, _)| step.violations > 0)
+        .map(|(step, of)| {
+            let message = match of {
+                Step::AddUnique { .. } => format!(
                     "{} records share values that {} wants to be unique: change them first",
                     step.violations, step.name
                 ),
+                Step::ChangeField { changes, .. }
+                    if !changes.iter().any(|change| change.what == "required") =>
+                {
+                    format!(
+                        "{} records stand over themselves by {}, under such a record, or too deep: change them first",
+                        step.violations, step.name
+                    )
+                }
                 _ => format!(
                     "{} records have no value for {}, which would be required: fill it first, or give it a default",
                     step.violations, step.name

@@ -17,6 +17,7 @@ mod rows;
 mod rules;
 mod stages;
 mod trash;
+mod trees;
 mod uniques;
 mod upsert;
 mod validate;
@@ -219,6 +220,7 @@ async fn judged(
         stages::gates(unit, object, draft);
     }
     rules::check(unit, object, &mut drafts).await?;
+    trees::check(unit, object, &mut drafts).await?;
     uniques::check(unit, index, object, &mut drafts, taking)
         .instrument(tracing::debug_span!("validate"))
         .await?;

@@ -227,8 +227,23 @@ pub struct RelationDefinition {
     pub to: String,
     /// The to-many field that the target gets.
     pub inverse: Option<InverseDefinition>,
+    /// The list of other records that the target gets through this one.
+    pub through: Option<ThroughDefinition>,
+    /// The list of all that stand over a record. A tree has this and the next.
+    pub ancestors: Option<InverseDefinition>,
+    /// The list of all that stand under a record.
+    pub descendants: Option<InverseDefinition>,
     /// What becomes of this record when the target is deleted.
     pub on_delete: OnDelete,
+}
+
+/// The list of what stands at the other end of a link.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ThroughDefinition {
+    /// Its name on the target, and what people call it.
+    pub list: InverseDefinition,
+    /// Key of the relation at the other end.
+    pub to: String,
 }
 
 /// A figure over records that point at this one.

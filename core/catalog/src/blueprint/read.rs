@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition, Limits,
     ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
-    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
@@ -416,9 +416,18 @@ fn rollup(reader: &mut MapReader<'_>) -> RollupDefinition {
 
 fn relation(reader: &mut MapReader<'_>, limits: &Limits) -> RelationDefinition {
     let to = reader.required_text("to");
-    let inverse = reader.take("inverse").map(|document| {
+    let mut list = |name: &'static str| {
+        let document = reader.take(name)?;
         let (definition, part) = inverse(document, limits);
-        reader.issues.extend_at("inverse", part);
+        reader.issues.extend_at(name, part);
+        Some(definition)
+    };
+    let inverse = list("inverse");
+    let ancestors = list("ancestors");
+    let descendants = list("descendants");
+    let through = reader.take("through").map(|document| {
+        let (definition, part) = through(document, limits);
+        reader.issues.extend_at("through", part);
         definition
     });
     let on_delete = reader
@@ -434,8 +443,23 @@ fn relation(reader: &mut MapReader<'_>, limits: &Limits) -> RelationDefinition {
     RelationDefinition {
         to,
         inverse,
+        through,
+        ancestors,
+        descendants,
         on_delete,
     }
+}
+
+fn through(document: &Json, limits: &Limits) -> (ThroughDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "a mapping with name and to");
+    let definition = ThroughDefinition {
+        list: InverseDefinition {
+            name: reader.required_text("name"),
+            labels: reader.labels("labels", limits, limits.label_max),
+        },
+        to: reader.required_text("to"),
+    };
+    (definition, reader.finish())
 }
 
 /// `{name, labels}`, or the name alone.

@@ -4,11 +4,11 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    BLUEPRINT_VERSION, Blueprint, FieldDefinition, KindDefinition, ObjectDefinition, ObjectEntry,
-    ObjectExtension, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, StageDefinition,
+    BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition,
+    ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition,
 };
-use crate::{FieldRules, Kind, Labels, OnDelete, SelectOption, StageType};
+use crate::{FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType};
 
 impl Blueprint {
     /// The document as JSON.
@@ -185,6 +185,33 @@ impl RecordsDefinition {
     }
 }
 
+impl RelationDefinition {
+    /// What an author would have written: `object` and `field` say how keys are spelled, `name`
+    /// how the names of its lists are.
+    pub(crate) fn of(
+        relation: &Relation,
+        object: impl Fn(&Key) -> String,
+        field: impl Fn(&Key) -> String,
+        name: impl Fn(&str) -> String,
+    ) -> Self {
+        let list = |list: &Inverse| InverseDefinition {
+            name: name(&list.name),
+            labels: list.labels.clone(),
+        };
+        Self {
+            to: object(&relation.target),
+            inverse: relation.inverse.as_ref().map(list),
+            through: relation.through.as_ref().map(|through| ThroughDefinition {
+                list: list(&through.list),
+                to: field(&through.to),
+            }),
+            ancestors: relation.tree.as_ref().map(|tree| list(&tree.ancestors)),
+            descendants: relation.tree.as_ref().map(|tree| list(&tree.descendants)),
+            on_delete: relation.on_delete,
+        }
+    }
+}
+
 /// The members of a kind, flattened into its field. Also what a change of a kind is told by.
 pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
     map.insert("kind".to_owned(), json!(kind.name()));
@@ -228,17 +255,7 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         }
         Kind::Relation(relation) => put_relation(
             map,
-            &RelationDefinition {
-                to: relation.target.to_string(),
-                inverse: relation
-                    .inverse
-                    .as_ref()
-                    .map(|inverse| super::InverseDefinition {
-                        name: inverse.name.clone(),
-                        labels: inverse.labels.clone(),
-                    }),
-                on_delete: relation.on_delete,
-            },
+            &RelationDefinition::of(relation, Key::to_string, Key::to_string, str::to_owned),
         ),
         Kind::Formula(formula) => put(map, "expression", Some(&formula.expression)),
         Kind::Rollup(rollup) => put_rollup(
@@ -287,12 +304,24 @@ fn put_rollup(map: &mut Map<String, Json>, rollup: &RollupDefinition) {
 fn put_relation(map: &mut Map<String, Json>, relation: &RelationDefinition) {
     map.insert("kind".to_owned(), json!("relation"));
     map.insert("to".to_owned(), json!(relation.to));
-    if let Some(inverse) = &relation.inverse {
-        let mut inverse_map = Map::new();
-        inverse_map.insert("name".to_owned(), json!(inverse.name));
-        put_labels(&mut inverse_map, "labels", &inverse.labels);
-        map.insert("inverse".to_owned(), Json::Object(inverse_map));
-    }
+    let mut put_inverse = |name: &str, list: Option<&InverseDefinition>, to: Option<&String>| {
+        if let Some(list) = list {
+            let mut members = Map::new();
+            members.insert("name".to_owned(), json!(list.name));
+            put(&mut members, "to", to);
+            put_labels(&mut members, "labels", &list.labels);
+            map.insert(name.to_owned(), Json::Object(members));
+        }
+    };
+    let through = relation.through.as_ref();
+    put_inverse("inverse", relation.inverse.as_ref(), None);
+    put_inverse(
+        "through",
+        through.map(|through| &through.list),
+        through.map(|through| &through.to),
+    );
+    put_inverse("ancestors", relation.ancestors.as_ref(), None);
+    put_inverse("descendants", relation.descendants.as_ref(), None);
     match relation.on_delete {
         OnDelete::SetNull => {}
         OnDelete::Restrict => put(map, "onDelete", Some("RESTRICT")),

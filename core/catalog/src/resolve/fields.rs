@@ -3,8 +3,9 @@
 use super::{OwnField, Resolver, kinds, under};
 use crate::names::{self, is_name, mint, snake};
 use crate::{
-    CoerceContext, Field, FieldDefinition, Inverse, Issue, Issues, Key, Kind, KindDefinition,
-    ObjectEntry, PathSegment, RESERVED_NAMES, Relation, Rollup, coerce,
+    CoerceContext, Field, FieldDefinition, Inverse, InverseDefinition, Issue, Issues, Key, Kind,
+    KindDefinition, ObjectEntry, PathSegment, RESERVED_NAMES, Relation, Rollup, Through, Tree,
+    coerce,
 };
 
 impl Resolver<'_> {
@@ -39,6 +40,7 @@ impl Resolver<'_> {
                     });
             }
         }
+        self.join_ends();
         self.mint_columns();
     }
 
@@ -155,19 +157,105 @@ impl Resolver<'_> {
                     .object_or_report(&relation.to, under(place.to_vec(), "to"))
                     // A target that does not exist is reported; its own object stands in for it.
                     .unwrap_or_else(|| object.clone());
-                let inverse = relation.inverse.as_ref().map(|inverse| Inverse {
+                let owner = self.owner;
+                let mut list = |what: &str, list: &InverseDefinition| Inverse {
                     name: self.member_name(
                         &target,
-                        &inverse.name,
-                        under(under(place.to_vec(), "inverse"), "name"),
+                        &list.name,
+                        under(under(place.to_vec(), what), "name"),
                     ),
-                    labels: inverse.labels.clone(),
+                    labels: list.labels.clone(),
+                };
+                let inverse = relation
+                    .inverse
+                    .as_ref()
+                    .map(|inverse| list("inverse", inverse));
+                let through = relation.through.as_ref().map(|through| Through {
+                    list: list("through", &through.list),
+                    // Found when all fields are there.
+                    to: Key::new(owner, &through.to),
                 });
+                let tree = match (&relation.ancestors, &relation.descendants) {
+                    (Some(ancestors), Some(descendants)) => Some(Tree {
+                        ancestors: list("ancestors", ancestors),
+                        descendants: list("descendants", descendants),
+                    }),
+                    _ => None,
+                };
+                if relation.ancestors.is_some() != relation.descendants.is_some() {
+                    let issue = Issue::new(
+                        "MISSING",
+                        "a tree has both: ancestors and descendants, each with a name",
+                    );
+                    self.report(place.to_vec(), issue);
+                }
+                if tree.is_some() && target != *object {
+                    let issue = Issue::new(
+                        "TREE_UNFIT",
+                        format!(
+                            "only a relation of an object to itself makes a tree; this one \
+                             points at {target}"
+                        ),
+                    );
+                    self.report(under(place.to_vec(), "ancestors"), issue);
+                }
                 Kind::Relation(Relation {
                     target,
                     inverse,
+                    through,
+                    tree,
                     on_delete: relation.on_delete,
                 })
+            }
+        }
+    }
+
+    /// Both ends of each link: a list through a relation leads to the relation at the other end,
+    /// and the list there leads back.
+    fn join_ends(&mut self) {
+        let mut wrong = Vec::new();
+        let mut found = Vec::new();
+        for (object, fields) in &self.fields {
+            for (position, own) in fields.iter().enumerate() {
+                let Kind::Relation(Relation {
+                    through: Some(through),
+                    ..
+                }) = &own.field.kind
+                else {
+                    continue;
+                };
+                let place = under(under(own.path(), "through"), "to");
+                let other = fields.iter().find(|other| other.field.key == through.to);
+                let back = other.and_then(|other| match &other.field.kind {
+                    Kind::Relation(relation) => Some(relation.through.as_ref()?.to.clone()),
+                    _ => None,
+                });
+                if back.as_ref() != Some(&own.field.key) || through.to == own.field.key {
+                    let issue = Issue::new(
+                        "THROUGH_UNFIT",
+                        format!(
+                            "\"{}\" must be another relation of the same object and owner, with \
+                             \"through\" of its own that leads to \"{}\"",
+                            through.to.local(),
+                            own.field.key.local()
+                        ),
+                    );
+                    wrong.push((place, issue));
+                    found.push((object.clone(), position));
+                }
+            }
+        }
+        for (place, issue) in wrong {
+            self.report(place, issue);
+        }
+        for (object, position) in found {
+            if let Some(own) = self
+                .fields
+                .get_mut(&object)
+                .and_then(|all| all.get_mut(position))
+                && let Kind::Relation(relation) = &mut own.field.kind
+            {
+                relation.through = None;
             }
         }
     }

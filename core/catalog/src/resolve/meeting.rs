@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::{Resolver, path, under};
 use crate::{
-    Catalogue, Inverse, Issue, Key, Kind, Object, ObjectEntry, PLATFORM_TYPES, PathSegment,
-    RESERVED_OBJECT_SUFFIXES, capitalised,
+    Catalogue, Issue, Key, Kind, Object, ObjectEntry, PLATFORM_TYPES, PathSegment,
+    RESERVED_OBJECT_SUFFIXES, Towards, Via, capitalised,
 };
 
 /// Something that has a name, and whose it is.
@@ -55,24 +55,35 @@ impl Resolver<'_> {
                 },
             ));
         }
-        for (source, field, inverse) in target.inverses_of(&object.key) {
+        for list in target.lists_of(&object.key) {
+            let (source, field) = list.relation;
             let source = target.object(source);
             let field = source.field(field);
+            let what = match list.via {
+                Via::Relation(_) => "inverse",
+                Via::Link { .. } => "through",
+                Via::Tree { towards, .. } => match towards {
+                    Towards::Ancestors => "ancestors",
+                    Towards::Descendants => "descendants",
+                },
+            };
             members.push((
-                inverse.name.clone(),
+                list.list.name.clone(),
                 Bearer {
                     owner: field.key.owner().to_owned(),
-                    what: format!("the inverse of {} of {}", field.key, source.key),
-                    place: self.inverse_place(&source.key, &field.key, inverse),
+                    what: match list.via {
+                        Via::Relation(_) => {
+                            format!("the inverse of {} of {}", field.key, source.key)
+                        }
+                        _ => format!("the list {what} of {} of {}", field.key, source.key),
+                    },
+                    place: self
+                        .own_field(&source.key, &field.key)
+                        .map(|own| under(under(own.path(), what), "name")),
                 },
             ));
         }
         self.report_meetings(members, &format!("on {}", object.singular));
-    }
-
-    fn inverse_place(&self, object: &Key, field: &Key, _: &Inverse) -> Option<Vec<PathSegment>> {
-        let own = self.own_field(object, field)?;
-        Some(under(under(own.path(), "inverse"), "name"))
     }
 
     /// Singular and plural names are root fields of the query type.

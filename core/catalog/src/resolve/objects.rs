@@ -10,8 +10,8 @@ use super::{OwnUnique, Resolver, kinds, path, under};
 use crate::names::{is_name, mint, snake};
 use crate::reading::limit;
 use crate::{
-    Field, Issue, Key, Object, ObjectDefinition, ObjectEntry, PathSegment, RESERVED_NAMES,
-    RESERVED_OBJECT_SUFFIXES, Unique,
+    Field, Issue, Key, Kind, Object, ObjectDefinition, ObjectEntry, PathSegment, RESERVED_NAMES,
+    RESERVED_OBJECT_SUFFIXES, Relation, Unique,
 };
 
 impl Resolver<'_> {
@@ -264,6 +264,23 @@ impl Resolver<'_> {
                     continue;
                 }
                 self.ask_unique(object, keys, place, &mut asked);
+            }
+        }
+        // Two records are linked once.
+        for own in self.fields.get(object).into_iter().flatten() {
+            if let Kind::Relation(Relation {
+                through: Some(through),
+                ..
+            }) = &own.field.kind
+            {
+                let ends = [&own.field.key, &through.to];
+                let is_asked = asked.iter().any(|unique| {
+                    unique.fields.len() == 2 && ends.iter().all(|end| unique.fields.contains(end))
+                });
+                if !is_asked {
+                    let fields = ends.map(Key::clone).to_vec();
+                    asked.push(OwnUnique { fields });
+                }
             }
         }
         asked

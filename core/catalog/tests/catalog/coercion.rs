@@ -80,6 +80,8 @@ pub(crate) fn kinds() -> Vec<Kind> {
         Kind::Phones,
         Kind::Address,
         Kind::Relation(Relation {
+            through: None,
+            tree: None,
             target: Key::new("relata", "company"),
             inverse: None,
             on_delete: OnDelete::SetNull,

@@ -290,6 +290,9 @@ fn fields() -> impl Strategy<Value = Vec<FieldDefinition>> {
         1 => (target, prop::option::of("[a-z]{4}[A-Z]{2}")).prop_map(|(to, inverse)| {
             (
                 KindDefinition::Relation(RelationDefinition {
+                    through: None,
+                    ancestors: None,
+                    descendants: None,
                     to: to.to_owned(),
                     inverse: inverse.map(|name| InverseDefinition { name, labels: Labels::new() }),
                     on_delete: OnDelete::Cascade,

@@ -1,7 +1,7 @@
 //! Lists of records: arguments, page, and what is written of them; and logs (history).
 
 use async_graphql::parser::types::SelectionSet;
-use relata_catalog::{FieldIndex, Issue, ObjectIndex, Value};
+use relata_catalog::{Issue, ObjectIndex, ToMany, Value, Via};
 use relata_store::{
     filter::{Deleted, Operand},
     read::{
@@ -22,15 +22,19 @@ use super::{
 };
 
 impl<'v> Draft<'_, 'v> {
-    /// A list of records: at the root, or by the relation `via` that points at the record around.
+    /// A list of records: at the root, or one that belongs to the record around.
     pub(crate) fn connection(
         &mut self,
         object: ObjectIndex,
-        via: Option<FieldIndex>,
+        list: Option<ToMany<'v>>,
         selected: &Selected<'v>,
     ) -> (Connection, Cost) {
         let type_name = self.planner.schema.names.type_name(object);
-        let default = if via.is_some() {
+        let connection_type = match list.map(|list| list.via) {
+            Some(Via::Link { object: link, .. }) => self.planner.schema.names.linked(link, object),
+            _ => type_name.to_owned(),
+        };
+        let default = if list.is_some() {
             self.planner.limits.page_nested_default
         } else {
             self.planner.limits.page_default
@@ -62,7 +66,7 @@ impl<'v> Draft<'_, 'v> {
         let mut groups: Vec<Cost> = Vec::new();
         let mut reads_rows = false;
         let members = self
-            .selected(&selected.sets, &format!("{type_name}Connection"), &[])
+            .selected(&selected.sets, &format!("{connection_type}Connection"), &[])
             .iter()
             .map(|member| {
                 let key = member.key.to_owned();
@@ -78,7 +82,13 @@ impl<'v> Draft<'_, 'v> {
                         reads_rows = true;
                         ConnectionMember::Edges {
                             key,
-                            members: draft.edges(object, type_name, &member.sets, &mut inner),
+                            members: draft.edges(
+                                object,
+                                list,
+                                &connection_type,
+                                &member.sets,
+                                &mut inner,
+                            ),
                         }
                     }
                     "pageInfo" => {
@@ -96,19 +106,23 @@ impl<'v> Draft<'_, 'v> {
                     "groups" => {
                         let of = Grouped {
                             object,
-                            via,
+                            list,
                             filter: given.as_ref(),
                         };
                         draft.groups(key, &of, member, &mut groups)
                     }
-                    _ => typename!(ConnectionMember, key, &format!("{type_name}Connection")),
+                    _ => typename!(
+                        ConnectionMember,
+                        key,
+                        &format!("{connection_type}Connection")
+                    ),
                 })
             })
             .collect();
         let size = if reads_rows { size } else { Size::Known(1) };
         let connection = Connection {
             object,
-            via,
+            via: list.map(|list| list.via),
             filter,
             order,
             page,
@@ -127,21 +141,27 @@ impl<'v> Draft<'_, 'v> {
     fn edges(
         &mut self,
         object: ObjectIndex,
-        type_name: &str,
+        list: Option<ToMany<'v>>,
+        connection_type: &str,
         sets: &[&'v SelectionSet],
         inner: &mut Vec<Cost>,
     ) -> Vec<EdgeMember> {
-        let edge = format!("{type_name}Edge");
+        let edge = format!("{connection_type}Edge");
         self.selected(sets, &edge, &[])
             .iter()
             .map(|member| {
                 let key = member.key.to_owned();
-                self.inside(member.key, |draft| match member.name() {
-                    "node" => EdgeMember::Node {
+                let via = list.map(|list| list.via);
+                self.inside(member.key, |draft| match (member.name(), via) {
+                    ("node", _) => EdgeMember::Node {
                         key,
                         members: draft.record(object, &member.sets, inner),
                     },
-                    "cursor" => EdgeMember::Cursor { key },
+                    ("cursor", _) => EdgeMember::Cursor { key },
+                    ("link", Some(Via::Link { object: link, .. })) => EdgeMember::Link {
+                        key,
+                        members: draft.record(link, &member.sets, inner),
+                    },
                     _ => typename!(EdgeMember, key, &edge),
                 })
             })

@@ -8,7 +8,7 @@ mod calendar;
 
 use std::sync::Arc;
 
-use relata_catalog::{FieldIndex, Issue, Kind, ObjectIndex, Value};
+use relata_catalog::{FieldIndex, Issue, Kind, ObjectIndex, Value, Via};
 use relata_store::filter::{ColumnRef, Filter, Operand, Operator, Quantifier, SystemColumn};
 use serde_json::Value as Json;
 
@@ -83,11 +83,8 @@ impl<'v> Draft<'_, 'v> {
                 if let Some((field, _)) = target.field_named(name) {
                     return self.field(object, field, input, around);
                 }
-                let inverse = catalogue
-                    .inverses_of(&target.key)
-                    .find(|(_, _, inverse)| inverse.name == name);
-                match inverse {
-                    Some((pointing, field, _)) => self.related_many(pointing, field, input, around),
+                match catalogue.list_named(&target.key, name) {
+                    Some(list) => self.related_many(list.object, list.via, input, around),
                     // The schema and the catalogue are of one revision.
                     None => {
                         self.issue(Issue::new("UNKNOWN_FIELD", format!("there is no `{name}`")));
@@ -284,7 +281,7 @@ impl<'v> Draft<'_, 'v> {
     fn related_many(
         &mut self,
         object: ObjectIndex,
-        field: FieldIndex,
+        via: Via,
         input: &Input<'v>,
         around: usize,
     ) -> Filter {
@@ -298,7 +295,7 @@ impl<'v> Draft<'_, 'v> {
             };
             conditions.push(Filter::ToMany {
                 object,
-                field,
+                via,
                 quantifier,
                 filter: Box::new(self.inside(name, |draft| {
                     draft.on_records(true, |draft| draft.filter(object, &value, around + 1))

@@ -100,12 +100,9 @@ impl<'p, 'v> Draft<'p, 'v> {
                 if let Some((index, field)) = record.field_named(name) {
                     return self.field_member(object, index, field, selected, costs);
                 }
-                let inverse = catalogue
-                    .inverses_of(&record.key)
-                    .find(|(_, _, inverse)| inverse.name == name);
-                match inverse {
-                    Some((pointing, via, _)) => {
-                        let (connection, cost) = self.connection(pointing, Some(via), selected);
+                match catalogue.list_named(&record.key, name) {
+                    Some(list) => {
+                        let (connection, cost) = self.connection(list.object, Some(list), selected);
                         costs.push(cost);
                         Member::ToMany {
                             key,

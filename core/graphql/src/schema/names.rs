@@ -120,6 +120,11 @@ impl Names {
         &self.objects[object.0].type_name
     }
 
+    /// `Employment_Person`, of a list of people that goes by employments.
+    pub(crate) fn linked(&self, link: ObjectIndex, object: ObjectIndex) -> String {
+        format!("{}_{}", self.type_name(link), self.type_name(object))
+    }
+
     /// `CompanyIndustry`
     pub(crate) fn enum_name(&self, object: ObjectIndex, field: FieldIndex) -> Option<&str> {
         self.objects[object.0].enums.get(field.0)?.as_deref()

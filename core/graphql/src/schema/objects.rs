@@ -1,6 +1,6 @@
 //! What one object of the catalogue brings into the schema.
 
-use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex};
+use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex, Via};
 
 use super::{
     aggregates, bulk, groups,
@@ -23,7 +23,8 @@ pub(super) fn write(
     let type_name = names.type_name(index);
     enums(writer, names, index, object);
     record_type(writer, catalogue, names, index, object);
-    connection_types(writer, type_name);
+    connection_types(writer, type_name, type_name, None);
+    link_types(writer, catalogue, names, index, object);
     aggregates::write(writer, catalogue, names, index, object);
     groups::write(writer, catalogue, names, index, object);
     filter_type(writer, catalogue, names, index, object);
@@ -164,12 +165,16 @@ fn record_type(
         };
         fields.push(Out::new(&field.name, ty).described(field_description(field)));
     }
-    for (pointing, _, inverse) in catalogue.inverses_of(&object.key) {
-        let pointing = names.type_name(pointing);
+    for list in catalogue.lists_of(&object.key) {
+        let listed = names.type_name(list.object);
+        let connection = match list.via {
+            Via::Link { object: link, .. } => names.linked(link, list.object),
+            Via::Relation(_) | Via::Tree { .. } => listed.to_owned(),
+        };
         fields.push(
-            Out::new(&inverse.name, format!("{pointing}Connection!"))
-                .described(description(&inverse.labels, &Labels::default()))
-                .arguments(connection_arguments(pointing)),
+            Out::new(&list.list.name, format!("{connection}Connection!"))
+                .described(description(&list.list.labels, &Labels::default()))
+                .arguments(connection_arguments(listed)),
         );
     }
     // A valid catalogue has no two members of one name; a schema is built from any.
@@ -183,13 +188,58 @@ fn record_type(
     );
 }
 
-fn connection_types(writer: &mut SchemaWriter, type_name: &str) {
+/// Of the lists that go by records of this object.
+fn link_types(
+    writer: &mut SchemaWriter,
+    catalogue: &Catalogue,
+    names: &Names,
+    index: ObjectIndex,
+    object: &Object,
+) {
+    let mut written = std::collections::HashSet::new();
+    for field in &object.fields {
+        let Kind::Relation(relation) = &field.kind else {
+            continue;
+        };
+        for list in catalogue.lists_of(&relation.target) {
+            let Via::Link { object: link, .. } = list.via else {
+                continue;
+            };
+            if link != index || !written.insert(list.object) {
+                continue;
+            }
+            let prefix = names.linked(index, list.object);
+            let listed = names.type_name(list.object);
+            connection_types(writer, &prefix, listed, Some(names.type_name(index)));
+            writer.input(
+                &format!("{prefix}_Links"),
+                Some(format!(
+                    "Records at the other end of a {}; each is named once.",
+                    object.singular
+                )),
+                InputForm::Opaque,
+                vec![
+                    In::new("connect", format!("[{listed}Key!]")).described(Some(
+                        "They are linked with it, if they are not yet.".to_owned(),
+                    )),
+                    In::new("create", format!("[{listed}Create!]"))
+                        .described(Some("They are made, and linked with it.".to_owned())),
+                    In::new("disconnect", format!("[{listed}Key!]"))
+                        .described(Some("The link with them goes to the trash.".to_owned())),
+                ],
+            );
+        }
+    }
+}
+
+/// `link`: the type of what joins the listed records with the record around.
+fn connection_types(writer: &mut SchemaWriter, prefix: &str, type_name: &str, link: Option<&str>) {
     writer.object(
-        &format!("{type_name}Connection"),
+        &format!("{prefix}Connection"),
         None,
         &[],
         vec![
-            Out::new("edges", format!("[{type_name}Edge!]!")),
+            Out::new("edges", format!("[{prefix}Edge!]!")),
             Out::new("nodes", format!("[{type_name}!]!")),
             Out::new("pageInfo", "PageInfo!"),
             Out::new("totalCount", "SafeInt!")
@@ -200,15 +250,14 @@ fn connection_types(writer: &mut SchemaWriter, type_name: &str) {
             groups::field(type_name),
         ],
     );
-    writer.object(
-        &format!("{type_name}Edge"),
-        None,
-        &[],
-        vec![
-            Out::new("node", format!("{type_name}!")),
-            Out::new("cursor", "String!"),
-        ],
-    );
+    let mut edge = vec![
+        Out::new("node", format!("{type_name}!")),
+        Out::new("cursor", "String!"),
+    ];
+    edge.extend(link.map(|link| {
+        Out::new("link", format!("{link}!")).about("What joins it with the record around.")
+    }));
+    writer.object(&format!("{prefix}Edge"), None, &[], edge);
 }
 
 fn filter_type(
@@ -269,10 +318,10 @@ fn filter_type(
         };
         fields.push(In::new(&field.name, ty).described(field_description(field)));
     }
-    for (pointing, _, inverse) in catalogue.inverses_of(&object.key) {
+    for list in catalogue.lists_of(&object.key) {
         fields.push(In::new(
-            &inverse.name,
-            format!("{}ListFilter", names.type_name(pointing)),
+            &list.list.name,
+            format!("{}ListFilter", names.type_name(list.object)),
         ));
     }
     keep_first(&mut fields);
@@ -375,11 +424,14 @@ fn input_types(
         };
         fields.push(In::new(&field.name, ty).described(field_description(field)));
     }
-    for (pointing, _, inverse) in catalogue.inverses_of(&object.key) {
-        fields.push(In::new(
-            &inverse.name,
-            format!("{}_Links", names.type_name(pointing)),
-        ));
+    for list in catalogue.lists_of(&object.key) {
+        let ty = match list.via {
+            Via::Relation(_) => names.type_name(list.object).to_owned(),
+            Via::Link { object: link, .. } => names.linked(link, list.object),
+            // It follows from the relations along it.
+            Via::Tree { .. } => continue,
+        };
+        fields.push(In::new(&list.list.name, format!("{ty}_Links")));
     }
     fields.push(
         In::new("owner", "ID").described(Some("Whose record it is: the id of a user.".to_owned())),

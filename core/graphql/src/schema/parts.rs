@@ -13,7 +13,7 @@ use async_graphql::{
     },
 };
 use async_graphql_value::Value;
-use relata_catalog::{Catalogue, Kind, ObjectIndex, capitalised};
+use relata_catalog::{Catalogue, Kind, ObjectIndex, Via, capitalised};
 
 use super::names::Names;
 
@@ -71,11 +71,17 @@ pub(super) fn named(
             }
             _ => None,
         });
-        let pointing = catalogue
-            .inverses_of(&object.key)
-            .filter(|(_, _, inverse)| words.members.contains(inverse.name.as_str()))
-            .map(|(pointing, _, _)| pointing.0);
-        waiting.extend(targets.chain(pointing).filter(|next| found.insert(*next)));
+        let listed = catalogue
+            .lists_of(&object.key)
+            .filter(|list| words.members.contains(list.list.name.as_str()))
+            .flat_map(|list| {
+                let link = match list.via {
+                    Via::Link { object, .. } => Some(object.0),
+                    Via::Relation(_) | Via::Tree { .. } => None,
+                };
+                [Some(list.object.0), link].into_iter().flatten()
+            });
+        waiting.extend(targets.chain(listed).filter(|next| found.insert(*next)));
     }
     found.into_iter().map(ObjectIndex).collect()
 }

@@ -8,6 +8,7 @@ use super::{column_names, standing_in};
 use crate::cells::quoted;
 use crate::database::{Backend, Database};
 use crate::error::StoreError;
+use crate::read::TREE_DEPTH_MAX;
 use crate::transaction::Transaction;
 
 /// What one step costs.
@@ -19,8 +20,8 @@ pub struct Loss {
     pub name: String,
     /// Records (of an object) or values (of all others) that are lost, the trash included.
     pub lost: i64,
-    /// Records outside the trash that have no value for what becomes required, or share one that
-    /// becomes unique: while there are any, the plan cannot be applied.
+    /// Records that have no value for what becomes required, share one that becomes unique, or
+    /// would stand over themselves: while there are any, the plan cannot be applied.
     pub violations: i64,
 }
 
@@ -56,10 +57,10 @@ async fn losses(
             Some(query) => count(connection, backend, query).await?,
             None => 0,
         };
-        let violations = match violating(plan, step) {
-            Some(text) => count(connection, backend, (text, Vec::new())).await?,
-            None => 0,
-        };
+        let mut violations = 0;
+        for text in violating(plan, step).into_iter().chain(circles(step)) {
+            violations += count(connection, backend, (text, Vec::new())).await?;
+        }
         if step.is_destructive() || lost > 0 || violations > 0 {
             found.push(Loss {
                 step: position,
@@ -185,6 +186,34 @@ fn violating(plan: &Plan, step: &Step) -> Option<String> {
                 quoted(table),
                 all_filled.join(" AND "),
                 listed.join(", ")
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Counts records that would stand over themselves by a new tree, lead to such a circle, or stand
+/// too deep.
+fn circles(step: &Step) -> Option<String> {
+    match step {
+        Step::ChangeField {
+            table,
+            field,
+            changes,
+            ..
+        } if matches!(&field.kind, Kind::Relation(relation) if relation.tree.is_some())
+            && changes.iter().any(|change| {
+                change.what == "ancestors" && change.from == serde_json::Value::Null
+            }) =>
+        {
+            let key = quoted(&field.columns()[0].name);
+            let table = quoted(table);
+            Some(format!(
+                "WITH RECURSIVE w(first, id, depth) AS (\
+                 SELECT \"id\", {key}, 1 FROM {table} WHERE {key} IS NOT NULL \
+                 UNION ALL SELECT w.first, s.{key}, w.depth + 1 FROM w JOIN {table} AS s ON s.\"id\" = w.id \
+                 WHERE s.{key} IS NOT NULL AND w.id <> w.first AND w.depth <= {TREE_DEPTH_MAX}) \
+                 SELECT count(DISTINCT first) FROM w WHERE id = first OR depth > {TREE_DEPTH_MAX}"
             ))
         }
         _ => None,

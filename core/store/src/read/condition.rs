@@ -5,13 +5,14 @@
 //! without doing harm, so that indexes serve the plain comparison; only where something is
 //! negated does `IS NOT TRUE` fold the third value into the second.
 
-use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex};
+use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex, Via};
 
 use super::ZoneTable;
 use super::bind::{Conversion, Form, Slot, postgres_type};
 use super::calendar;
 use super::columns::{find_column, find_folded, find_relation, find_target, quoted};
 use super::compile::CompileError;
+use super::lists::listed;
 use crate::Backend;
 use crate::filter::{CalendarPart, ColumnRef, Deleted, Filter, Operand, Operator, Quantifier};
 
@@ -153,10 +154,10 @@ impl<'c> Statement<'c> {
             Filter::ToOne { field, filter } => self.related_one(scope, *field, filter, depth),
             Filter::ToMany {
                 object,
-                field,
+                via,
                 quantifier,
                 filter,
-            } => self.related_many(scope, *object, *field, *quantifier, filter, depth),
+            } => self.related_many(scope, *object, *via, *quantifier, filter, depth),
         }
     }
 
@@ -428,26 +429,25 @@ impl<'c> Statement<'c> {
         &mut self,
         scope: &Scope,
         object: ObjectIndex,
-        field: FieldIndex,
+        via: Via,
         quantifier: Quantifier,
         filter: &Filter,
         depth: usize,
     ) -> Result<String, CompileError> {
-        let (_, key) = find_relation(self.catalogue, object, field)?;
         let inner = Scope {
             object,
             alias: self.alias('e'),
         };
+        let link = self.alias('v');
+        let of = format!("{}.\"id\"", scope.alias);
+        let listed = listed(self.catalogue, via, &inner, &link, &of, Deleted::Exclude)?;
         let negated = match quantifier {
             Quantifier::Some => "",
             Quantifier::None | Quantifier::Every => "NOT ",
         };
         let mut text = format!(
-            "{negated}EXISTS (SELECT 1 FROM {} AS {alias} WHERE {alias}.{} = {}.\"id\" AND {alias}.\"_deleted_at\" IS NULL",
-            quoted(&self.catalogue.object(object).table),
-            quoted(&key),
-            scope.alias,
-            alias = inner.alias,
+            "{negated}EXISTS (SELECT 1 FROM {} WHERE {} AND {}.\"_deleted_at\" IS NULL",
+            listed.tables, listed.condition, inner.alias,
         );
         let failing = quantifier == Quantifier::Every;
         self.and_filter(&mut text, &inner, filter, failing, depth)?;

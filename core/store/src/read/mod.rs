@@ -21,6 +21,7 @@ mod fold;
 mod gather;
 mod json;
 mod known;
+mod lists;
 mod order;
 mod plan;
 mod postgres;
@@ -42,6 +43,7 @@ pub use compile::{
     READ_JOINS_MAX, READ_LEVELS_MAX, Runs, compile,
 };
 pub use cursor::CursorKey;
+pub use lists::TREE_DEPTH_MAX;
 pub use plan::Compiled;
 pub use reader::{Reader, ReaderOptions};
 pub use shape::*;

@@ -84,8 +84,9 @@ pub(crate) enum Op {
 pub(crate) struct GroupWhere {
     /// Position of what is known of the list of groups.
     pub(crate) groups: usize,
-    /// Of a list of related records: name of the relation, and the column of the record's id.
-    pub(crate) parent: Option<(Box<str>, usize)>,
+    /// Of a list of related records: the path of a condition on the record that has it, its `id`
+    /// included, and the column of that.
+    pub(crate) parent: Option<(Box<[Box<str>]>, usize)>,
     pub(crate) keys: Box<[KeyCondition]>,
 }
 

@@ -9,7 +9,7 @@ mod groups;
 pub use aggregate::*;
 pub use groups::*;
 
-use relata_catalog::{FieldIndex, Key, ObjectIndex};
+use relata_catalog::{FieldIndex, Key, ObjectIndex, Via};
 
 use crate::filter::{ColumnRef, Deleted, Filter, Operand, OrderTerm, SystemColumn};
 
@@ -38,8 +38,8 @@ pub enum Read {
 pub struct Connection {
     /// The object whose records are listed.
     pub object: ObjectIndex,
-    /// Inside a record: the relation field of `object` that points at that record. At the root: none.
-    pub via: Option<FieldIndex>,
+    /// Inside a record: how its list comes to them. At the root: none.
+    pub via: Option<Via>,
     /// Which of them.
     pub filter: Filter,
     /// In which order; ends with the id without being told.
@@ -135,6 +135,13 @@ pub enum EdgeMember {
     Cursor {
         /// Response key.
         key: String,
+    },
+    /// `link`, where the list goes by links: the record that joins the two.
+    Link {
+        /// Response key.
+        key: String,
+        /// What is written of it.
+        members: Vec<Member>,
     },
     /// JSON that is known beforehand.
     Literal {
@@ -242,7 +249,7 @@ pub enum Member {
         /// What is written of the target.
         members: Vec<Member>,
     },
-    /// Records that point at this one; `connection.via` is the relation.
+    /// A list of this record; `connection.via` says how it comes to its records.
     ToMany {
         /// Response key.
         key: String,

@@ -5,6 +5,7 @@
 
 mod find;
 mod references;
+mod trees;
 
 pub use find::Find;
 pub(crate) use find::bound;

@@ -1,6 +1,6 @@
 //! Aggregates: exact, by currency, in the trash and out of it, at the root and for each parent.
 
-use relata_catalog::Value;
+use relata_catalog::{Value, Via};
 use relata_store::StoreError;
 use relata_store::filter::{ColumnRef, Deleted, Filter, Operator, SystemColumn};
 use relata_store::read::{
@@ -299,7 +299,7 @@ async fn each_parent_has_its_own() {
         &worlds,
         |world| {
             let branches = Connection {
-                via: Some(world.field("client", "parent")),
+                via: Some(Via::Relation(world.field("client", "parent"))),
                 page: Page {
                     first: Some(integer(1)),
                     ..Page::default()
@@ -365,7 +365,7 @@ async fn each_parent_has_its_own() {
             members: vec![Member::ToMany {
                 key: "gone".to_owned(),
                 connection: Box::new(Connection {
-                    via: Some(world.field("client", "parent")),
+                    via: Some(Via::Relation(world.field("client", "parent"))),
                     ..clients(
                         world,
                         world.compare("client", "name", 0, Operator::StartsWith, text("A-")),

@@ -1,6 +1,6 @@
 //! Conditions: what each operator finds, two-valued, alike on both databases.
 
-use relata_catalog::Value;
+use relata_catalog::{Value, Via};
 use relata_store::filter::{
     ColumnRef, Direction, Filter, Nulls, Operand, Operator, OrderTerm, Quantifier, SystemColumn,
 };
@@ -321,7 +321,7 @@ async fn conditions_cross_relations() {
     };
     let invoices = |world: &World, quantifier: Quantifier, filter: Filter| Filter::ToMany {
         object: world.object("invoice"),
-        field: world.field("invoice", "client"),
+        via: Via::Relation(world.field("invoice", "client")),
         quantifier,
         filter: Box::new(filter),
     };

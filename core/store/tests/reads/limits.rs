@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relata_catalog::Value;
+use relata_catalog::{Value, Via};
 use relata_store::filter::{
     ColumnRef, Direction, Filter, Nulls, Operand, Operator, OrderTerm, Quantifier, SystemColumn,
 };
@@ -182,7 +182,7 @@ async fn time_has_an_end_and_the_next_request_is_served() {
                 field: world.field("client", "parent"),
                 filter: Box::new(Filter::ToMany {
                     object: world.object("client"),
-                    field: world.field("client", "parent"),
+                    via: Via::Relation(world.field("client", "parent")),
                     quantifier: Quantifier::Some,
                     filter: Box::new(slow),
                 }),

@@ -1,6 +1,6 @@
 //! What is written: every kind of cell, composites, stages, actors, nested records.
 
-use relata_catalog::{Key, Value};
+use relata_catalog::{Key, Value, Via};
 use relata_store::filter::{ColumnRef, Deleted, Operand, SystemColumn};
 use relata_store::read::{
     ActorMember, ActorMembers, Connection, ConnectionMember, EdgeMember, ListMember, Member, Page,
@@ -285,7 +285,7 @@ async fn relations_nest_both_ways() {
     let worlds = worlds(&records).await;
     let invoices = |world: &World| Connection {
         object: world.object("invoice"),
-        via: Some(world.field("invoice", "client")),
+        via: Some(Via::Relation(world.field("invoice", "client"))),
         filter: always(),
         order: Vec::new(),
         page: Page {
@@ -315,7 +315,7 @@ async fn relations_nest_both_ways() {
                             key: "lines".to_owned(),
                             connection: Box::new(Connection {
                                 object: world.object("line"),
-                                via: Some(world.field("line", "invoice")),
+                                via: Some(Via::Relation(world.field("line", "invoice"))),
                                 filter: always(),
                                 order: Vec::new(),
                                 page: Page::default(),

@@ -1,6 +1,6 @@
 //! Conditions and totals inside a transaction.
 
-use relata_catalog::{FieldIndex, Kind, Money, Value};
+use relata_catalog::{FieldIndex, Kind, Money, Value, Via};
 use relata_store::filter::{
     ColumnRef, Direction, Filter, Nulls, Operand, Operator, OrderTerm, Quantifier,
 };
@@ -73,7 +73,7 @@ async fn a_transaction_finds_by_the_same_conditions_as_a_query() {
         );
         let with_old_people = Filter::ToMany {
             object: people,
-            field: FieldIndex(1),
+            via: Via::Relation(FieldIndex(1)),
             quantifier: Quantifier::Some,
             filter: Box::new(compare(column(2, 0), Operator::Lt, born(1900))),
         };

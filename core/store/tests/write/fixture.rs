@@ -154,6 +154,8 @@ pub fn options(values: &[&str]) -> Vec<SelectOption> {
 
 pub fn relation(to: &str) -> Kind {
     Kind::Relation(Relation {
+        through: None,
+        tree: None,
         target: Key::new("workspace", to),
         inverse: None,
         on_delete: OnDelete::SetNull,

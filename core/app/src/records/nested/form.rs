@@ -2,10 +2,10 @@
 //! `{connect: […], create: […], disconnect: […]}` by the name that a relation has on its target.
 //! Read here, and measured; nothing is looked up.
 
-use relata_catalog::{Catalogue, FieldIndex, Issue, Issues, Kind, Object, ObjectIndex};
+use relata_catalog::{Catalogue, FieldIndex, Issue, Issues, Kind, Object, ObjectIndex, Via};
 use serde_json::{Map, Value as Json};
 
-use super::Via;
+use super::Around;
 use crate::{
     AppError,
     records::{Draft, draft::Concern},
@@ -27,8 +27,8 @@ enum Member<'d> {
     Own,
     /// A target that is to be created.
     Target(ObjectIndex, FieldIndex, &'d Map<String, Json>),
-    /// Records of the object that point at this one by the field.
-    List(ObjectIndex, FieldIndex),
+    /// Records of the object in a list of this one.
+    List(ObjectIndex, Via),
 }
 
 /// Data with what hangs on it taken apart.
@@ -55,11 +55,11 @@ pub(super) struct Target<'d> {
     pub(super) data: &'d Map<String, Json>,
 }
 
-/// Records that point at the one around them, or shall, or shall no longer.
+/// Records in a list of the one around them, or that shall be there, or no longer.
 pub(super) struct List<'d> {
     pub(super) name: &'d str,
     pub(super) object: ObjectIndex,
-    pub(super) via: FieldIndex,
+    pub(super) via: Via,
     pub(super) disconnect: Vec<&'d Json>,
     pub(super) connect: Vec<&'d Json>,
     pub(super) create: Vec<&'d Json>,
@@ -185,8 +185,10 @@ pub(in crate::records) fn fits_many(
 ) -> Result<(), AppError> {
     let mut issues = Issues::default();
     for list in taken_apart(unit, object, data, None).lists {
+        // Links join any record with all of them.
+        let is_pointing = matches!(list.via, Via::Relation(_));
         for (what, given) in [("connect", &list.connect), ("disconnect", &list.disconnect)] {
-            if !given.is_empty() {
+            if is_pointing && !given.is_empty() {
                 let issue = Issue::new(
                     "BAD_INPUT",
                     format!(
@@ -213,10 +215,11 @@ fn member<'d>(catalogue: &Catalogue, object: &Object, name: &str, json: &'d Json
         };
     }
     catalogue
-        .inverses_of(&object.key)
-        .find(|(_, _, inverse)| inverse.name == *name)
-        // Where there is no such field, reading the record's own data says so.
-        .map_or(Member::Own, |(object, via, _)| Member::List(object, via))
+        .list_named(&object.key, name)
+        // What follows from relations along a line is not written; where there is no such field,
+        // reading the record's own data says so.
+        .filter(|list| !matches!(list.via, Via::Tree { .. }))
+        .map_or(Member::Own, |list| Member::List(list.object, list.via))
 }
 
 /// `{create: {…}}`
@@ -241,7 +244,7 @@ pub(super) fn taken_apart<'d>(
     unit: &Unit,
     object: ObjectIndex,
     data: &'d Map<String, Json>,
-    via: Option<Via>,
+    via: Option<Around>,
 ) -> Parts<'d> {
     let catalogue = unit.catalogue();
     let described = catalogue.object(object);
@@ -283,7 +286,7 @@ pub(super) fn taken_apart<'d>(
 fn list<'d>(
     name: &'d str,
     object: ObjectIndex,
-    via: FieldIndex,
+    via: Via,
     json: &'d Json,
 ) -> Result<List<'d>, Issues> {
     let form = || {

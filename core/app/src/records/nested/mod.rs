@@ -6,11 +6,12 @@
 //! as that goes without hooks (a hook may read the record around it).
 
 mod form;
+mod links;
 
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::BoxFuture;
-use relata_catalog::{FieldIndex, Object, ObjectIndex, Value};
+use relata_catalog::{FieldIndex, Object, ObjectIndex, Value, Via};
 use relata_store::{Lock, Record, log::Change};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -30,7 +31,7 @@ pub(super) use form::{count, fits_many, is_nested, own};
 use form::{List, Parts, taken_apart};
 
 /// The relation of a record inside the data, by which it points at the one around it.
-type Via = (FieldIndex, Uuid);
+type Around = (FieldIndex, Uuid);
 
 /// Whether there is anything to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ fn create_in<'u>(
     unit: &'u Unit,
     object: ObjectIndex,
     data: &'u Map<String, Json>,
-    via: Option<Via>,
+    via: Option<Around>,
     mode: Mode,
 ) -> BoxFuture<'u, Result<Uuid, AppError>> {
     Box::pin(async move {
@@ -94,7 +95,7 @@ async fn drafts(
     object: ObjectIndex,
     data: &[&Map<String, Json>],
     parts: &mut [Parts<'_>],
-    via: Option<Via>,
+    via: Option<Around>,
 ) -> Result<Vec<Draft>, AppError> {
     let described = unit.catalogue().object(object);
     for data in data {
@@ -148,8 +149,27 @@ async fn with_parts(
         mode = Mode::Look;
     }
     for list in &parts.lists {
-        repoint(unit, id, list, mode, &mut errors).await?;
-        create_list(unit, id, list, mode, &mut errors).await?;
+        match list.via {
+            Via::Relation(via) => {
+                repoint(unit, id, list, via, mode, &mut errors).await?;
+                create_list(unit, id, list, via, mode, &mut errors).await?;
+            }
+            Via::Link {
+                object,
+                here,
+                there,
+            } => {
+                let ends = links::Ends {
+                    object,
+                    here,
+                    there,
+                };
+                links::write(unit, id, list, ends, mode, &mut errors).await?;
+            }
+            Via::Tree { .. } => {
+                return Err(AppError::broken("a list that nobody writes was written"));
+            }
+        }
     }
     if errors.is_empty() {
         Ok(id)
@@ -185,18 +205,19 @@ async fn look(
     Ok(errors.map(|row| (row.index, row.error)).collect())
 }
 
-/// Writes drafts, or looks at them; what is wrong is told at their places in the list.
-async fn write_list(
+/// Writes drafts, or looks at them; what is wrong is told at their places in the list `name`.
+async fn write_places(
     unit: &Unit,
-    list: &List<'_>,
+    name: &str,
+    object: ObjectIndex,
     drafts: Vec<Draft>,
     places: &[(&str, usize)],
     mode: Mode,
     errors: &mut Vec<AppError>,
 ) -> Result<(), AppError> {
     let found = match mode {
-        Mode::Look => look(unit, list.object, drafts).await?,
-        Mode::Write => match write(unit, list.object, drafts, BulkMode::AllOrNone).await {
+        Mode::Look => look(unit, object, drafts).await?,
+        Mode::Write => match write(unit, object, drafts, BulkMode::AllOrNone).await {
             Ok(bulk) => {
                 let errors = bulk.errors.into_iter();
                 errors.map(|row| (row.index, row.error)).collect()
@@ -208,7 +229,7 @@ async fn write_list(
     };
     errors.extend(found.into_iter().filter_map(|(position, error)| {
         let (what, index) = places.get(position)?;
-        Some(with_issue(error).at(*index).at(*what).at(list.name))
+        Some(with_issue(error).at(*index).at(*what).at(name))
     }));
     Ok(())
 }
@@ -218,6 +239,7 @@ async fn create_list(
     unit: &Unit,
     around: Uuid,
     list: &List<'_>,
+    via: FieldIndex,
     mode: Mode,
     errors: &mut Vec<AppError>,
 ) -> Result<(), AppError> {
@@ -238,7 +260,7 @@ async fn create_list(
     if rows.is_empty() {
         return Ok(());
     }
-    let via = Some((list.via, around));
+    let via = Some((via, around));
     let is_plain = can_go_together(unit, list.object, Change::Create)
         && !rows.iter().any(|row| is_nested(unit, list.object, row));
     if is_plain {
@@ -247,7 +269,7 @@ async fn create_list(
             .map(|row| taken_apart(unit, list.object, row, via))
             .collect();
         let drafts = drafts(unit, list.object, &rows, &mut parts, via).await?;
-        return write_list(unit, list, drafts, &places, mode, errors).await;
+        return write_places(unit, list.name, list.object, drafts, &places, mode, errors).await;
     }
     for (row, (what, index)) in rows.into_iter().zip(places) {
         let made = create_in(unit, list.object, row, via, mode).await;
@@ -261,6 +283,7 @@ async fn repoint(
     unit: &Unit,
     around: Uuid,
     list: &List<'_>,
+    via: FieldIndex,
     mode: Mode,
     errors: &mut Vec<AppError>,
 ) -> Result<(), AppError> {
@@ -279,7 +302,7 @@ async fn repoint(
         return Ok(());
     }
     let object = unit.catalogue().object(list.object);
-    access::authorise(unit, object, Change::Update, &[list.via])?;
+    access::authorise(unit, object, Change::Update, &[via])?;
     let at_once = if can_go_together(unit, list.object, Change::Update) {
         keys.len()
     } else {
@@ -305,7 +328,7 @@ async fn repoint(
                     return Err(AppError::bad_input("the same record is named twice"));
                 }
                 let record = there.get(&id).ok_or_else(|| absent(object, id))?;
-                repointed(object, record, list, around, what)
+                repointed(object, record, list, (via, around), what)
             });
             let at = |error: AppError| error.at(*index).at(*what).at(list.name);
             if let Some(draft) = kept(draft, errors, at)?
@@ -316,7 +339,8 @@ async fn repoint(
             }
         }
         let mode = if errors.is_empty() { mode } else { Mode::Look };
-        write_list(unit, list, drafts, &places_of_drafts, mode, errors).await?;
+        let (name, object) = (list.name, list.object);
+        write_places(unit, name, object, drafts, &places_of_drafts, mode, errors).await?;
     }
     Ok(())
 }
@@ -325,16 +349,16 @@ fn repointed(
     object: &Object,
     record: &Record,
     list: &List<'_>,
-    around: Uuid,
+    (via, around): Around,
     what: &str,
 ) -> Result<Draft, AppError> {
     if record.deleted_at.is_some() {
         return Err(in_trash(object, record.id));
     }
     let mut draft = Draft::of(record.clone());
-    draft.values[list.via.0] = if what == "connect" {
+    draft.values[via.0] = if what == "connect" {
         Value::Reference(around)
-    } else if *record.value(list.via) == Value::Reference(around) {
+    } else if *record.value(via) == Value::Reference(around) {
         Value::Null
     } else {
         return Err(AppError::NotFound(format!(

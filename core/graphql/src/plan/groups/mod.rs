@@ -5,7 +5,7 @@ mod measures;
 mod order;
 
 use async_graphql::parser::types::SelectionSet;
-use relata_catalog::{FieldIndex, ObjectIndex, Value};
+use relata_catalog::{ObjectIndex, ToMany, Value, Via};
 use relata_store::{
     filter::Operand,
     read::{
@@ -26,8 +26,8 @@ use super::{
 /// The connection whose records are grouped.
 pub(crate) struct Grouped<'i, 'v> {
     pub(crate) object: ObjectIndex,
-    /// Inside a record: the relation that points at it.
-    pub(crate) via: Option<FieldIndex>,
+    /// Inside a record: which of its lists it is.
+    pub(crate) list: Option<ToMany<'v>>,
     /// Its filter as it was given.
     pub(crate) filter: Option<&'i Input<'v>>,
 }
@@ -56,15 +56,21 @@ impl<'v> Draft<'_, 'v> {
             }
             _ => Vec::new(),
         };
-        let (page, size) = self.group_page(selected, of.via.is_some());
+        let (page, size) = self.group_page(selected, of.list.is_some());
         let zone = self.group_zone(object, &by);
         let origin = GroupOrigin {
             filter: of
                 .filter
                 .map(|input| self.operand(input, Coercer::Json, false)),
-            relation: of.via.map(|via| {
-                let field = self.planner.catalogue.object(object).field(via);
-                field.name.clone()
+            back: of.list.map_or_else(Vec::new, |list| {
+                let quantifier = match list.via {
+                    Via::Relation(_) => None,
+                    Via::Link { .. } | Via::Tree { .. } => Some("some".to_owned()),
+                };
+                [list.back.to_owned()]
+                    .into_iter()
+                    .chain(quantifier)
+                    .collect()
             }),
         };
         let connection = format!("{type_name}GroupConnection");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use relata_app::{Caller, UserInfo};
 use relata_catalog::{
     Catalogue, CoerceContext, Field, FieldIndex, Key, Kind, Object, ObjectIndex, OnDelete,
-    StageValue, Value, coerce, coerce_operand, parse_instant,
+    StageValue, Value, Via, coerce, coerce_operand, parse_instant,
 };
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -194,8 +194,11 @@ impl World {
     /// The to-many fields of an object: their names, and the relations that they turn around.
     pub(crate) fn lists(&self, index: ObjectIndex) -> Vec<(&str, ObjectIndex, FieldIndex)> {
         self.catalogue
-            .inverses_of(&self.object(index).key)
-            .map(|(object, field, inverse)| (inverse.name.as_str(), object, field))
+            .lists_of(&self.object(index).key)
+            .filter_map(|list| match list.via {
+                Via::Relation(field) => Some((list.list.name.as_str(), list.object, field)),
+                Via::Link { .. } | Via::Tree { .. } => None,
+            })
             .collect()
     }
 

@@ -32,7 +32,8 @@ impl<'c> Compiler<'c> {
         let mut select_of = Select::new(self.statement(parent), level, table, &scope.alias);
         let mut measures = Measures::new(self.backend, self.runs);
         let body = self.measures(&mut measures, &scope, members)?;
-        let conditions = self.conditions(&mut select_of.statement, &scope, connection, parent)?;
+        let source = self.source(&mut select_of, &scope, connection, parent)?;
+        let conditions = self.conditions(&mut select_of.statement, &scope, connection, source)?;
         let mut from = format!(" FROM {}", select_of.tables);
         and_where(&mut from, &conditions);
         let columns = measures.columns("g")?;

@@ -1,19 +1,23 @@
 //! Connections: the level of a page, the level that counts, the order, and what is written around
 //! the records.
 
-use relata_catalog::ColumnType;
+use relata_catalog::{ColumnType, Via};
 
 use super::program::{ConnectionWriter, Program};
 use super::{CompileError, Compiler, ORDER_TERMS_MAX, Position, Select, check_depth};
 use crate::ddl::begins_an_index;
 use crate::filter::{ColumnRef, Direction, Nulls, Operand, OrderTerm, SystemColumn};
-use crate::read::columns::{find_relation, find_sorting, quoted};
+use crate::read::columns::find_sorting;
 use crate::read::condition::{Scope, Statement};
 use crate::read::cursor::{CursorColumn, fingerprint};
+use crate::read::lists::listed;
 use crate::read::order::Term;
 use crate::read::plan::{Given, Level, PageArguments, PageQuery, Parent, Query, select};
 use crate::read::program::{AggregateProgram, Body, ConnectionOp, ConnectionProgram, Op};
 use crate::read::{Connection, ConnectionMember, EdgeMember, Page, PageInfoMember};
+
+/// What joins the records of a list with the record that has it.
+const LINK: &str = "via";
 
 /// What a list has beside its columns and tables.
 pub(super) struct PageParts {
@@ -85,7 +89,8 @@ impl<'c> Compiler<'c> {
         let object = self.object(connection.object)?;
         let level = self.reserve()?;
         let mut select_of = Select::new(self.statement(parent), level, &object.table, &scope.alias);
-        let terms = self.terms(&mut select_of, &scope, &connection.order)?;
+        let source = self.source(&mut select_of, &scope, connection, parent)?;
+        let terms = self.terms(&mut select_of, &scope, connection)?;
         let mut lists: Vec<Body> = Vec::new();
         for member in &connection.members {
             match member {
@@ -93,12 +98,12 @@ impl<'c> Compiler<'c> {
                     lists.push(self.record(&mut select_of, &scope, members, position)?);
                 }
                 ConnectionMember::Edges { members, .. } => {
-                    lists.push(self.edge(&mut select_of, &scope, members, position)?);
+                    lists.push(self.edge(&mut select_of, &scope, connection, members, position)?);
                 }
                 _ => {}
             }
         }
-        let conditions = self.conditions(&mut select_of.statement, &scope, connection, parent)?;
+        let conditions = self.conditions(&mut select_of.statement, &scope, connection, source)?;
         let parts = PageParts {
             conditions,
             terms,
@@ -156,30 +161,38 @@ impl<'c> Compiler<'c> {
         Ok(())
     }
 
-    /// Conditions of a connection, whatever its page: of one parent, in or out of the trash, and
-    /// the filter.
+    /// Sets where the records of a connection come from; what must hold of them because of it.
+    pub(super) fn source(
+        &self,
+        select_of: &mut Select<'c>,
+        scope: &Scope,
+        connection: &Connection,
+        parent: Option<Parent>,
+    ) -> Result<Option<String>, CompileError> {
+        match (connection.via, parent) {
+            (Some(via), Some(_)) => {
+                let of = select_of.statement.parent();
+                let deleted = connection.deleted;
+                let listed = listed(self.catalogue, via, scope, LINK, of, deleted)?;
+                select_of.tables = listed.tables;
+                Ok(Some(listed.condition))
+            }
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(CompileError::Missing("the relation of a nested list")),
+            (Some(_), None) => Err(CompileError::Missing("the record of a nested list")),
+        }
+    }
+
+    /// Conditions of a connection, whatever its page: of where its records come from, in or out of
+    /// the trash, and the filter.
     pub(super) fn conditions(
         &self,
         statement: &mut Statement<'c>,
         scope: &Scope,
         connection: &Connection,
-        parent: Option<Parent>,
+        source: Option<String>,
     ) -> Result<Vec<String>, CompileError> {
-        let mut conditions = Vec::new();
-        match (connection.via, parent) {
-            (Some(via), Some(_)) => {
-                let (_, key) = find_relation(self.catalogue, connection.object, via)?;
-                conditions.push(format!(
-                    "{}.{} = {}",
-                    scope.alias,
-                    quoted(&key),
-                    statement.parent()
-                ));
-            }
-            (None, None) => {}
-            (None, Some(_)) => return Err(CompileError::Missing("the relation of a nested list")),
-            (Some(_), None) => return Err(CompileError::Missing("the record of a nested list")),
-        }
+        let mut conditions: Vec<String> = source.into_iter().collect();
         conditions.extend(statement.deleted(&scope.alias, connection.deleted));
         conditions.extend(statement.condition(scope, &connection.filter)?);
         Ok(conditions)
@@ -195,12 +208,13 @@ impl<'c> Compiler<'c> {
             object: connection.object,
             alias: "t".to_owned(),
         };
-        let table = quoted(&self.object(connection.object)?.table);
-        let mut statement = self.statement(parent);
-        let conditions = self.conditions(&mut statement, &scope, connection, parent)?;
-        let mut tail = format!(" FROM {table} AS t");
+        let table = &self.object(connection.object)?.table;
+        let mut counted = Select::new(self.statement(parent), 0, table, &scope.alias);
+        let source = self.source(&mut counted, &scope, connection, parent)?;
+        let conditions = self.conditions(&mut counted.statement, &scope, connection, source)?;
+        let mut tail = format!(" FROM {}", counted.tables);
         and_where(&mut tail, &conditions);
-        self.finish_count(statement, parent, depth, &tail)
+        self.finish_count(counted.statement, parent, depth, &tail)
     }
 
     pub(super) fn finish_count(
@@ -225,13 +239,15 @@ impl<'c> Compiler<'c> {
         Ok(level)
     }
 
-    /// The terms of an order, up to the first that is unique; the id if none is.
+    /// The terms of an order, up to the first that is unique; the id if none is. A list along a
+    /// tree that is given none begins with the nearest.
     fn terms(
         &self,
         select_of: &mut Select<'c>,
         scope: &Scope,
-        order: &[OrderTerm],
+        connection: &Connection,
     ) -> Result<Vec<Term>, CompileError> {
+        let order: &[OrderTerm] = &connection.order;
         if order.len() > ORDER_TERMS_MAX {
             return Err(CompileError::Limit {
                 what: "terms in an order",
@@ -239,6 +255,16 @@ impl<'c> Compiler<'c> {
             });
         }
         let mut terms: Vec<Term> = Vec::with_capacity(order.len() + 1);
+        if order.is_empty() && matches!(connection.via, Some(Via::Tree { .. })) {
+            terms.push(Term {
+                expression: format!("{LINK}.depth"),
+                column: ColumnType::Integer,
+                nullable: false,
+                direction: Direction::Ascending,
+                nulls: Nulls::Last,
+                indexed: false,
+            });
+        }
         for term in order {
             let mut at = scope.clone();
             for field in &term.through {
@@ -283,6 +309,7 @@ impl<'c> Compiler<'c> {
         &mut self,
         select_of: &mut Select<'c>,
         scope: &Scope,
+        connection: &Connection,
         members: &[EdgeMember],
         position: Position,
     ) -> Result<Body, CompileError> {
@@ -300,6 +327,18 @@ impl<'c> Compiler<'c> {
                     program.op(Op::Cursor {
                         level: select_of.level,
                     });
+                }
+                EdgeMember::Link { key, members } => {
+                    let Some(Via::Link { object, .. }) = connection.via else {
+                        return Err(CompileError::Missing("the link of a list without links"));
+                    };
+                    let link = Scope {
+                        object,
+                        alias: LINK.to_owned(),
+                    };
+                    program.key(key);
+                    let body = self.record(select_of, &link, members, position.deeper())?;
+                    program.extend(body);
                 }
                 EdgeMember::Literal { key, json } => program.literal(key, json),
             }

@@ -19,7 +19,7 @@ pub(super) struct Written<'a> {
     /// Position of the groups' inputs.
     pub(super) groups: usize,
     /// Name of the relation that points at the record around, and the column of its id.
-    pub(super) parent: Option<(Box<str>, usize)>,
+    pub(super) parent: Option<(Box<[Box<str>]>, usize)>,
     pub(super) position: Position,
     /// The joined record of each key that is one's id.
     pub(super) nodes: Vec<(usize, Scope)>,

@@ -157,12 +157,10 @@ impl<'c> Compiler<'c> {
             keys: &parted.keys,
             first_key,
             groups: self.groups.len() - 1,
-            parent: groups
-                .origin
-                .relation
-                .as_deref()
-                .zip(parent_column)
-                .map(|(relation, column)| (relation.into(), column)),
+            parent: parent_column.map(|column| {
+                let path = groups.origin.back.iter().map(String::as_str).chain(["id"]);
+                (path.map(Into::into).collect(), column)
+            }),
             position,
             nodes: Vec::new(),
         };
@@ -217,9 +215,10 @@ impl<'c> Compiler<'c> {
         };
         let table = &self.object(connection.object)?.table;
         let mut records = Select::new(self.statement(parent), 0, table, &scope.alias);
+        let source = self.source(&mut records, &scope, connection, parent)?;
         let mut measures = Measures::new(self.backend, self.runs);
         let (keys, columns) = self.keys(&mut records, &mut measures, &scope, groups)?;
-        let conditions = self.conditions(&mut records.statement, &scope, connection, parent)?;
+        let conditions = self.conditions(&mut records.statement, &scope, connection, source)?;
         let mut from = format!(" FROM {}", records.tables);
         and_where(&mut from, &conditions);
         let mut statement = records.statement;

@@ -31,8 +31,9 @@ pub struct Groups {
 pub struct GroupOrigin {
     /// The connection's filter as it was given: JSON.
     pub filter: Option<Operand>,
-    /// Inside a record: the name of the relation that points at it.
-    pub relation: Option<String>,
+    /// Inside a record: the names by which a condition finds it back, outermost first: those of a
+    /// relation to one, or of a list and `some`.
+    pub back: Vec<String>,
 }
 
 /// Since when which offset holds in a zone: parameters that are lists.

@@ -17,13 +17,13 @@ pub(super) fn write_group_where<R: Row>(
     context: &GroupContext,
 ) -> Result<(), StoreError> {
     out.extend_from_slice(context.begin.as_bytes());
-    if let Some((relation, column)) = &program.parent {
+    if let Some((path, column)) = &program.parent {
         let mut inner = b"{\"eq\":".to_vec();
         if let Some(id) = row.uuid(*column)? {
             write_uuid(&mut inner, id);
         }
         inner.push(b'}');
-        write_path(out, &[relation.clone(), "id".into()], &inner);
+        write_path(out, path, &inner);
         out.push(b',');
     }
     for (index, key) in program.keys.iter().enumerate() {
