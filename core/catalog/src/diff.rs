@@ -149,6 +149,10 @@ fn removed_fields(before: &Object, after: &Object, steps: &mut Vec<Step>) {
             });
             continue;
         };
+        // Options of one that is converted are values that mean something there, or don't.
+        if kept.column != field.column {
+            continue;
+        }
         let options_after = options(&kept.kind);
         for option in options(&field.kind) {
             if !options_after
@@ -202,6 +206,7 @@ fn changed_object(before: &Object, after: &Object, steps: &mut Vec<Step>) {
         &after.label_field,
     );
     compare(&mut changes, "rules", &before.rules, &after.rules);
+    compare(&mut changes, "oneOf", &before.one_of, &after.one_of);
     compare(
         &mut changes,
         "lockedWhen",
@@ -236,7 +241,16 @@ fn changed_object(before: &Object, after: &Object, steps: &mut Vec<Step>) {
             continue;
         };
         let changes = field_changes(old, field);
-        if !changes.is_empty() {
+        if old.column != field.column {
+            steps.push(Step::ConvertField {
+                name: format!("{}.{}", after.singular, field.name),
+                object: after.key.clone(),
+                table: after.table.clone(),
+                from: Box::new(old.clone()),
+                field: Box::new(field.clone()),
+                changes,
+            });
+        } else if !changes.is_empty() {
             steps.push(Step::ChangeField {
                 name: format!("{}.{}", after.singular, field.name),
                 object: after.key.clone(),

@@ -3,9 +3,9 @@
 use crate::resolve::unique_owner;
 use crate::{
     Blueprint, Catalogue, Field, FieldDefinition, Key, Kind, KindDefinition, OWNER_PLATFORM,
-    Object, ObjectDefinition, ObjectEntry, ObjectExtension, Pipeline, PipelineDefinition,
-    RelationDefinition, RollupDefinition, RuleDefinition, Stage, StageDefinition, Unique,
-    plugin_prefix,
+    Object, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition, Pipeline,
+    PipelineDefinition, RelationDefinition, RollupDefinition, RuleDefinition, Stage,
+    StageDefinition, Unique, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -94,6 +94,21 @@ impl Exporter<'_> {
                 fields,
                 unique,
                 rules,
+                one_of: object
+                    .one_of
+                    .iter()
+                    .map(|one_of| OneOfDefinition {
+                        key: one_of.key.local().to_owned(),
+                        name: unless_key(&one_of.name, &one_of.key),
+                        labels: one_of.labels.clone(),
+                        relations: one_of
+                            .relations
+                            .iter()
+                            .map(|key| key.local().to_owned())
+                            .collect(),
+                        required: one_of.required,
+                    })
+                    .collect(),
                 locked_when: object.locked_when.clone(),
             }))
         } else if fields.is_empty() && unique.is_empty() && rules.is_empty() {

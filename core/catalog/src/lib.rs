@@ -9,6 +9,7 @@
 
 mod blueprint;
 mod coerce;
+mod convert;
 mod diff;
 mod export;
 pub mod expression;
@@ -26,14 +27,15 @@ mod value;
 
 pub use blueprint::{
     BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition,
-    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition,
-    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
-    options_of,
+    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
+    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
+    StageDefinition, ThroughDefinition, options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_instant,
     parse_instant, to_json, validate,
 };
+pub use convert::{Converted, convert, is_convertible};
 pub use diff::diff;
 pub use export::export;
 pub use fold::folded;

@@ -8,7 +8,7 @@ mod relations;
 mod rules;
 
 pub use derived::{Formula, Rollup, RollupFunction};
-pub use relations::{Inverse, OnDelete, Relation, Through, ToMany, Towards, Tree, Via};
+pub use relations::{Inverse, OnDelete, OneOf, Relation, Through, ToMany, Towards, Tree, Via};
 pub use rules::{FieldRules, Rule};
 
 use std::sync::Arc;
@@ -187,6 +187,9 @@ pub struct Object {
     /// What must hold of every record that is written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// Relations of which one at most is filled, read together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<OneOf>,
     /// Refuses every change of a record, its deletion included, of which this holds: `old` is the
     /// record as it was, `record` as it would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -172,6 +172,22 @@ pub enum Step {
         /// What changes. `required` from `false` to `true` wants every record to have a value.
         changes: Vec<Change>,
     },
+    /// A field that becomes another kind, or a narrower one: its values go to new columns, as far
+    /// as they mean something there; the old columns go as those of a removed field do.
+    ConvertField {
+        /// `deal.amount`
+        name: String,
+        /// The object.
+        object: Key,
+        /// Its table.
+        table: String,
+        /// The field as it was.
+        from: Box<Field>,
+        /// The field as it will be.
+        field: Box<Field>,
+        /// What changes.
+        changes: Vec<Change>,
+    },
     /// A new unique key.
     AddUnique {
         /// `deal(number, year)`
@@ -218,6 +234,7 @@ impl Step {
             | Self::ChangeObject { name, .. }
             | Self::AddField { name, .. }
             | Self::ChangeField { name, .. }
+            | Self::ConvertField { name, .. }
             | Self::AddUnique { name, .. }
             | Self::AddPipeline { name, .. }
             | Self::ChangePipeline { name, .. } => name,
@@ -238,6 +255,7 @@ impl Step {
             Self::ChangeObject { .. } => "CHANGE_OBJECT",
             Self::AddField { .. } => "ADD_FIELD",
             Self::ChangeField { .. } => "CHANGE_FIELD",
+            Self::ConvertField { .. } => "CONVERT_FIELD",
             Self::AddUnique { .. } => "ADD_UNIQUE",
             Self::AddPipeline { .. } => "ADD_PIPELINE",
             Self::ChangePipeline { .. } => "CHANGE_PIPELINE",
@@ -295,6 +313,9 @@ impl Step {
             }
             Self::ChangeField { name, changes, .. } => {
                 format!("change the field {name}: {}", described(changes))
+            }
+            Self::ConvertField { name, changes, .. } => {
+                format!("convert the field {name}: {}", described(changes))
             }
             Self::AddUnique { name, .. } => format!("add the unique key {name}"),
             Self::AddPipeline { name, pipeline } => {

@@ -116,6 +116,8 @@ pub struct PlanStep {
     pub loses: i64,
     /// How many records break the new rule: while there are any, it can't be applied.
     pub violations: i64,
+    /// Of a conversion: some of the values that mean nothing in the new kind, as JSON.
+    pub unconverted: Vec<String>,
 }
 
 /// Shows what would be done, and does nothing.
@@ -271,7 +273,7 @@ async fn plan(
     let target = resolve(&state.catalogue, proposal.owner, &blueprint, &taken)
         .map_err(AppError::bad_input_issues)?;
     let plan = diff(&state.catalogue, &target);
-    let losses: HashMap<usize, Loss> = transaction
+    let mut losses: HashMap<usize, Loss> = transaction
         .losses(&plan)
         .await?
         .into_iter()
@@ -281,13 +283,21 @@ async fn plan(
         .steps
         .iter()
         .enumerate()
-        .map(|(position, step)| PlanStep {
-            action: step.action().to_owned(),
-            name: step.name().to_owned(),
-            description: step.describe(),
-            destructive: step.is_destructive(),
-            loses: losses.get(&position).map_or(0, |loss| loss.lost),
-            violations: losses.get(&position).map_or(0, |loss| loss.violations),
+        .map(|(position, step)| {
+            let (loses, violations, unconverted) =
+                losses.remove(&position).map_or((0, 0, Vec::new()), |loss| {
+                    (loss.lost, loss.violations, loss.samples)
+                });
+            PlanStep {
+                action: step.action().to_owned(),
+                name: step.name().to_owned(),
+                description: step.describe(),
+                // A conversion loses what does not convert, if there is any.
+                destructive: step.is_destructive() || loses > 0,
+                loses,
+                violations,
+                unconverted,
+            }
         })
         .collect();
     Ok(Planned {
@@ -335,6 +345,14 @@ fn possible(view: &PlanView, plan: &Plan) -> Result<(), AppError> {
                     "{} records share values that {} wants to be unique: change them first",
                     step.violations, step.name
                 ),
+                Step::ConvertField { .. } => format!(
+                    "{} records would have no value for {}, which is required{}: change them first",
+                    step.violations, step.name, such_as(&step.unconverted)
+                ),
+                Step::ChangeObject { .. } => format!(
+                    "{} records of {} have several of the alternatives, or none where one is required: change them first",
+                    step.violations, step.name
+                ),
                 Step::ChangeField { changes, .. }
                     if !changes.iter().any(|change| change.what == "required") =>
                 {
@@ -362,6 +380,16 @@ fn possible(view: &PlanView, plan: &Plan) -> Result<(), AppError> {
     })
 }
 
+/// ` (such as "n/a", "about 5")`
+fn such_as(values: &[String]) -> String {
+    const SHOWN_MAX: usize = 3;
+    let shown: Vec<&str> = values.iter().take(SHOWN_MAX).map(String::as_str).collect();
+    match shown.as_slice() {
+        [] => String::new(),
+        shown => format!(" (such as {})", shown.join(", ")),
+    }
+}
+
 /// Steps that lose something are carried out only when they were confirmed by name.
 fn confirmed(proposal: &Proposal<'_>, view: &PlanView) -> Result<(), AppError> {
     let Confirm::Names(names) = proposal.confirm else {
@@ -374,8 +402,11 @@ fn confirmed(proposal: &Proposal<'_>, view: &PlanView) -> Result<(), AppError> {
                 Issue::new(
                     "CONFIRM",
                     format!(
-                        "{}: {} would be lost; confirm it by its name, {}",
-                        step.description, step.loses, step.name
+                        "{}: {} would be lost{}; confirm it by its name, {}",
+                        step.description,
+                        step.loses,
+                        such_as(&step.unconverted),
+                        step.name
                     ),
                 )
                 .with("name", step.name.as_str())

@@ -11,6 +11,7 @@ mod input;
 mod keyed;
 mod many;
 mod nested;
+mod one_of;
 mod references;
 mod rollups;
 mod rows;
@@ -152,7 +153,9 @@ async fn write_known(
     mode: BulkMode,
 ) -> Result<(Bulk, Vec<Record>), AppError> {
     let mut effects = Vec::new();
+    let object = unit.catalogue().object(index);
     for draft in &mut drafts {
+        one_of::settle(object, draft);
         // A plugin sees typed values only, so what could not be read ends here.
         if draft.problems.is_empty() {
             effects.extend(hooks::before(unit, index, draft.change(), draft).await?);
@@ -176,7 +179,6 @@ async fn write_known(
             hooks::run_effects(unit, effects).await?;
         }
         // One may be a figure of itself.
-        let object = unit.catalogue().object(index);
         if object
             .rolled_up_by
             .iter()
@@ -216,6 +218,8 @@ async fn judged(
 ) -> Result<Judged, AppError> {
     let object = unit.catalogue().object(index);
     for draft in &mut drafts {
+        one_of::settle(object, draft);
+        one_of::check(object, draft);
         validate::required(object, draft);
         stages::gates(unit, object, draft);
     }

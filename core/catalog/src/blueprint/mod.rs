@@ -153,6 +153,8 @@ pub struct ObjectDefinition {
     pub unique: Vec<Vec<String>>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
+    /// Relations of which one at most is filled, read together.
+    pub one_of: Vec<OneOfDefinition>,
     /// Which records can't be changed any more.
     pub locked_when: Option<Expression>,
 }
@@ -168,6 +170,21 @@ pub struct ObjectExtension {
     pub unique: Vec<Vec<String>>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
+}
+
+/// Relations of which one at most is filled, read together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OneOfDefinition {
+    /// Never changes.
+    pub key: String,
+    /// Name; the key if not given.
+    pub name: Option<String>,
+    /// What people call it.
+    pub labels: Labels,
+    /// Keys of own relations of the object.
+    pub relations: Vec<String>,
+    /// Whether a record without any is refused.
+    pub required: bool,
 }
 
 /// What must hold of a record.

@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition, Limits,
-    ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
-    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition,
+    ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition, PipelineDefinition,
+    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
+    ThroughDefinition,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
@@ -187,7 +188,20 @@ fn object(document: &Json, limits: &Limits) -> (ObjectDefinition, Issues) {
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
         rules: each(&mut reader, "rules", limits, rule),
+        one_of: each(&mut reader, "oneOf", limits, one_of),
         locked_when: expression(&mut reader, "lockedWhen"),
+    };
+    (definition, reader.finish())
+}
+
+fn one_of(document: &Json, limits: &Limits) -> (OneOfDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "a mapping with key and relations");
+    let definition = OneOfDefinition {
+        key: reader.required_text("key"),
+        name: reader.text("name"),
+        labels: reader.labels("labels", limits, limits.label_max),
+        relations: reader.texts("relations"),
+        required: reader.flag("required"),
     };
     (definition, reader.finish())
 }

@@ -5,8 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition,
-    ObjectDefinition, ObjectEntry, ObjectExtension, PipelineDefinition, RecordsDefinition,
-    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition,
+    ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition, PipelineDefinition,
+    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
+    ThroughDefinition,
 };
 use crate::{FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType};
 
@@ -68,7 +69,26 @@ impl ObjectDefinition {
             "rules",
             self.rules.iter().map(RuleDefinition::to_json),
         );
+        put_list(
+            &mut map,
+            "oneOf",
+            self.one_of.iter().map(OneOfDefinition::to_json),
+        );
         put(&mut map, "lockedWhen", self.locked_when.as_ref());
+        Json::Object(map)
+    }
+}
+
+impl OneOfDefinition {
+    /// The item of `oneOf` as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("key".to_owned(), json!(self.key));
+        put(&mut map, "name", self.name.as_ref());
+        map.insert("relations".to_owned(), json!(self.relations));
+        put_flag(&mut map, "required", self.required);
+        put_labels(&mut map, "labels", &self.labels);
         Json::Object(map)
     }
 }

@@ -56,6 +56,25 @@ pub struct Inverse {
     pub labels: Labels,
 }
 
+/// A relation to one record of one of several objects: relations of which one at most is filled,
+/// each with a column, a list on its target and rules of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OneOf {
+    /// Identity.
+    pub key: Key,
+    /// Name of the field that shows whichever is filled.
+    pub name: String,
+    /// What people call it.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Relations of the object; at least two.
+    pub relations: Vec<Key>,
+    /// Whether a record without any is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+}
+
 /// What becomes of a record when the one that it points at is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

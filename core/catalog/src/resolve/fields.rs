@@ -5,7 +5,7 @@ use crate::names::{self, is_name, mint, snake};
 use crate::{
     CoerceContext, Field, FieldDefinition, Inverse, InverseDefinition, Issue, Issues, Key, Kind,
     KindDefinition, ObjectEntry, PathSegment, RESERVED_NAMES, Relation, Rollup, Through, Tree,
-    coerce,
+    coerce, is_convertible,
 };
 
 impl Resolver<'_> {
@@ -67,11 +67,19 @@ impl Resolver<'_> {
             .object_keyed(object)
             .and_then(|(_, existing)| existing.field_keyed(&key))
             .map(|(_, field)| field);
+        let mut column = existing
+            .map(|field| field.column.clone())
+            .unwrap_or_default();
         if let Some(existing) = existing
             && is_readable
         {
             let issues = kinds::changed(&existing.kind, &kind);
-            self.report_all(place, issues);
+            if !issues.is_empty() && is_convertible(&existing.kind, &kind) {
+                // Its values go to new columns.
+                column.clear();
+            } else {
+                self.report_all(place, issues);
+            }
         }
         let field = Field {
             key,
@@ -82,9 +90,7 @@ impl Resolver<'_> {
             required: definition.required,
             default: definition.default.clone(),
             rules: definition.rules.clone(),
-            column: existing
-                .map(|field| field.column.clone())
-                .unwrap_or_default(),
+            column,
         };
         // A default can't fit a kind that is wrong itself.
         if is_readable && self.issues.0.len() == before {

@@ -55,6 +55,18 @@ impl Resolver<'_> {
                 },
             ));
         }
+        for (position, one_of) in object.one_of.iter().enumerate() {
+            members.push((
+                one_of.name.clone(),
+                Bearer {
+                    owner: one_of.key.owner().to_owned(),
+                    what: format!("the alternatives {}", one_of.key),
+                    place: self
+                        .object_place(&object.key, "oneOf")
+                        .map(|place| under(under(place, position), "name")),
+                },
+            ));
+        }
         for list in target.lists_of(&object.key) {
             let (source, field) = list.relation;
             let source = target.object(source);

@@ -10,8 +10,8 @@ use super::{OwnUnique, Resolver, kinds, path, under};
 use crate::names::{is_name, mint, snake};
 use crate::reading::limit;
 use crate::{
-    Field, Issue, Key, Kind, Object, ObjectDefinition, ObjectEntry, PathSegment, RESERVED_NAMES,
-    RESERVED_OBJECT_SUFFIXES, Relation, Unique,
+    Field, Issue, Key, Kind, Object, ObjectDefinition, ObjectEntry, OneOf, PathSegment,
+    RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES, Relation, Unique,
 };
 
 impl Resolver<'_> {
@@ -128,6 +128,7 @@ impl Resolver<'_> {
             .label
             .as_ref()
             .and_then(|label| self.label_field(&key, label, under(place, "label")));
+        let one_of = self.alternatives(&key, entry, definition);
         Object {
             key,
             singular,
@@ -140,9 +141,68 @@ impl Resolver<'_> {
             fields: Vec::new(),
             uniques: Vec::new(),
             rules: Vec::new(),
+            one_of,
             locked_when: definition.locked_when.clone(),
             rolled_up_by: Vec::new(),
         }
+    }
+
+    /// Relations that are read together.
+    fn alternatives(
+        &mut self,
+        object: &Key,
+        entry: usize,
+        definition: &ObjectDefinition,
+    ) -> Vec<OneOf> {
+        let mut all = Vec::new();
+        let mut keys = HashSet::new();
+        let mut grouped = HashSet::new();
+        for (position, one_of) in definition.one_of.iter().enumerate() {
+            let place = under(under(Self::entry_path(entry), "oneOf"), position);
+            self.check_key(&one_of.key, under(place.clone(), "key"));
+            if !keys.insert(one_of.key.as_str()) {
+                let issue = Issue::new(
+                    "DUPLICATE_KEY",
+                    format!("the key \"{}\" is taken by one before it", one_of.key),
+                );
+                self.report(under(place.clone(), "key"), issue);
+            }
+            let segment = match one_of.name {
+                Some(_) => "name",
+                None => "key",
+            };
+            let name = one_of.name.as_ref().unwrap_or(&one_of.key);
+            let name = self.member_name(object, name, under(place.clone(), segment));
+            let mut relations = Vec::with_capacity(one_of.relations.len());
+            for (item, reference) in one_of.relations.iter().enumerate() {
+                let place = under(under(place.clone(), "relations"), item);
+                let key = Key::new(self.owner, reference);
+                let own = self.own_field(object, &key);
+                let is_relation =
+                    own.is_some_and(|own| matches!(own.field.kind, Kind::Relation(_)));
+                let message = if !is_relation && self.is_readable(object, &key) {
+                    format!("\"{reference}\" is no relation of this object: expected own ones")
+                } else if !grouped.insert(reference) {
+                    format!("\"{reference}\" stands among alternatives already")
+                } else {
+                    relations.push(key);
+                    continue;
+                };
+                self.report(place, Issue::new("ONE_OF_UNFIT", message));
+            }
+            if one_of.relations.len() < 2 {
+                let issue = Issue::new("ONE_OF_UNFIT", "alternatives are at least two relations");
+                self.report(under(place, "relations"), issue);
+            }
+            all.push(OneOf {
+                key: Key::new(self.owner, &one_of.key),
+                name,
+                labels: one_of.labels.clone(),
+                relations,
+                required: one_of.required,
+            });
+        }
+        all
     }
 
     fn check_object_name(&mut self, name: &str, place: Vec<PathSegment>) {
@@ -361,8 +421,8 @@ impl Resolver<'_> {
         existing.field_keyed(field).map(|(_, field)| field)
     }
 
-    /// Adds the keys that were asked for: those that are there keep their place and index, new
-    /// ones come last.
+    /// Adds the keys that were asked for: those that are there keep their place and, unless one of
+    /// their fields goes to other columns, their index; new ones come last.
     fn place_uniques(&mut self, object: &mut Object, asked: Vec<OwnUnique>, existing: &[Unique]) {
         let mut uniques: Vec<Unique> = existing
             .iter()
@@ -372,26 +432,44 @@ impl Resolver<'_> {
             })
             .cloned()
             .collect();
+        let before = self.current.object_keyed(&object.key);
+        let is_moved = |key: &Key| {
+            let column = |object: &Object| Some(object.field_keyed(key)?.1.column.clone());
+            before.and_then(|(_, before)| column(before)) != column(object)
+        };
+        let moved: Vec<bool> = uniques
+            .iter()
+            .map(|unique| unique.fields.iter().any(is_moved))
+            .collect();
+        for (unique, moved) in uniques.iter_mut().zip(moved) {
+            if moved {
+                unique.index = self.mint_index(object, &unique.fields);
+            }
+        }
         for asked in asked {
             if uniques.iter().any(|unique| unique.fields == asked.fields) {
                 continue;
             }
-            let columns: Vec<String> = asked
-                .fields
-                .iter()
-                .filter_map(|key| Some(object.field_keyed(key)?.1.column.clone()))
-                .collect();
-            let base = format!(
-                "ux_{}_{}",
-                object.table.trim_start_matches("rec_"),
-                columns.join("_")
-            );
+            let index = self.mint_index(object, &asked.fields);
             uniques.push(Unique {
                 fields: asked.fields,
-                index: mint(&base, &mut self.taken_indexes),
+                index,
             });
         }
         object.uniques = uniques;
+    }
+
+    fn mint_index(&mut self, object: &Object, fields: &[Key]) -> String {
+        let columns: Vec<&str> = fields
+            .iter()
+            .filter_map(|key| Some(object.field_keyed(key)?.1.column.as_str()))
+            .collect();
+        let base = format!(
+            "ux_{}_{}",
+            object.table.trim_start_matches("rec_"),
+            columns.join("_")
+        );
+        mint(&base, &mut self.taken_indexes)
     }
 
     fn check_object_limits(&mut self, object: &Object) {

@@ -402,6 +402,7 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                 blueprint
                     .objects
                     .push(ObjectEntry::Define(ObjectDefinition {
+                        one_of: Vec::new(),
                         key: format!("made{number}"),
                         name: None,
                         plural: format!("mades{number}"),

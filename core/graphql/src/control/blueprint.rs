@@ -80,6 +80,11 @@ impl PlanStep {
     async fn violations(&self) -> SafeInt {
         SafeInt(self.0.violations)
     }
+
+    /// Of `CONVERT_FIELD`: up to 10 of the values that mean nothing in the new kind, as JSON.
+    async fn unconverted(&self) -> &[String] {
+        &self.0.unconverted
+    }
 }
 
 #[derive(Default)]

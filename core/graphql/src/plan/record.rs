@@ -1,6 +1,6 @@
 //! What is selected of a record, as members that the store writes.
 
-use relata_catalog::{Field, FieldIndex, Kind, ObjectIndex};
+use relata_catalog::{Field, FieldIndex, Kind, ObjectIndex, OneOf};
 use relata_store::{
     filter::{ColumnRef, SystemColumn},
     read::{ActorMember, ActorMembers, ListMember, Member, PartMember},
@@ -100,6 +100,9 @@ impl<'p, 'v> Draft<'p, 'v> {
                 if let Some((index, field)) = record.field_named(name) {
                     return self.field_member(object, index, field, selected, costs);
                 }
+                if let Some(one_of) = record.one_of.iter().find(|one_of| one_of.name == name) {
+                    return self.one_of(key, object, one_of, selected, costs);
+                }
                 match catalogue.list_named(&record.key, name) {
                     Some(list) => {
                         let (connection, cost) = self.connection(list.object, Some(list), selected);
@@ -117,6 +120,35 @@ impl<'p, 'v> Draft<'p, 'v> {
                 }
             }
         }
+    }
+
+    /// Whichever of the alternatives there is.
+    fn one_of(
+        &mut self,
+        key: String,
+        object: ObjectIndex,
+        one_of: &OneOf,
+        selected: &Selected<'v>,
+        costs: &mut Vec<Cost>,
+    ) -> Member {
+        let catalogue = self.planner.catalogue;
+        let record = catalogue.object(object);
+        let mut targets = Vec::with_capacity(one_of.relations.len());
+        for relation in &one_of.relations {
+            let Some((field, described)) = record.field_keyed(relation) else {
+                continue;
+            };
+            let Kind::Relation(relation) = &described.kind else {
+                continue;
+            };
+            let Some((target, _)) = catalogue.object_keyed(&relation.target) else {
+                continue;
+            };
+            let mut inner = Vec::new();
+            targets.push((field, self.record(target, &selected.sets, &mut inner)));
+            costs.push(Cost::one(inner));
+        }
+        Member::OneOf { key, targets }
     }
 
     fn field_member(

@@ -165,6 +165,12 @@ fn record_type(
         };
         fields.push(Out::new(&field.name, ty).described(field_description(field)));
     }
+    for one_of in &object.one_of {
+        fields.push(
+            Out::new(&one_of.name, "Record")
+                .described(description(&one_of.labels, &Labels::default())),
+        );
+    }
     for list in catalogue.lists_of(&object.key) {
         let listed = names.type_name(list.object);
         let connection = match list.via {

@@ -11,6 +11,7 @@ on_each_database! {
     trees_are_walked
     no_record_stands_over_itself
     wrong_lists_are_told
+    one_of_several_is_shown
 }
 
 fn document() -> Json {
@@ -449,6 +450,105 @@ async fn wrong_lists_are_told(client: Client) {
     let told = apply(&client, &tree).await.unwrap_err();
     insta::assert_snapshot!(
         "circle_in_the_way",
+        relata_catalog::Issues(told.issues().to_vec()).to_string()
+    );
+}
+
+async fn one_of_several_is_shown(client: Client) {
+    let document = json!({"relata": 1, "objects": [
+        {"key": "ship", "plural": "ships", "label": "name", "fields": [
+            {"key": "name", "kind": "text", "unique": true}, {"key": "masts", "kind": "integer"}]},
+        {"key": "port", "plural": "ports", "label": "name", "fields": [
+            {"key": "name", "kind": "text", "unique": true}, {"key": "depth", "kind": "integer"}]},
+        {"key": "remark", "plural": "remarks", "fields": [
+            {"key": "text", "kind": "text"},
+            {"key": "aboutShip", "kind": "relation", "to": "ship", "inverse": "remarks"},
+            {"key": "aboutPort", "kind": "relation", "to": "port", "inverse": "remarks"}],
+         "oneOf": [{"key": "about", "relations": ["aboutShip", "aboutPort"], "required": true}]},
+    ]});
+    apply(&client, &document).await.unwrap();
+    run(
+        &client,
+        "createShip(data: {name: \"Vasa\", masts: 3, remarks: {create: [{text: \"sank\"}]}}) { id }
+         p: createPort(data: {name: \"Kiel\", depth: 12, remarks: {create: [{text: \"calm\"}]}}) { id }",
+    )
+    .await;
+    let shown = || async {
+        let data = client
+            .data(
+                "{ remarks(orderBy: [{text: ASC}]) { nodes { text about { __typename label
+                     ... on Ship { masts } ... on Port { deep: depth remarks { totalCount } } } } } }",
+                json!({}),
+            )
+            .await;
+        data["remarks"]["nodes"].clone()
+    };
+    let kiel =
+        json!({"__typename": "Port", "label": "Kiel", "deep": 12, "remarks": {"totalCount": 1}});
+    let vasa = json!({"__typename": "Ship", "label": "Vasa", "masts": 3});
+    assert_eq!(
+        shown().await,
+        json!([{"text": "calm", "about": kiel}, {"text": "sank", "about": vasa}])
+    );
+    // Only the interface.
+    let data = client
+        .data(
+            "{ remarks(orderBy: [{text: ASC}]) { nodes { about { id label } } } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(data["remarks"]["nodes"][0]["about"]["label"], "Kiel");
+    // To point at something else is enough.
+    run(
+        &client,
+        "updateRemarks(where: {text: {eq: \"sank\"}}, data: {aboutPort: {connect: {name: \"Kiel\"}}}) {
+           nodes { aboutShip { id } } }",
+    )
+    .await;
+    assert_eq!(shown().await[1]["about"]["label"], "Kiel");
+    run(
+        &client,
+        "updateShips(where: {}, all: true, data: {remarks: {}}) { count }
+         s: updateRemarks(where: {text: {eq: \"calm\"}}, data: {aboutShip: {connect: {name: \"Vasa\"}}, text: \"old\"}) { count }",
+    )
+    .await;
+    assert_eq!(shown().await[0]["about"], vasa);
+    for (mutation, expected) in [
+        (
+            "createRemark(data: {text: \"x\", aboutShip: {connect: {name: \"Vasa\"}}, aboutPort: {connect: {name: \"Kiel\"}}}) { id }",
+            "VALIDATION_FAILED\n  data.aboutPort ONE_OF",
+        ),
+        (
+            "createRemark(data: {text: \"x\"}) { id }",
+            "VALIDATION_FAILED\n  data.about REQUIRED",
+        ),
+        (
+            "updateRemarks(where: {text: {eq: \"old\"}}, data: {aboutShip: {disconnect: true}}) { count }",
+            "VALIDATION_FAILED\n  data.about REQUIRED",
+        ),
+    ] {
+        assert_eq!(refused(&client, mutation).await, expected, "{mutation}");
+    }
+    // What is there is in the way of new alternatives.
+    let mut more = document.clone();
+    more["objects"][2]["fields"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"key": "aboutPerson", "kind": "relation", "to": "person"}));
+    more["objects"][2]["oneOf"] = json!([]);
+    apply(&client, &more).await.unwrap();
+    run(&client, "updateRemarks(where: {}, all: true, data: {aboutPort: {connect: {name: \"Kiel\"}}}) { count }").await;
+    let told = apply(&client, &document).await.unwrap_err();
+    insta::assert_snapshot!(
+        "alternatives_in_the_way",
+        relata_catalog::Issues(told.issues().to_vec()).to_string()
+    );
+    let wrong = json!({"relata": 1, "objects": [{"key": "thing", "plural": "things", "fields": [
+        {"key": "name", "kind": "text"}, {"key": "a", "kind": "relation", "to": "company"}],
+        "oneOf": [{"key": "name", "relations": ["a", "a", "name", "gone"]}, {"key": "name", "relations": ["a"]}]}]});
+    let told = apply(&client, &wrong).await.unwrap_err();
+    insta::assert_snapshot!(
+        "wrong_alternatives",
         relata_catalog::Issues(told.issues().to_vec()).to_string()
     );
 }

@@ -7,6 +7,7 @@ mod aggregates;
 mod bad_input;
 mod bulk;
 mod calendar;
+mod conversions;
 mod fixture;
 mod formulas;
 mod group_properties;

@@ -11,7 +11,7 @@ use super::target::Target;
 use crate::cli::Common;
 
 pub(super) const PLAN_FIELDS: &str = "id baseRevision isApplied revision \
-     steps { action name description isDestructive loses }";
+     steps { action name description isDestructive loses unconverted }";
 
 pub(super) async fn plan(common: &Common, file: &Path) -> Result<()> {
     let document = read_document(file)?;
@@ -84,6 +84,12 @@ pub(super) fn plan_text(plan: &Json) -> String {
             "{mark} {description}{}\n",
             loss_text(&step["loses"])
         ));
+        for value in step["unconverted"].as_array().into_iter().flatten() {
+            text.push_str(&format!(
+                "      does not convert: {}\n",
+                value.as_str().unwrap_or_default()
+            ));
+        }
         if is_destructive && step["loses"].as_i64().unwrap_or_default() > 0 {
             to_confirm.push(step["name"].as_str().unwrap_or_default());
         }

@@ -4,6 +4,7 @@
 use relata_catalog::{Field, Key, Kind, Plan, Step};
 use sea_orm::{ConnectionTrait, Statement, Value as SqlValue};
 
+use super::convert::{Conversion, unconverted};
 use super::{column_names, standing_in};
 use crate::cells::quoted;
 use crate::database::{Backend, Database};
@@ -23,6 +24,8 @@ pub struct Loss {
     /// Records that have no value for what becomes required, share one that becomes unique, or
     /// would stand over themselves: while there are any, the plan cannot be applied.
     pub violations: i64,
+    /// Of a conversion: some of the values that mean nothing in the new kind, as JSON.
+    pub samples: Vec<String>,
 }
 
 impl Transaction {
@@ -53,13 +56,36 @@ async fn losses(
 ) -> Result<Vec<Loss>, StoreError> {
     let mut found = Vec::new();
     for (position, step) in plan.steps.iter().enumerate() {
-        let lost = match lost_by(backend, step) {
+        let mut lost = match lost_by(backend, step) {
             Some(query) => count(connection, backend, query).await?,
             None => 0,
         };
         let mut violations = 0;
-        for text in violating(plan, step).into_iter().chain(circles(step)) {
+        for text in violating(plan, step)
+            .into_iter()
+            .chain(circles(step))
+            .chain(alternatives(plan, step))
+        {
             violations += count(connection, backend, (text, Vec::new())).await?;
+        }
+        let mut samples = Vec::new();
+        if let Step::ConvertField {
+            table, from, field, ..
+        } = step
+        {
+            let conversion = Conversion {
+                catalogue: &plan.target,
+                table,
+                from,
+                to: field,
+                at: 0,
+            };
+            let unconverted = unconverted(connection, backend, conversion).await?;
+            lost = unconverted.count;
+            samples = unconverted.samples;
+            if field.required {
+                violations += lost;
+            }
         }
         if step.is_destructive() || lost > 0 || violations > 0 {
             found.push(Loss {
@@ -67,6 +93,7 @@ async fn losses(
                 name: step.name().to_owned(),
                 lost,
                 violations,
+                samples,
             });
         }
     }
@@ -161,6 +188,13 @@ fn violating(plan: &Plan, step: &Step) -> Option<String> {
                 filled(field)
             ))
         }
+        Step::ConvertField {
+            table, from, field, ..
+        } if field.required && !from.required => Some(format!(
+            "SELECT count(*) FROM {} WHERE \"_deleted_at\" IS NULL AND NOT ({})",
+            quoted(table),
+            filled(from)
+        )),
         // A column that comes with the same plan holds nothing yet, or one default in all rows,
         // which the database itself will refuse.
         Step::AddUnique {
@@ -220,14 +254,60 @@ fn circles(step: &Step) -> Option<String> {
     }
 }
 
+/// Counts records in which several of new alternatives are filled, or none of those of which one
+/// must be.
+fn alternatives(plan: &Plan, step: &Step) -> Option<String> {
+    let Step::ChangeObject {
+        object, changes, ..
+    } = step
+    else {
+        return None;
+    };
+    if !changes.iter().any(|change| change.what == "oneOf") {
+        return None;
+    }
+    let (_, object) = plan.target.object_keyed(object)?;
+    let mut wrong = Vec::new();
+    for one_of in &object.one_of {
+        let fields: Vec<&Field> = one_of
+            .relations
+            .iter()
+            .filter_map(|key| Some(object.field_keyed(key)?.1))
+            // What comes with the same plan holds nothing yet.
+            .filter(|field| !is_added(plan, &object.key, &field.key))
+            .collect();
+        let count: Vec<String> = fields
+            .iter()
+            .map(|field| format!("CASE WHEN {} THEN 1 ELSE 0 END", filled(field)))
+            .collect();
+        let count = match count.is_empty() {
+            true => "0".to_owned(),
+            false => count.join(" + "),
+        };
+        wrong.push(format!("{count} > 1"));
+        if one_of.required {
+            wrong.push(format!("{count} = 0"));
+        }
+    }
+    (!wrong.is_empty()).then(|| {
+        format!(
+            "SELECT count(*) FROM {} WHERE \"_deleted_at\" IS NULL AND ({})",
+            quoted(&object.table),
+            wrong.join(" OR ")
+        )
+    })
+}
+
 fn is_added(plan: &Plan, of: &Key, key: &Key) -> bool {
-    plan.steps.iter().any(|step| {
-        matches!(step, Step::AddField { object, field, .. } if object == of && field.key == *key)
+    plan.steps.iter().any(|step| match step {
+        Step::AddField { object, field, .. } => object == of && field.key == *key,
+        Step::ConvertField { object, field, .. } => object == of && field.key == *key,
+        _ => false,
     })
 }
 
 /// The condition "this field has a value".
-fn filled(field: &Field) -> String {
+pub(super) fn filled(field: &Field) -> String {
     column_names(field)
         .iter()
         .map(|column| format!("{} IS NOT NULL", quoted(column)))

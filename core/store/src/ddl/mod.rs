@@ -8,6 +8,7 @@
 //! Invariant: a physical name is never used twice, so a statement that was prepared before a
 //! change never meets a column of another type.
 
+mod convert;
 mod fill;
 mod losses;
 mod parked;
@@ -18,6 +19,8 @@ pub(crate) use tables::begins_an_index;
 pub use losses::Loss;
 pub use parked::Parked;
 
+use convert::Conversion;
+use relata_catalog::expression::PathColumn;
 use relata_catalog::{Catalogue, Field, Key, Kind, Plan, StageColumns, Step};
 use sea_orm::Value as SqlValue;
 
@@ -69,7 +72,7 @@ impl Transaction {
             }
         }
         // What they are figures of is there now.
-        let rollups: Vec<(&Key, &Field)> = plan
+        let mut rollups: Vec<(&Key, &Field)> = plan
             .steps
             .iter()
             .filter_map(|step| match step {
@@ -79,6 +82,15 @@ impl Transaction {
                 _ => None,
             })
             .collect();
+        for step in &plan.steps {
+            if let Step::ConvertField { object, field, .. } = step {
+                for reader in readers(&plan.target, object, &field.key) {
+                    if !rollups.contains(&reader) {
+                        rollups.push(reader);
+                    }
+                }
+            }
+        }
         self.fill_rollups(&plan.target, rollups).await
     }
 
@@ -110,15 +122,7 @@ impl Transaction {
                 object,
                 table,
                 field,
-            } => match work.retention {
-                Retention::Park => self.park_field(name, object, table, field, work).await,
-                Retention::Drop => {
-                    self.note_removed_field(name, object, table, field, work, Some(work.at))
-                        .await?;
-                    self.drop_columns(table, &column_names(field)).await?;
-                    self.drop_series(&format!("{table}.{}", field.column)).await
-                }
-            },
+            } => self.remove_field(name, object, table, field, work).await,
             Step::RemoveObject { name, object } => match work.retention {
                 Retention::Park => self.park_object(name, object, work).await,
                 Retention::Drop => {
@@ -138,6 +142,25 @@ impl Transaction {
                 changes,
                 ..
             } => self.change_field(table, field, changes).await,
+            Step::ConvertField {
+                name,
+                object,
+                table,
+                from,
+                field,
+                ..
+            } => {
+                self.add_columns(table, field, &work.plan.target).await?;
+                self.convert_field(Conversion {
+                    catalogue: &work.plan.target,
+                    table,
+                    from,
+                    to: field,
+                    at: work.at,
+                })
+                .await?;
+                self.remove_field(name, object, table, from, work).await
+            }
             Step::AddUnique {
                 table,
                 unique,
@@ -150,6 +173,25 @@ impl Transaction {
             | Step::ChangeObject { .. }
             | Step::AddPipeline { .. }
             | Step::ChangePipeline { .. } => Ok(()),
+        }
+    }
+
+    async fn remove_field(
+        &self,
+        name: &str,
+        object: &Key,
+        table: &str,
+        field: &Field,
+        work: &Work<'_>,
+    ) -> Result<(), StoreError> {
+        match work.retention {
+            Retention::Park => self.park_field(name, object, table, field, work).await,
+            Retention::Drop => {
+                self.note_removed_field(name, object, table, field, work, Some(work.at))
+                    .await?;
+                self.drop_columns(table, &column_names(field)).await?;
+                self.drop_series(&format!("{table}.{}", field.column)).await
+            }
         }
     }
 
@@ -224,6 +266,28 @@ impl Transaction {
             _ => Ok(()),
         }
     }
+}
+
+/// Rollups that read a field.
+fn readers<'c>(
+    catalogue: &'c Catalogue,
+    object: &Key,
+    field: &'c Key,
+) -> impl Iterator<Item = (&'c Key, &'c Field)> {
+    let of = catalogue.object_keyed(object).map(|(_, object)| object);
+    of.into_iter()
+        .flat_map(|object| &object.rolled_up_by)
+        .filter_map(move |(parent, rollup)| {
+            let (_, parent) = catalogue.object_keyed(parent)?;
+            let (_, found) = parent.field_keyed(rollup)?;
+            let Kind::Rollup(rollup) = &found.kind else {
+                return None;
+            };
+            let is_read = rollup.reads().any(
+                |column| matches!(column, PathColumn::Field { field: read, .. } if read == field),
+            );
+            is_read.then_some((&parent.key, found))
+        })
 }
 
 /// The condition for records that stand in a pipeline, or in one of its stages.

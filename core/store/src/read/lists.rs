@@ -69,12 +69,12 @@ pub(super) fn listed(
             // write makes one.
             let walk = match towards {
                 Towards::Ancestors => format!(
-                    "SELECT s.{key}, 1 FROM {table} AS s WHERE s.\"id\" = {of} AND s.{key} IS NOT NULL \
+                    "SELECT s.{key}, CAST(1 AS BIGINT) FROM {table} AS s WHERE s.\"id\" = {of} AND s.{key} IS NOT NULL \
                      UNION ALL SELECT s.{key}, w.depth + 1 FROM w JOIN {table} AS s ON s.\"id\" = w.id \
                      WHERE s.{key} IS NOT NULL AND w.depth < {TREE_DEPTH_MAX}{alive}"
                 ),
                 Towards::Descendants => format!(
-                    "SELECT s.\"id\", 1 FROM {table} AS s WHERE s.{key} = {of}{alive} \
+                    "SELECT s.\"id\", CAST(1 AS BIGINT) FROM {table} AS s WHERE s.{key} = {of}{alive} \
                      UNION ALL SELECT s.\"id\", w.depth + 1 FROM w JOIN {table} AS s ON s.{key} = w.id \
                      WHERE w.depth < {TREE_DEPTH_MAX}{alive}"
                 ),

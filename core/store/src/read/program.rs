@@ -17,6 +17,8 @@ pub(crate) enum Op {
         present: Box<[usize]>,
         body: Box<[Op]>,
     },
+    /// What stands inside the first of which the column is filled, or `null`.
+    FirstOf(Box<[(usize, Body)]>),
     /// A label: the first of these that is filled.
     Label {
         cells: Box<[(usize, Cell)]>,

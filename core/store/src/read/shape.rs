@@ -249,6 +249,14 @@ pub enum Member {
         /// What is written of the target.
         members: Vec<Member>,
     },
+    /// The record that the first filled one of several relations points at: `null` when there is
+    /// none or it is in the trash.
+    OneOf {
+        /// Response key.
+        key: String,
+        /// The relations, and what is written of their targets.
+        targets: Vec<(FieldIndex, Vec<Member>)>,
+    },
     /// A list of this record; `connection.via` says how it comes to its records.
     ToMany {
         /// Response key.

@@ -301,6 +301,18 @@ impl<'a> Writer<'a> {
                         out.extend_from_slice(b"null");
                     }
                 }
+                Op::FirstOf(alternatives) => {
+                    let mut found = None;
+                    for (present, body) in alternatives {
+                        if found.is_none() && any_filled(row, &[*present])? {
+                            found = Some(body);
+                        }
+                    }
+                    match found {
+                        Some(body) => self.ops(out, source, row, body)?,
+                        None => out.extend_from_slice(b"null"),
+                    }
+                }
                 Op::Label { cells, id } => write_label(out, row, cells, *id)?,
                 Op::Stored { column, members } => write_stored(out, row, *column, members)?,
                 Op::ByStage {

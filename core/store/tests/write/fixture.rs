@@ -123,6 +123,7 @@ pub fn object(key: &str, fields: Vec<Field>) -> Object {
         fields,
         uniques: Vec::new(),
         rules: Vec::new(),
+        one_of: Vec::new(),
         locked_when: None,
         rolled_up_by: Vec::new(),
     }

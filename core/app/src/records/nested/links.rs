@@ -36,16 +36,20 @@ pub(super) async fn write(
     mode: Mode,
     errors: &mut Vec<AppError>,
 ) -> Result<(), AppError> {
-    let disconnected = named(unit, list, "disconnect", &list.disconnect, errors).await?;
+    let mut disconnected = named(unit, list, "disconnect", &list.disconnect, errors).await?;
     let mut connected = named(unit, list, "connect", &list.connect, errors).await?;
     let all = disconnected.iter().chain(&connected);
     let ids: Vec<Uuid> = all.map(|(id, _)| *id).collect();
     let mut seen = HashSet::new();
-    for (id, (what, index)) in disconnected.iter().chain(&connected) {
-        if !seen.insert(*id) {
-            let error = AppError::bad_input("the same record is named twice");
-            errors.push(error.at(*index).at(*what).at(list.name));
-        }
+    for all in [&mut disconnected, &mut connected] {
+        all.retain(|(id, (what, index))| {
+            let is_new = seen.insert(*id);
+            if !is_new {
+                let error = AppError::bad_input("the same record is named twice");
+                errors.push(error.at(*index).at(*what).at(list.name));
+            }
+            is_new
+        });
     }
     let known = links(unit, ends, around, &ids).await?;
     disconnect(unit, list, ends, disconnected, &known, mode, errors).await?;

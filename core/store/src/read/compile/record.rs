@@ -98,6 +98,15 @@ impl<'c> Compiler<'c> {
                 let present = Box::new([select_of.column(&target.alias, "id")]);
                 program.member(key, Op::Guarded { present, body });
             }
+            Member::OneOf { key, targets } => {
+                let mut alternatives = Vec::with_capacity(targets.len());
+                for (field, members) in targets {
+                    let target = select_of.join(scope, *field)?;
+                    let body = self.record(select_of, &target, members, position.deeper())?;
+                    alternatives.push((select_of.column(&target.alias, "id"), body));
+                }
+                program.member(key, Op::FirstOf(alternatives.into()));
+            }
             Member::ToMany { key, connection } => {
                 let parent = self.parent(select_of, scope);
                 let nested = self.connection(connection, Some(parent), position.nested())?;
