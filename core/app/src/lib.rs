@@ -20,6 +20,7 @@ pub mod duplicates;
 pub mod exports;
 pub mod idempotency;
 pub mod imports;
+pub mod indexes;
 pub mod jobs;
 pub mod operations;
 pub mod outbox;

@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Rw
 use crate::{
     AppError, Caller, Directory, State, catalogue,
     exports::Conditions,
+    indexes,
     jobs::{self, Jobs},
     outbox,
     plugins::{self, Installed, Plugins, Status},
@@ -102,6 +103,7 @@ struct Shared {
     tokens: TokenCache,
     jobs: Jobs,
     conditions: OnceLock<Arc<dyn Conditions>>,
+    index_failures: indexes::Failures,
 }
 
 /// Whether a workspace can serve, and if not, why.
@@ -175,6 +177,7 @@ impl Workspace {
                 tokens: TokenCache::default(),
                 jobs: Jobs::default(),
                 conditions: OnceLock::new(),
+                index_failures: indexes::Failures::default(),
                 options,
                 database,
                 reader,
@@ -187,6 +190,7 @@ impl Workspace {
             workspace.spawn(outbox::pump(workspace.clone()));
             workspace.spawn(retention::keep_house(workspace.clone()));
             workspace.spawn(jobs::run(workspace.clone()));
+            workspace.spawn(indexes::keep(workspace.clone()));
             if let Some(index) = &workspace.shared.index {
                 workspace.spawn(search::keep(workspace.clone(), Arc::clone(index)));
             }
@@ -262,6 +266,10 @@ impl Workspace {
                 "nobody here reads conditions yet".to_owned(),
             )),
         }
+    }
+
+    pub(crate) fn index_failures(&self) -> &indexes::Failures {
+        &self.shared.index_failures
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {

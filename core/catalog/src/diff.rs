@@ -206,6 +206,7 @@ fn changed_object(before: &Object, after: &Object, steps: &mut Vec<Step>) {
         &after.label_field,
     );
     compare(&mut changes, "rules", &before.rules, &after.rules);
+    compare(&mut changes, "indexes", &before.indexes, &after.indexes);
     compare(&mut changes, "oneOf", &before.one_of, &after.one_of);
     compare(
         &mut changes,

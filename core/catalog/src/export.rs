@@ -2,10 +2,10 @@
 
 use crate::resolve::unique_owner;
 use crate::{
-    Blueprint, Catalogue, Field, FieldDefinition, Key, Kind, KindDefinition, OWNER_PLATFORM,
-    Object, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition, Pipeline,
-    PipelineDefinition, RelationDefinition, RollupDefinition, RuleDefinition, Stage,
-    StageDefinition, Unique, plugin_prefix,
+    Blueprint, Catalogue, Field, FieldDefinition, Index, IndexDefinition, Key, Kind,
+    KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension,
+    OneOfDefinition, Pipeline, PipelineDefinition, RelationDefinition, RollupDefinition,
+    RuleDefinition, Stage, StageDefinition, Unique, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -63,6 +63,26 @@ impl Exporter<'_> {
                     .collect()
             })
             .collect();
+        let own_indexes = || {
+            object
+                .indexes
+                .iter()
+                .filter(|index| index.owner == self.owner)
+        };
+        let references = |keys: &[Key]| {
+            keys.iter()
+                .map(|key| self.field_reference(&object.key, key))
+                .collect()
+        };
+        let indexes: Vec<IndexDefinition> = own_indexes()
+            .filter(|index| !self.is_mark(index))
+            .map(|index| IndexDefinition {
+                fields: references(&index.fields),
+                include: references(&index.include),
+                filled: index.filled,
+                live: index.live,
+            })
+            .collect();
         let rules = object
             .rules
             .iter()
@@ -93,6 +113,7 @@ impl Exporter<'_> {
                     .map(|key| self.field_reference(&object.key, key)),
                 fields,
                 unique,
+                indexes,
                 rules,
                 one_of: object
                     .one_of
@@ -111,13 +132,14 @@ impl Exporter<'_> {
                     .collect(),
                 locked_when: object.locked_when.clone(),
             }))
-        } else if fields.is_empty() && unique.is_empty() && rules.is_empty() {
+        } else if fields.is_empty() && unique.is_empty() && indexes.is_empty() && rules.is_empty() {
             None
         } else {
             Some(ObjectEntry::Extend(ObjectExtension {
                 extends: self.object_reference(&object.key),
                 fields,
                 unique,
+                indexes,
                 rules,
             }))
         }
@@ -126,6 +148,14 @@ impl Exporter<'_> {
     /// Whether a unique key is written as `unique: true` at its field.
     fn is_single_own(&self, unique: &Unique) -> bool {
         matches!(unique.fields.as_slice(), [only] if only.owner() == self.owner)
+    }
+
+    /// Whether an index is written as `indexed: true` at its field.
+    fn is_mark(&self, index: &Index) -> bool {
+        matches!(index.fields.as_slice(), [only] if only.owner() == self.owner)
+            && index.include.is_empty()
+            && !index.filled
+            && !index.live
     }
 
     fn field(&self, object: &Object, field: &Field, own_uniques: &[&Unique]) -> FieldDefinition {
@@ -155,6 +185,9 @@ impl Exporter<'_> {
             unique: own_uniques
                 .iter()
                 .any(|unique| self.is_single_own(unique) && unique.fields[0] == field.key),
+            indexed: object.indexes.iter().any(|index| {
+                index.owner == self.owner && self.is_mark(index) && index.fields[0] == field.key
+            }),
             default: field.default.clone(),
             rules: field.rules.clone(),
         }

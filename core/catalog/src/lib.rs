@@ -26,10 +26,10 @@ mod standard;
 mod value;
 
 pub use blueprint::{
-    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition,
-    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
-    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition, options_of,
+    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition,
+    InverseDefinition, KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension,
+    OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
+    RuleDefinition, StageDefinition, ThroughDefinition, options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_instant,

@@ -184,6 +184,9 @@ pub struct Object {
     /// which any of the fields is empty.
     #[serde(default)]
     pub uniques: Vec<Unique>,
+    /// Indexes that somebody has asked for, beside those that every object has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
     /// What must hold of every record that is written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
@@ -476,6 +479,25 @@ pub struct Unique {
     pub index: String,
 }
 
+/// An index that is there for what is often asked, and says nothing of what may be stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Index {
+    /// Who asked for it.
+    pub owner: Owner,
+    /// Fields, in order; at least one.
+    pub fields: Vec<Key>,
+    /// Fields that are only carried along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<Key>,
+    /// Whether it leaves out records in which the first field is empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filled: bool,
+    /// Whether it leaves out records in the trash.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+}
+
 /// An ordered list of stages for one stage field of one object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -688,6 +710,34 @@ impl Field {
             | Kind::Stage => return None,
         };
         Some(self.column_of(part, ColumnType::Text).name)
+    }
+
+    /// The columns that an index of the field is over: those that lists compare and order by, text
+    /// by its folded key and then by its letters. None where the kind is unfit for one.
+    #[must_use]
+    pub fn index_columns(&self) -> Vec<Column> {
+        let columns = self.stored_columns();
+        let is_unfit = columns
+            .iter()
+            .any(|column| matches!(column.column_type, ColumnType::Json | ColumnType::TextList))
+            && !matches!(self.kind, Kind::Emails | Kind::Phones);
+        match columns.as_slice() {
+            [] => Vec::new(),
+            _ if is_unfit => Vec::new(),
+            [text, folded, ..]
+                if text.column_type == ColumnType::Text
+                    && folded.column_type == ColumnType::Folded =>
+            {
+                vec![folded.clone(), text.clone()]
+            }
+            [pipeline, stage, ..] if matches!(self.kind, Kind::Stage) => {
+                vec![pipeline.clone(), stage.clone()]
+            }
+            [amount, currency] if matches!(self.kind, Kind::Money { .. }) => {
+                vec![amount.clone(), currency.clone()]
+            }
+            [first, ..] => vec![first.clone()],
+        }
     }
 
     fn column_of(&self, suffix: &str, column_type: ColumnType) -> Column {

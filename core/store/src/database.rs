@@ -404,7 +404,7 @@ impl Database {
         }
     }
 
-    fn writer(&self) -> Result<&DatabaseConnection, StoreError> {
+    pub(crate) fn writer(&self) -> Result<&DatabaseConnection, StoreError> {
         match &self.shared.writer {
             Some(Writers::Sqlite(writer)) => Ok(writer.connection()),
             Some(Writers::Postgres(pool)) => Ok(pool),

@@ -24,7 +24,7 @@ mod rollups;
 mod turns;
 
 pub use database::{Backend, Database, DatabaseOptions, Purpose, Turn, Turns};
-pub use ddl::{Loss, Parked, Retention};
+pub use ddl::{IndexSpec, Loss, Parked, Retention, asked_for};
 pub use error::StoreError;
 pub use records::{Find, Lock, Record};
 pub use transaction::{Savepoint, Transaction};

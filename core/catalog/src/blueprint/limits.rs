@@ -18,7 +18,9 @@ pub struct Limits {
     pub options_max: usize,
     /// Unique keys of one object.
     pub uniques_max: usize,
-    /// Fields of one unique key.
+    /// Indexes of one object, beside those that every object has.
+    pub indexes_max: usize,
+    /// Fields of one unique key, or of one index.
     pub unique_fields_max: usize,
     /// Rules of one object.
     pub rules_max: usize,
@@ -44,6 +46,7 @@ impl Default for Limits {
             fields_max: 200,
             options_max: 500,
             uniques_max: 32,
+            indexes_max: 32,
             unique_fields_max: 8,
             rules_max: 50,
             pipelines_max: 200,

@@ -64,6 +64,7 @@ impl Blueprint {
                 extends: object.to_owned(),
                 fields: Vec::new(),
                 unique: Vec::new(),
+                indexes: Vec::new(),
                 rules: Vec::new(),
             }));
             self.objects.len() - 1
@@ -120,6 +121,15 @@ impl ObjectEntry {
         }
     }
 
+    /// The indexes that it defines.
+    #[must_use]
+    pub fn indexes(&self) -> &[IndexDefinition] {
+        match self {
+            Self::Define(definition) => &definition.indexes,
+            Self::Extend(extension) => &extension.indexes,
+        }
+    }
+
     /// The unique keys over several fields that it defines.
     #[must_use]
     pub fn unique(&self) -> &[Vec<String>] {
@@ -151,6 +161,8 @@ pub struct ObjectDefinition {
     pub fields: Vec<FieldDefinition>,
     /// Unique keys over several fields, each a list of field keys.
     pub unique: Vec<Vec<String>>,
+    /// Indexes for what is often asked.
+    pub indexes: Vec<IndexDefinition>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
     /// Relations of which one at most is filled, read together.
@@ -168,6 +180,8 @@ pub struct ObjectExtension {
     pub fields: Vec<FieldDefinition>,
     /// Unique keys over several fields, at least one of them one's own.
     pub unique: Vec<Vec<String>>,
+    /// Indexes for what is often asked.
+    pub indexes: Vec<IndexDefinition>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
 }
@@ -185,6 +199,20 @@ pub struct OneOfDefinition {
     pub relations: Vec<String>,
     /// Whether a record without any is refused.
     pub required: bool,
+}
+
+/// An index for what is often asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IndexDefinition {
+    /// Keys of fields, in order.
+    pub fields: Vec<String>,
+    /// Keys of fields that are only carried along, so that a list of nothing else need not look
+    /// at the records.
+    pub include: Vec<String>,
+    /// Whether it leaves out records in which the first field is empty.
+    pub filled: bool,
+    /// Whether it leaves out records in the trash.
+    pub live: bool,
 }
 
 /// What must hold of a record.
@@ -220,12 +248,16 @@ pub struct FieldDefinition {
     pub required: bool,
     /// Whether no two records may have the same value.
     pub unique: bool,
+    /// Whether there is an index of it.
+    pub indexed: bool,
     /// What a new record gets that says nothing.
     pub default: Option<Json>,
     /// What else must hold of its values.
     pub rules: FieldRules,
 }
 
+// Documents have few of them: a box would only be in the way of who edits one.
+#[allow(clippy::large_enum_variant)]
 /// What a field holds, where relations still name their target as the author wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KindDefinition {

@@ -6,10 +6,10 @@
 use serde_json::Value as Json;
 
 use super::{
-    BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition, Limits,
-    ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition, PipelineDefinition,
-    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
-    ThroughDefinition,
+    BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
+    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
+    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
+    StageDefinition, ThroughDefinition,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
@@ -187,6 +187,7 @@ fn object(document: &Json, limits: &Limits) -> (ObjectDefinition, Issues) {
         label: reader.text("label"),
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
+        indexes: each(&mut reader, "indexes", limits, index),
         rules: each(&mut reader, "rules", limits, rule),
         one_of: each(&mut reader, "oneOf", limits, one_of),
         locked_when: expression(&mut reader, "lockedWhen"),
@@ -212,7 +213,19 @@ fn extension(document: &Json, limits: &Limits) -> (ObjectExtension, Issues) {
         extends: reader.required_text("extends"),
         fields: each(&mut reader, "fields", limits, field),
         unique: unique_keys(&mut reader),
+        indexes: each(&mut reader, "indexes", limits, index),
         rules: each(&mut reader, "rules", limits, rule),
+    };
+    (definition, reader.finish())
+}
+
+fn index(document: &Json, _: &Limits) -> (IndexDefinition, Issues) {
+    let mut reader = MapReader::lenient(document, "an index: a mapping with fields");
+    let definition = IndexDefinition {
+        fields: reader.texts("fields"),
+        include: reader.texts("include"),
+        filled: reader.flag("filled"),
+        live: reader.flag("live"),
     };
     (definition, reader.finish())
 }
@@ -271,6 +284,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
     let description = reader.labels("description", limits, limits.label_max * 10);
     let required = reader.flag("required");
     let unique = reader.flag("unique");
+    let indexed = reader.flag("indexed");
     let default = reader.take("default").cloned();
     let rules = FieldRules {
         required_when: expression(&mut reader, "requiredWhen"),
@@ -292,6 +306,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
         kind: kind.unwrap_or(KindDefinition::Plain(Kind::Text { max: 255 })),
         required,
         unique,
+        indexed,
         default,
         rules,
     };

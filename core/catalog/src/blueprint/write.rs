@@ -4,10 +4,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    BLUEPRINT_VERSION, Blueprint, FieldDefinition, InverseDefinition, KindDefinition,
-    ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition, PipelineDefinition,
-    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
-    ThroughDefinition,
+    BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
+    KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
+    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
+    StageDefinition, ThroughDefinition,
 };
 use crate::{FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType};
 
@@ -66,6 +66,11 @@ impl ObjectDefinition {
         put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
         put_list(
             &mut map,
+            "indexes",
+            self.indexes.iter().map(IndexDefinition::to_json),
+        );
+        put_list(
+            &mut map,
             "rules",
             self.rules.iter().map(RuleDefinition::to_json),
         );
@@ -75,6 +80,23 @@ impl ObjectDefinition {
             self.one_of.iter().map(OneOfDefinition::to_json),
         );
         put(&mut map, "lockedWhen", self.locked_when.as_ref());
+        Json::Object(map)
+    }
+}
+
+impl IndexDefinition {
+    /// The item of `indexes` as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut map = Map::new();
+        map.insert("fields".to_owned(), json!(self.fields));
+        put_list(
+            &mut map,
+            "include",
+            self.include.iter().map(|key| json!(key)),
+        );
+        put_flag(&mut map, "filled", self.filled);
+        put_flag(&mut map, "live", self.live);
         Json::Object(map)
     }
 }
@@ -121,6 +143,11 @@ impl ObjectExtension {
         put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
         put_list(
             &mut map,
+            "indexes",
+            self.indexes.iter().map(IndexDefinition::to_json),
+        );
+        put_list(
+            &mut map,
             "rules",
             self.rules.iter().map(RuleDefinition::to_json),
         );
@@ -142,6 +169,7 @@ impl FieldDefinition {
         }
         put_flag(&mut map, "required", self.required);
         put_flag(&mut map, "unique", self.unique);
+        put_flag(&mut map, "indexed", self.indexed);
         put(&mut map, "default", self.default.as_ref());
         put_rules(&mut map, &self.rules);
         put_labels(&mut map, "labels", &self.labels);

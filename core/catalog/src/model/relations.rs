@@ -15,10 +15,10 @@ pub struct Relation {
     pub inverse: Option<Inverse>,
     /// The list of other records that the target gets through this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub through: Option<Through>,
+    pub through: Option<Box<Through>>,
     /// The lists along the whole line, of a relation of an object to itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tree: Option<Tree>,
+    pub tree: Option<Box<Tree>>,
     /// What becomes of this record when the target is deleted.
     #[serde(default)]
     pub on_delete: OnDelete,

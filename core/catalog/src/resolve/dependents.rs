@@ -33,6 +33,17 @@ impl Resolver<'_> {
                     );
                 }
             }
+            for index in &object.indexes {
+                for key in index.fields.iter().chain(&index.include) {
+                    if object.field_keyed(key).is_none() {
+                        self.depended_on(
+                            &element(&object.key, key),
+                            format!("an index of {} on {}", index.owner, object.key),
+                            &index.owner,
+                        );
+                    }
+                }
+            }
             for unique in &object.uniques {
                 for key in &unique.fields {
                     if object.field_keyed(key).is_none() {

@@ -176,16 +176,18 @@ impl Resolver<'_> {
                     .inverse
                     .as_ref()
                     .map(|inverse| list("inverse", inverse));
-                let through = relation.through.as_ref().map(|through| Through {
-                    list: list("through", &through.list),
-                    // Found when all fields are there.
-                    to: Key::new(owner, &through.to),
+                let through = relation.through.as_ref().map(|through| {
+                    Box::new(Through {
+                        list: list("through", &through.list),
+                        // Found when all fields are there.
+                        to: Key::new(owner, &through.to),
+                    })
                 });
                 let tree = match (&relation.ancestors, &relation.descendants) {
-                    (Some(ancestors), Some(descendants)) => Some(Tree {
+                    (Some(ancestors), Some(descendants)) => Some(Box::new(Tree {
                         ancestors: list("ancestors", ancestors),
                         descendants: list("descendants", descendants),
-                    }),
+                    })),
                     _ => None,
                 };
                 if relation.ancestors.is_some() != relation.descendants.is_some() {

@@ -10,8 +10,8 @@ use super::{OwnUnique, Resolver, kinds, path, under};
 use crate::names::{is_name, mint, snake};
 use crate::reading::limit;
 use crate::{
-    Field, Issue, Key, Kind, Object, ObjectDefinition, ObjectEntry, OneOf, PathSegment,
-    RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES, Relation, Unique,
+    ColumnType, Field, Index, Issue, Key, Kind, Object, ObjectDefinition, ObjectEntry, OneOf,
+    PathSegment, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES, Relation, Unique,
 };
 
 impl Resolver<'_> {
@@ -62,6 +62,7 @@ impl Resolver<'_> {
         let asked = self.asked_uniques(&object.key);
         self.place_uniques(&mut result, asked, &object.uniques);
         result.rules = self.rules_of(&object.key, &object.rules);
+        result.indexes = self.indexes_of(&result, &object.indexes);
         result
     }
 
@@ -85,6 +86,7 @@ impl Resolver<'_> {
         let asked = self.asked_uniques(&existing.key);
         self.place_uniques(&mut object, asked, &existing.uniques);
         object.rules = self.rules_of(&existing.key, &existing.rules);
+        object.indexes = self.indexes_of(&object, &existing.indexes);
         object
     }
 
@@ -103,6 +105,7 @@ impl Resolver<'_> {
         let asked = self.asked_uniques(&object.key);
         self.place_uniques(&mut object, asked, &[]);
         object.rules = self.rules_of(&object.key, &[]);
+        object.indexes = self.indexes_of(&object, &[]);
         object
     }
 
@@ -140,6 +143,7 @@ impl Resolver<'_> {
             table: String::new(),
             fields: Vec::new(),
             uniques: Vec::new(),
+            indexes: Vec::new(),
             rules: Vec::new(),
             one_of,
             locked_when: definition.locked_when.clone(),
@@ -419,6 +423,128 @@ impl Resolver<'_> {
         }
         let (_, existing) = self.current.object_keyed(object)?;
         existing.field_keyed(field).map(|(_, field)| field)
+    }
+
+    /// The indexes that the document asks for on an object: of single fields (`indexed: true`) and
+    /// of several (`indexes: […]`), with those of others.
+    fn indexes_of(&mut self, object: &Object, existing: &[Index]) -> Vec<Index> {
+        let mut indexes = Vec::new();
+        for entry in 0..self.blueprint.objects.len() {
+            if self.subjects[entry].as_ref() != Some(&object.key) {
+                continue;
+            }
+            let part = &self.blueprint.objects[entry];
+            for (position, definition) in part.fields().iter().enumerate() {
+                if definition.indexed {
+                    let place = under(under(Self::entry_path(entry), "fields"), position);
+                    let place = under(place, "indexed");
+                    let key = Key::new(self.owner, &definition.key);
+                    self.add_index(object, vec![(key, place.clone())], place, &mut indexes);
+                }
+            }
+            for (position, definition) in part.indexes().iter().enumerate() {
+                let place = under(under(Self::entry_path(entry), "indexes"), position);
+                let mut keys = Vec::new();
+                for (item, reference) in definition.fields.iter().enumerate() {
+                    let place = under(under(place.clone(), "fields"), item);
+                    if let Some(key) = self.field_or_report(&object.key, reference, place.clone()) {
+                        keys.push((key, place));
+                    }
+                }
+                let mut include = Vec::new();
+                for (item, reference) in definition.include.iter().enumerate() {
+                    let place = under(under(place.clone(), "include"), item);
+                    include.extend(self.field_or_report(&object.key, reference, place));
+                }
+                if keys.len() < definition.fields.len() {
+                    continue;
+                }
+                if let Some(index) = self.add_index(object, keys, place, &mut indexes) {
+                    index.include = include;
+                    index.filled = definition.filled;
+                    index.live = definition.live;
+                }
+            }
+            if indexes.len() > self.limits.indexes_max {
+                let issue = limit(
+                    "indexes of one object",
+                    self.limits.indexes_max,
+                    indexes.len(),
+                );
+                self.report(under(Self::entry_path(entry), "indexes"), issue);
+            }
+        }
+        // In an order of their own, because a document has two places for them.
+        indexes.sort_by(|one, other| one.fields.cmp(&other.fields));
+        indexes.dedup();
+        let mut all: Vec<Index> = existing
+            .iter()
+            .filter(|index| index.owner != self.owner)
+            .cloned()
+            .collect();
+        all.extend(indexes);
+        all
+    }
+
+    fn add_index<'i>(
+        &mut self,
+        object: &Object,
+        keys: Vec<(Key, Vec<PathSegment>)>,
+        place: Vec<PathSegment>,
+        indexes: &'i mut Vec<Index>,
+    ) -> Option<&'i mut Index> {
+        if keys.is_empty() || keys.len() > self.limits.unique_fields_max {
+            let issue = limit(
+                "fields in an index, at least one",
+                self.limits.unique_fields_max,
+                keys.len(),
+            );
+            self.report(place, issue);
+            return None;
+        }
+        let mut bytes = 0_u32;
+        for (key, place) in &keys {
+            let Some((_, field)) = object.field_keyed(key) else {
+                continue;
+            };
+            if !self.is_readable(&object.key, key) {
+                continue;
+            }
+            let columns = field.index_columns();
+            if columns.is_empty() {
+                let issue = Issue::new(
+                    "INDEX_UNFIT",
+                    format!("a field of kind {} can't be in an index", field.kind.name()),
+                );
+                self.report(place.clone(), issue);
+            }
+            // A text stands in it folded, and as it is.
+            let times = match columns.as_slice() {
+                [folded, _] if folded.column_type == ColumnType::Folded => 2,
+                _ => 1,
+            };
+            bytes = bytes.saturating_add(kinds::unique_bytes(&field.kind).saturating_mul(times));
+        }
+        if bytes > kinds::UNIQUE_BYTES_MAX {
+            let issue = Issue::new(
+                "INDEX_UNFIT",
+                format!(
+                    "the values may be too long for an index: together at most {} characters of \
+                     text are possible",
+                    kinds::UNIQUE_BYTES_MAX / 6
+                ),
+            );
+            self.report(place, issue);
+            return None;
+        }
+        indexes.push(Index {
+            owner: self.owner.to_owned(),
+            fields: keys.into_iter().map(|(key, _)| key).collect(),
+            include: Vec::new(),
+            filled: false,
+            live: false,
+        });
+        indexes.last_mut()
     }
 
     /// Adds the keys that were asked for: those that are there keep their place and, unless one of

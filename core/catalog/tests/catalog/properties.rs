@@ -326,6 +326,7 @@ fn fields() -> impl Strategy<Value = Vec<FieldDefinition>> {
                         }
                     };
                     FieldDefinition {
+                        indexed: false,
                         key: format!("key{number}"),
                         name,
                         labels,
@@ -353,6 +354,7 @@ fn labels_of(text: &str) -> Labels {
 
 fn formula(number: u8) -> FieldDefinition {
     FieldDefinition {
+        indexed: false,
         key: "worked".to_owned(),
         name: None,
         labels: Labels::new(),
@@ -403,6 +405,7 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                     .objects
                     .push(ObjectEntry::Define(ObjectDefinition {
                         one_of: Vec::new(),
+                        indexes: Vec::new(),
                         key: format!("made{number}"),
                         name: None,
                         plural: format!("mades{number}"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result};
-use relata_app::{State, catalogue};
+use relata_app::{State, catalogue, indexes::IndexState};
 use relata_catalog as catalog;
 
 use super::blueprint::Plan;
@@ -119,11 +119,100 @@ impl ObjectType {
             .collect()
     }
 
+    /// Indexes that somebody has asked for, beside those that every object has.
+    async fn indexes(&self, context: &Context<'_>) -> Result<Vec<ObjectIndex>> {
+        let states = relata_app::indexes::index_states(workspace(context), &self.object)
+            .await
+            .map_err(graphql)?;
+        Ok(self
+            .object
+            .indexes
+            .iter()
+            .zip(states)
+            .map(|(index, state)| ObjectIndex {
+                object: Arc::clone(&self.object),
+                index: index.clone(),
+                state,
+            })
+            .collect())
+    }
+
     /// Pipelines of its stage fields.
     async fn pipelines(&self) -> Vec<Pipeline> {
         Pipeline::all(&self.state)
             .into_iter()
             .filter(|pipeline| *pipeline.object_key() == self.object.key)
+            .collect()
+    }
+}
+
+/// An index for what is often asked.
+pub(super) struct ObjectIndex {
+    object: Arc<catalog::Object>,
+    index: catalog::Index,
+    state: IndexState,
+}
+
+/// How an index stands.
+#[derive(Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+enum IndexStanding {
+    /// It is there, and used.
+    Active,
+    /// It is being made, beside those who write.
+    Building,
+    /// It could not be made, and will be tried again.
+    Failed,
+}
+
+#[Object(name = "Index")]
+impl ObjectIndex {
+    /// Names of its fields, in order.
+    async fn fields(&self) -> Vec<String> {
+        self.names(&self.index.fields)
+    }
+
+    /// Names of fields that are only carried along.
+    async fn include(&self) -> Vec<String> {
+        self.names(&self.index.include)
+    }
+
+    /// Whether it leaves out records in which the first field is empty.
+    async fn filled(&self) -> bool {
+        self.index.filled
+    }
+
+    /// Whether it leaves out records in the trash.
+    async fn live(&self) -> bool {
+        self.index.live
+    }
+
+    /// Who asked for it: `relata`, `workspace`, or a plugin.
+    async fn owner(&self) -> &str {
+        &self.index.owner
+    }
+
+    /// How it stands.
+    async fn state(&self) -> IndexStanding {
+        match self.state {
+            IndexState::Active => IndexStanding::Active,
+            IndexState::Building => IndexStanding::Building,
+            IndexState::Failed(_) => IndexStanding::Failed,
+        }
+    }
+
+    /// Why it could not be made.
+    async fn error(&self) -> Option<&str> {
+        match &self.state {
+            IndexState::Failed(reason) => Some(reason),
+            IndexState::Active | IndexState::Building => None,
+        }
+    }
+}
+
+impl ObjectIndex {
+    fn names(&self, keys: &[catalog::Key]) -> Vec<String> {
+        keys.iter()
+            .filter_map(|key| Some(self.object.field_keyed(key)?.1.name.clone()))
             .collect()
     }
 }

@@ -378,7 +378,7 @@ async fn no_record_stands_over_itself(client: Client) {
          u: upsertBands(on: name, data: [
             {name: \"x\", origin: {connect: {name: \"y\"}}}, {name: \"y\", origin: {connect: {name: \"x\"}}}]) { count }",
     ] {
-        let told = refused(&client, &mutation).await;
+        let told = refused(&client, mutation).await;
         assert!(told.contains("CYCLE"), "{mutation}: {told}");
     }
     assert_eq!(client.count("bands").await, 3);

@@ -13,6 +13,7 @@ mod formulas;
 mod group_properties;
 mod groups;
 mod hostile;
+mod indexes;
 mod lists;
 mod nested;
 mod query_properties;

@@ -10,11 +10,13 @@
 
 mod convert;
 mod fill;
+mod indexes;
 mod losses;
 mod parked;
 mod tables;
 
-pub(crate) use tables::begins_an_index;
+pub(crate) use indexes::begins_an_index;
+pub use indexes::{IndexSpec, asked_for};
 
 pub use losses::Loss;
 pub use parked::Parked;
@@ -71,6 +73,7 @@ impl Transaction {
                 self.add_foreign_keys(object, &plan.target).await?;
             }
         }
+        self.keep_indexes(plan).await?;
         // What they are figures of is there now.
         let mut rollups: Vec<(&Key, &Field)> = plan
             .steps

@@ -5,16 +5,12 @@
 
 use relata_catalog::{Catalogue, Column, ColumnType, Field, Kind, Object};
 
-use super::{column_names, physical_name, target_table};
+use super::{physical_name, target_table};
 use crate::cells::quoted;
 use crate::database::Backend;
 use crate::error::StoreError;
 use crate::numbers::series;
 use crate::transaction::Transaction;
-
-/// A label of this many characters fits an index entry of `PostgreSQL` (2,704 bytes) even where
-/// each takes four bytes.
-const INDEXED_LABEL_MAX: u32 = 600;
 
 impl Transaction {
     pub(super) async fn create_table(
@@ -44,10 +40,7 @@ impl Transaction {
             },
         ))
         .await?;
-        self.create_index(&object.table, &["_created_at", "id"])
-            .await?;
         for field in &object.fields {
-            self.index_field(&object.table, field).await?;
             if let Kind::Autonumber {
                 start,
                 gapless: false,
@@ -57,9 +50,6 @@ impl Transaction {
                 self.make_sequence(&series(object, field), start).await?;
                 self.own_sequence(&object.table, field).await?;
             }
-        }
-        if let Some(column) = label_column(object) {
-            self.create_index(&object.table, &[&column, "id"]).await?;
         }
         for unique in &object.uniques {
             self.add_unique(&object.table, &unique.index, &object.unique_columns(unique))
@@ -82,8 +72,9 @@ impl Transaction {
             ))
             .await?;
         }
-        self.index_field(table, field).await?;
-        self.add_foreign_key(table, field, catalogue).await
+        // The column is empty, so there is nothing to look at.
+        self.add_foreign_key(table, field, catalogue, " NOT VALID")
+            .await
     }
 
     /// `PostgreSQL`: the foreign keys of a new table.
@@ -93,7 +84,7 @@ impl Transaction {
         catalogue: &Catalogue,
     ) -> Result<(), StoreError> {
         for field in &object.fields {
-            self.add_foreign_key(&object.table, field, catalogue)
+            self.add_foreign_key(&object.table, field, catalogue, "")
                 .await?;
         }
         Ok(())
@@ -104,6 +95,7 @@ impl Transaction {
         table: &str,
         field: &Field,
         catalogue: &Catalogue,
+        checked: &str,
     ) -> Result<(), StoreError> {
         let (Backend::Postgres, Some(target)) = (self.backend(), target_table(catalogue, field))
         else {
@@ -111,33 +103,11 @@ impl Transaction {
         };
         let column = &field.columns()[0].name;
         self.execute_text(&format!(
-            "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) {}",
+            "ALTER TABLE {} ADD CONSTRAINT {} FOREIGN KEY ({}) {}{checked}",
             quoted(table),
             quoted(&foreign_key_name(table, column)),
             quoted(column),
             references(target)
-        ))
-        .await
-    }
-
-    /// The indexes that a field always has: relations are walked backwards, stages are counted.
-    async fn index_field(&self, table: &str, field: &Field) -> Result<(), StoreError> {
-        let columns = column_names(field);
-        match field.kind {
-            // With the id behind it, the children of one record come in their order.
-            Kind::Relation(_) => self.create_index(table, &[&columns[0], "id"]).await,
-            Kind::Stage => self.create_index(table, &[&columns[0], &columns[1]]).await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn create_index(&self, table: &str, columns: &[&str]) -> Result<(), StoreError> {
-        let listed: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-        self.execute_text(&format!(
-            "CREATE INDEX {} ON {} ({})",
-            quoted(&physical_name("ix", &[&[table], columns].concat())),
-            quoted(table),
-            listed.join(", ")
         ))
         .await
     }
@@ -344,43 +314,4 @@ fn system_columns(backend: Backend) -> Vec<String> {
         format!("\"_updated_by\" {text} NOT NULL"),
         format!("\"_owner\" {id}"),
     ]
-}
-
-/// The folded column of the label field: people look records up, and sort them, by it.
-/// Whether there is an index of the object's table whose first column this is.
-pub(crate) fn begins_an_index(object: &Object, column: &str) -> bool {
-    let unique = |column: &str| {
-        object.uniques.iter().any(|unique| {
-            object
-                .unique_columns(unique)
-                .first()
-                .is_some_and(|first| first == column)
-        })
-    };
-    let relation = |column: &str| {
-        object.fields.iter().any(|field| {
-            matches!(field.kind, Kind::Relation(_) | Kind::Stage)
-                && column_names(field)
-                    .first()
-                    .is_some_and(|first| first == column)
-        })
-    };
-    matches!(column, "id" | "_created_at")
-        || label_column(object).is_some_and(|label| label == column)
-        || unique(column)
-        || relation(column)
-}
-
-fn label_column(object: &Object) -> Option<String> {
-    let (_, field) = object.field_keyed(object.label_field.as_ref()?)?;
-    let indexed = match field.kind {
-        Kind::Text { max } => max <= INDEXED_LABEL_MAX,
-        Kind::FullName | Kind::Email => true,
-        _ => false,
-    };
-    field
-        .columns()
-        .into_iter()
-        .find(|column| indexed && column.column_type == ColumnType::Folded)
-        .map(|column| column.name)
 }

@@ -10,10 +10,11 @@ use relata_catalog::{Catalogue, ColumnType, FieldIndex, ObjectIndex, Via};
 use super::ZoneTable;
 use super::bind::{Conversion, Form, Slot, postgres_type};
 use super::calendar;
-use super::columns::{find_column, find_folded, find_relation, find_target, quoted};
+use super::columns::{Found, find_column, find_folded, find_relation, find_target, quoted};
 use super::compile::CompileError;
 use super::lists::listed;
 use crate::Backend;
+use crate::ddl::begins_an_index;
 use crate::filter::{CalendarPart, ColumnRef, Deleted, Filter, Operand, Operator, Quantifier};
 
 /// How deep conditions may be nested.
@@ -243,7 +244,29 @@ impl<'c> Statement<'c> {
             let text = self.operand(operand, ColumnType::Text, Form::Exact)?;
             return Ok(format!("(({folded}, {name}) {sign} ({key}, {text}))"));
         }
-        self.comparison(&name, found.column, operator, operand)
+        let compared = self.comparison(&name, found.column, operator, operand)?;
+        if operator == Operator::Eq
+            && found.column == ColumnType::Text
+            && let Some(folded) = find_folded(self.catalogue, scope.object, column)?
+            && self.is_reached_by(scope.object, &folded, &found)
+        {
+            // Equal letters have equal keys, and there is an index of those.
+            let folded = folded.text(self.backend, &scope.alias)?;
+            let key = self.operand(operand, ColumnType::Folded, Form::Exact)?;
+            return Ok(format!("({folded} = {key} AND {compared})"));
+        }
+        Ok(compared)
+    }
+
+    /// Whether there is an index of a text's folded key, and none of the text itself.
+    fn is_reached_by(&self, object: ObjectIndex, folded: &Found<'_>, text: &Found<'_>) -> bool {
+        let object = self.catalogue.object(object);
+        let begins = |found: &Found<'_>| {
+            found
+                .name()
+                .is_some_and(|name| begins_an_index(object, name))
+        };
+        begins(folded) && !begins(text)
     }
 
     /// The text of a part of a column of days or of instants.
