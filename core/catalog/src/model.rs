@@ -519,6 +519,12 @@ pub enum Kind {
         #[serde(default = "long_text_max_default")]
         max: u32,
     },
+    /// Markdown. It is kept as it was written: whoever shows it decides what of it is shown.
+    RichText {
+        /// Most characters, at most 1,000,000.
+        #[serde(default = "long_text_max_default")]
+        max: u32,
+    },
     /// Whole number within ±(2^53 − 1).
     Integer {
         /// Least value.
@@ -539,6 +545,24 @@ pub enum Kind {
         /// Greatest value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Decimal>,
+    },
+    /// Decimal number that is shown with a percent sign: 12.5 means 12.5 %.
+    Percent {
+        /// Digits after the point, 0 to 9.
+        #[serde(default = "percent_scale_default")]
+        scale: u32,
+        /// Least value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<Decimal>,
+        /// Greatest value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<Decimal>,
+    },
+    /// So many of some symbols, at least one.
+    Rating {
+        /// How many there are, 2 to 10.
+        #[serde(default = "rating_max_default")]
+        max: u32,
     },
     /// Amount and currency.
     Money {
@@ -619,6 +643,12 @@ fn long_text_max_default() -> u32 {
 fn decimal_scale_default() -> u32 {
     4
 }
+fn percent_scale_default() -> u32 {
+    2
+}
+fn rating_max_default() -> u32 {
+    5
+}
 fn money_scale_default() -> u32 {
     2
 }
@@ -636,8 +666,11 @@ impl Kind {
         match self {
             Self::Text { .. } => "text",
             Self::LongText { .. } => "longText",
+            Self::RichText { .. } => "richText",
             Self::Integer { .. } => "integer",
             Self::Decimal { .. } => "decimal",
+            Self::Percent { .. } => "percent",
+            Self::Rating { .. } => "rating",
             Self::Money { .. } => "money",
             Self::Boolean => "boolean",
             Self::Date => "date",
@@ -863,10 +896,16 @@ impl Field {
             Kind::Text { .. } | Kind::Email | Kind::Url => {
                 &[("", Type::Text), ("folded", Type::Folded)]
             }
-            Kind::LongText { .. } => &[("", Type::Text), ("folded", Type::Folded)],
+            Kind::LongText { .. } | Kind::RichText { .. } => {
+                &[("", Type::Text), ("folded", Type::Folded)]
+            }
             Kind::Select { .. } => &[("", Type::Text)],
-            Kind::Integer { .. } | Kind::Autonumber { .. } => &[("", Type::Integer)],
-            Kind::Decimal { scale, .. } => return vec![self.column_of("", Type::Decimal(*scale))],
+            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. } => {
+                &[("", Type::Integer)]
+            }
+            Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+                return vec![self.column_of("", Type::Decimal(*scale))];
+            }
             Kind::Money { scale, .. } => {
                 return vec![
                     self.column_of("amount", Type::Decimal(*scale)),
@@ -927,6 +966,8 @@ impl Field {
             | Kind::Select { .. }
             | Kind::Integer { .. }
             | Kind::Decimal { .. }
+            | Kind::Percent { .. }
+            | Kind::Rating { .. }
             | Kind::Boolean
             | Kind::Date
             | Kind::DateTime
@@ -935,6 +976,7 @@ impl Field {
             Kind::Phone | Kind::Phones => "e164",
             Kind::Relation(_) => "id",
             Kind::LongText { .. }
+            | Kind::RichText { .. }
             | Kind::Money { .. }
             | Kind::MultiSelect { .. }
             | Kind::Json { .. }

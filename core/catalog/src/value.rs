@@ -23,11 +23,11 @@ pub enum Value {
     Null,
     /// `boolean`.
     Boolean(bool),
-    /// `integer`, and the number of an `autonumber`.
+    /// `integer`, `rating`, and the number of an `autonumber`.
     Integer(i64),
-    /// `decimal`: already at the field's scale.
+    /// `decimal` and `percent`: already at the field's scale.
     Decimal(Decimal),
-    /// `text`, `longText`, `email`, `url`, and the option of a `select`.
+    /// `text`, `longText`, `richText`, `email`, `url`, and the option of a `select`.
     Text(String),
     /// `money`.
     Money(Money),

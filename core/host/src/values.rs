@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jiff::{Timestamp, civil::Date};
 use relata_catalog::{
     Address, Emails, FullName, INTEGER_MAX, Issue, Issues, Kind, Money, Phone, Phones, StageValue,
-    Value,
+    Value, to_json,
 };
 use rust_decimal::Decimal;
 use serde::{Serialize, de::DeserializeOwned};
@@ -22,6 +22,9 @@ pub use crate::bindings::types::{NamedValue, Value as PluginValue};
 /// The contract's form of a value.
 #[must_use]
 pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
+    if is_ext(kind) && !value.is_null() {
+        return ext(kind, &to_json(kind, value));
+    }
     match value {
         Value::Null => PluginValue::Null,
         Value::Boolean(boolean) => PluginValue::Boolean(*boolean),
@@ -50,6 +53,14 @@ pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
             }),
         ),
     }
+}
+
+/// Kinds that are younger than the contract's variant: their JSON is a client's.
+fn is_ext(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Percent { .. } | Kind::Rating { .. } | Kind::RichText { .. }
+    )
 }
 
 fn ext(kind: &Kind, value: &impl Serialize) -> PluginValue {
@@ -131,6 +142,13 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
             Json::Null => Value::Null,
             json => Value::Json(json),
         }),
+        Kind::Percent { .. } => {
+            read::<String>(text).and_then(|text| decimal(&text).map(Value::Decimal))
+        }
+        Kind::Rating { .. } => {
+            read::<i64>(text).and_then(|number| safe(number).map(Value::Integer))
+        }
+        Kind::RichText { .. } => read::<String>(text).map(Value::Text),
         Kind::FullName => read::<FullName>(text).map(Value::FullName),
         Kind::Emails => read::<Emails>(text).map(Value::Emails),
         Kind::Phone => read::<Phone>(text).map(Value::Phone),
@@ -288,7 +306,17 @@ mod tests {
                 };
                 (kind, Value::Decimal(d))
             }),
+            amount().prop_map(|d| {
+                let kind = Kind::Percent {
+                    scale: 9,
+                    min: None,
+                    max: None,
+                };
+                (kind, Value::Decimal(d))
+            }),
+            (1i64..=10).prop_map(|i| (Kind::Rating { max: 10 }, Value::Integer(i))),
             text().prop_map(|t| (Kind::Text { max: 255 }, Value::Text(t))),
+            text().prop_map(|t| (Kind::RichText { max: 255 }, Value::Text(t))),
             (amount(), "[A-Z]{3}").prop_map(|(amount, currency)| {
                 let kind = Kind::Money {
                     scale: 2,

@@ -100,14 +100,23 @@ pub(crate) fn write_values(
 pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreError> {
     Ok(match (field.shown(), value) {
         (
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url,
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url,
             Value::Text(text),
         ) => vec![Cell::Text(text.clone()), Cell::Text(folded(text))],
         (Kind::Select { .. }, Value::Text(text)) => vec![Cell::Text(text.clone())],
-        (Kind::Integer { .. } | Kind::Autonumber { .. }, Value::Integer(integer)) => {
+        (
+            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. },
+            Value::Integer(integer),
+        ) => {
             vec![Cell::Integer(*integer)]
         }
-        (Kind::Decimal { .. }, Value::Decimal(decimal)) => vec![Cell::Decimal(*decimal)],
+        (Kind::Decimal { .. } | Kind::Percent { .. }, Value::Decimal(decimal)) => {
+            vec![Cell::Decimal(*decimal)]
+        }
         (Kind::Money { .. }, Value::Money(money)) => vec![
             Cell::Decimal(money.amount),
             Cell::Text(money.currency.clone()),
@@ -309,16 +318,22 @@ impl<'a> Row<'a> {
         let value = match field.shown() {
             // Nothing shows as one of these.
             Kind::Formula(_) | Kind::Rollup(_) => None,
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => {
                 let text = self.take::<Option<String>>()?;
                 self.skip();
                 text.map(Value::Text)
             }
             Kind::Select { .. } => self.take::<Option<String>>()?.map(Value::Text),
-            Kind::Integer { .. } | Kind::Autonumber { .. } => {
+            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. } => {
                 self.take::<Option<i64>>()?.map(Value::Integer)
             }
-            Kind::Decimal { scale, .. } => self.take_decimal(*scale)?.map(Value::Decimal),
+            Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+                self.take_decimal(*scale)?.map(Value::Decimal)
+            }
             Kind::Money { scale, .. } => {
                 let amount = self.take_decimal(*scale)?;
                 let currency = self.take::<Option<String>>()?;

@@ -86,9 +86,14 @@ fn of_text(
         return Ok(of_json(field, &json, reading));
     }
     let text = match (&field.kind, notation) {
-        (Kind::Integer { .. } | Kind::Decimal { .. } | Kind::Money { .. }, Notation::OfFile) => {
-            number(text, reading)
-        }
+        (
+            Kind::Integer { .. }
+            | Kind::Rating { .. }
+            | Kind::Decimal { .. }
+            | Kind::Percent { .. }
+            | Kind::Money { .. },
+            Notation::OfFile,
+        ) => number(text, reading),
         (Kind::Date | Kind::DateTime, _) => moment(text, reading.date_order)?,
         _ => text.to_owned(),
     };
@@ -291,11 +296,11 @@ pub(super) fn day(text: &str, order: Option<DateOrder>) -> Result<Option<String>
 /// The value that a column of this kind is compared with to find a record.
 pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
-        Kind::Integer { .. } => text
+        Kind::Integer { .. } | Kind::Rating { .. } => text
             .parse()
             .map(Value::Integer)
             .map_err(|_| format!("`{text}` is not a whole number")),
-        Kind::Decimal { .. } => text
+        Kind::Decimal { .. } | Kind::Percent { .. } => text
             .parse::<Decimal>()
             .map(Value::Decimal)
             .map_err(|_| format!("`{text}` is not a number")),
@@ -312,6 +317,7 @@ pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
         _ if text.contains('\0') => Err("the value has a NUL character".to_owned()),
         Kind::Text { .. }
         | Kind::LongText { .. }
+        | Kind::RichText { .. }
         | Kind::Email
         | Kind::Url
         | Kind::Select { .. }

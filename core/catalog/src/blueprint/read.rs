@@ -291,11 +291,14 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 23] = [
+const KIND_NAMES: [&str; 26] = [
     "text",
     "longText",
+    "richText",
     "integer",
     "decimal",
+    "percent",
+    "rating",
     "money",
     "boolean",
     "date",
@@ -325,6 +328,9 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "longText" => Kind::LongText {
             max: reader.whole("max").unwrap_or(100_000),
         },
+        "richText" => Kind::RichText {
+            max: reader.whole("max").unwrap_or(100_000),
+        },
         "integer" => Kind::Integer {
             min: reader.whole("min"),
             max: reader.whole("max"),
@@ -333,6 +339,14 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
             scale: reader.whole("scale").unwrap_or(4),
             min: decimal(reader, "min"),
             max: decimal(reader, "max"),
+        },
+        "percent" => Kind::Percent {
+            scale: reader.whole("scale").unwrap_or(2),
+            min: decimal(reader, "min"),
+            max: decimal(reader, "max"),
+        },
+        "rating" => Kind::Rating {
+            max: reader.whole("max").unwrap_or(5),
         },
         "money" => Kind::Money {
             scale: reader.whole("scale").unwrap_or(2),

@@ -58,13 +58,18 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
     }
     match &field.kind {
         Kind::Text { max } => ruled(field, text(input, *max, line)?),
-        Kind::LongText { max } => ruled(field, text(input, *max, lines)?),
+        Kind::LongText { max } | Kind::RichText { max } => ruled(field, text(input, *max, lines)?),
+        Kind::Rating { max } => {
+            let number = number::integer(input)?;
+            between(&number, Some(&1), Some(&i64::from(*max)))?;
+            Ok(Value::Integer(number))
+        }
         Kind::Integer { min, max } => {
             let number = number::integer(input)?;
             between(&number, min.as_ref(), max.as_ref())?;
             Ok(Value::Integer(number))
         }
-        Kind::Decimal { scale, min, max } => {
+        Kind::Decimal { scale, min, max } | Kind::Percent { scale, min, max } => {
             if is_blank(input) {
                 return Ok(Value::Null);
             }
@@ -130,6 +135,7 @@ pub fn coerce_operand(
         (
             Kind::Text { .. }
             | Kind::LongText { .. }
+            | Kind::RichText { .. }
             | Kind::Email
             | Kind::Url
             | Kind::Phone
@@ -142,7 +148,9 @@ pub fn coerce_operand(
             characters(text, |_| true)?;
             Ok(Value::Text(text.clone()))
         }
-        (Kind::Integer { .. }, Json::Number(_)) => number::integer(input).map(Value::Integer),
+        (Kind::Integer { .. } | Kind::Rating { .. }, Json::Number(_)) => {
+            number::integer(input).map(Value::Integer)
+        }
         (Kind::Autonumber { .. }, Json::Number(_)) => number::integer(input).map(Value::Integer),
         (Kind::Autonumber { prefix, .. }, Json::String(text)) => {
             let digits = text.strip_prefix(prefix.as_str()).unwrap_or(text);
@@ -189,7 +197,7 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
         )
     };
     let input = match &field.kind {
-        Kind::Integer { .. } => match trimmed.parse::<serde_json::Number>() {
+        Kind::Integer { .. } | Kind::Rating { .. } => match trimmed.parse::<serde_json::Number>() {
             Ok(number) => Json::Number(number),
             Err(_) => return Err(Issue::new("NOT_A_NUMBER", "expected a whole number").into()),
         },
@@ -232,7 +240,15 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
         })?,
         Kind::Emails | Kind::Phones => several(),
         Kind::Address => json!({ "street": trimmed }),
-        Kind::Text { .. } | Kind::LongText { .. } => Json::from(text),
+        // What is shown of it may be put down as well.
+        Kind::Percent { .. } => Json::from(
+            trimmed
+                .strip_suffix(['%', '％'])
+                .map(str::trim_end)
+                .filter(|number| !number.is_empty())
+                .unwrap_or(trimmed),
+        ),
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } => Json::from(text),
         _ => Json::from(trimmed),
     };
     coerce(field, &input, context)
@@ -317,13 +333,18 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
         (
             Kind::Text { .. }
                 | Kind::LongText { .. }
+                | Kind::RichText { .. }
                 | Kind::Email
                 | Kind::Url
                 | Kind::Select { .. },
             Value::Text(_)
-        ) | (Kind::Integer { .. }, Value::Integer(_))
-            | (Kind::Decimal { .. }, Value::Decimal(_))
-            | (Kind::Money { .. }, Value::Money(_))
+        ) | (
+            Kind::Integer { .. } | Kind::Rating { .. },
+            Value::Integer(_)
+        ) | (
+            Kind::Decimal { .. } | Kind::Percent { .. },
+            Value::Decimal(_)
+        ) | (Kind::Money { .. }, Value::Money(_))
             | (Kind::Boolean, Value::Boolean(_))
             | (Kind::Date, Value::Date(_))
             | (Kind::DateTime, Value::DateTime(_))
@@ -353,7 +374,9 @@ fn format_number(kind: &Kind, number: i64) -> String {
 
 /// The number with as many digits behind the point as the field has, where that loses none.
 fn at_scale_of(kind: &Kind, number: Decimal) -> Decimal {
-    let (Kind::Decimal { scale, .. } | Kind::Money { scale, .. }) = kind else {
+    let (Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } | Kind::Money { scale, .. }) =
+        kind
+    else {
         return number;
     };
     number::at_scale(number, *scale).unwrap_or(number)

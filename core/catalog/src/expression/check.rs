@@ -1150,6 +1150,7 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
     Some(match kind {
         Kind::Text { .. }
         | Kind::LongText { .. }
+        | Kind::RichText { .. }
         | Kind::Email
         | Kind::Url
         | Kind::Select { .. }
@@ -1157,8 +1158,8 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         | Kind::Emails
         | Kind::Phone
         | Kind::Phones => (Type::Text, 0),
-        Kind::Integer { .. } | Kind::Autonumber { .. } => (Type::Integer, 0),
-        Kind::Decimal { scale, .. } => (Type::Decimal(*scale), 0),
+        Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. } => (Type::Integer, 0),
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => (Type::Decimal(*scale), 0),
         Kind::Money { scale, .. } => (Type::Money(*scale), 0),
         Kind::Boolean => (Type::Boolean, 0),
         Kind::Date => (Type::Date, 0),

@@ -12,6 +12,7 @@ pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<()
         (
             Kind::Text { .. }
             | Kind::LongText { .. }
+            | Kind::RichText { .. }
             | Kind::Email
             | Kind::Url
             | Kind::Select { .. }
@@ -21,8 +22,8 @@ pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<()
             | Kind::Phones,
             Type::Text,
         )
-        | (Kind::Integer { .. }, Type::Integer)
-        | (Kind::Decimal { .. }, Type::Integer | Type::Decimal(_))
+        | (Kind::Integer { .. } | Kind::Rating { .. }, Type::Integer)
+        | (Kind::Decimal { .. } | Kind::Percent { .. }, Type::Integer | Type::Decimal(_))
         | (Kind::Money { .. }, Type::Money(_))
         | (Kind::Boolean, Type::Boolean)
         | (Kind::Date, Type::Date)
@@ -63,10 +64,13 @@ impl Program {
         let value = match (parts.as_slice(), &field.kind) {
             ([Datum::Null, ..], _) => Value::Null,
             ([Datum::Boolean(boolean)], _) => Value::Boolean(*boolean),
-            ([Datum::Number(number)], Kind::Integer { .. }) => Value::Integer(*number),
-            ([Datum::Number(number)], Kind::Decimal { scale, .. }) => {
-                decimal_at(*number, self.of.scale(), *scale)?
+            ([Datum::Number(number)], Kind::Integer { .. } | Kind::Rating { .. }) => {
+                Value::Integer(*number)
             }
+            (
+                [Datum::Number(number)],
+                Kind::Decimal { scale, .. } | Kind::Percent { scale, .. },
+            ) => decimal_at(*number, self.of.scale(), *scale)?,
             ([Datum::Number(number)], Kind::Money { scale, currency }) => {
                 money_at(*number, self.of.scale(), *scale, currency.as_deref())?
             }

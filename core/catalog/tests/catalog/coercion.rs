@@ -49,6 +49,18 @@ pub(crate) fn kinds() -> Vec<Kind> {
             min: None,
             max: None,
         },
+        Kind::Percent {
+            scale: 1,
+            min: Some("0".parse().unwrap()),
+            max: Some("100".parse().unwrap()),
+        },
+        Kind::Percent {
+            scale: 9,
+            min: None,
+            max: None,
+        },
+        Kind::Rating { max: 5 },
+        Kind::RichText { max: 20 },
         Kind::Money {
             scale: 2,
             currency: Some("EUR".to_owned()),
@@ -151,11 +163,10 @@ fn other_types_are_refused_by_every_kind() {
     for kind in kinds() {
         let (right, name) = match kind.name() {
             "json" => continue,
-            "text" | "longText" | "select" | "email" | "url" | "date" | "dateTime" | "relation" => {
-                ("text", kind.name())
-            }
-            "integer" => ("number", kind.name()),
-            "decimal" => ("text or number", kind.name()),
+            "text" | "longText" | "richText" | "select" | "email" | "url" | "date" | "dateTime"
+            | "relation" => ("text", kind.name()),
+            "integer" | "rating" => ("number", kind.name()),
+            "decimal" | "percent" => ("text or number", kind.name()),
             "boolean" => ("boolean", kind.name()),
             "multiSelect" => ("list", kind.name()),
             "money" | "address" => ("object", kind.name()),
@@ -267,6 +278,85 @@ fn integers() {
         &[
             (json!(5), Value::Integer(5)),
             (json!(-5), Value::Integer(-5)),
+        ],
+    );
+}
+
+#[test]
+fn percents() {
+    let kind = || Kind::Percent {
+        scale: 1,
+        min: Some("0".parse().unwrap()),
+        max: Some("100".parse().unwrap()),
+    };
+    let decimal = |text: &str| Value::Decimal(text.parse().unwrap());
+    taken(
+        kind(),
+        &[
+            (json!("12.5"), decimal("12.5")),
+            (json!(0), decimal("0")),
+            (json!("100.0"), decimal("100")),
+        ],
+    );
+    assert_eq!(outcome(&kind(), &json!(" ")), Ok(Value::Null));
+    assert_eq!(to_json(&kind(), &decimal("7")), json!("7.0"));
+    refused(
+        kind(),
+        &[
+            (json!("100.1"), "OUT_OF_RANGE"),
+            (json!("-0.1"), "OUT_OF_RANGE"),
+            (json!("12.55"), "TOO_PRECISE"),
+            // Only in a table of text: the API has one way to write a number.
+            (json!("12.5%"), "NOT_A_NUMBER"),
+        ],
+    );
+    let cell = |text: &str| coerce_text(&field(kind()), text, &CoerceContext::default());
+    for text in ["12.5", "12.5%", " 12.5 % ", "12.5％"] {
+        assert_eq!(cell(text), Ok(decimal("12.5")), "{text}");
+    }
+    for text in ["%", "% 12.5", "12.5 % %"] {
+        assert!(cell(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn ratings() {
+    let kind = || Kind::Rating { max: 5 };
+    taken(
+        kind(),
+        &[
+            (json!(1), Value::Integer(1)),
+            (parsed("5.0"), Value::Integer(5)),
+        ],
+    );
+    refused(
+        kind(),
+        &[
+            (json!(0), "OUT_OF_RANGE"),
+            (json!(6), "OUT_OF_RANGE"),
+            (json!(-1), "OUT_OF_RANGE"),
+            (parsed("2.5"), "NOT_WHOLE"),
+            (json!("5"), "WRONG_TYPE"),
+        ],
+    );
+    let cell = |text: &str| coerce_text(&field(kind()), text, &CoerceContext::default());
+    assert_eq!(cell(" 4 "), Ok(Value::Integer(4)));
+    assert!(cell("6").is_err());
+    assert!(cell("****").is_err());
+}
+
+#[test]
+fn rich_text_is_kept_as_it_was_written() {
+    let kind = || Kind::RichText { max: 40 };
+    let written = "# Title\r\n\n\t- <b>*x*</b> &amp; [a](b)";
+    taken(kind(), &[(json!(written), Value::Text(written.to_owned()))]);
+    assert_eq!(outcome(&kind(), &json!(" \n")), Ok(Value::Null));
+    refused(
+        kind(),
+        &[
+            (json!("a\u{1b}[31m"), "BAD_CHARACTER"),
+            (json!("a\0b"), "BAD_CHARACTER"),
+            (json!("x".repeat(41)), "TOO_LONG"),
         ],
     );
 }
@@ -693,6 +783,20 @@ fn values_from_elsewhere_are_checked() {
                 max: None,
             },
             Value::Decimal(rust_decimal::Decimal::MAX),
+        ),
+        (
+            Kind::Percent {
+                scale: 1,
+                min: None,
+                max: None,
+            },
+            Value::Decimal("1.05".parse().unwrap()),
+        ),
+        (Kind::Rating { max: 5 }, Value::Integer(0)),
+        (Kind::Rating { max: 5 }, Value::Integer(6)),
+        (
+            Kind::RichText { max: 20 },
+            Value::Text("a\u{1b}b".to_owned()),
         ),
         (
             Kind::Money {

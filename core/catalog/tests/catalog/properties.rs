@@ -229,6 +229,18 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
                 Some(json!("1")),
             )
         }),
+        (0_u32..9).prop_map(|scale| {
+            (
+                Kind::Percent {
+                    scale,
+                    min: Some(0.into()),
+                    max: Some(100.into()),
+                },
+                Some(json!("50")),
+            )
+        }),
+        (2_u32..=10).prop_map(|max| (Kind::Rating { max }, Some(json!(2)))),
+        Just((Kind::RichText { max: 10 }, Some(json!("**x**")))),
         Just((
             Kind::Money {
                 scale: 2,

@@ -130,12 +130,16 @@ pub(super) fn platform(writer: &mut SchemaWriter) {
 pub(crate) fn aggregate_type(kind: &Kind) -> Option<&'static str> {
     Some(match kind {
         Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
-        Kind::Integer { .. } => "IntAggregate",
-        Kind::Decimal { .. } => "DecimalAggregate",
+        Kind::Integer { .. } | Kind::Rating { .. } => "IntAggregate",
+        Kind::Decimal { .. } | Kind::Percent { .. } => "DecimalAggregate",
         Kind::Money { .. } => "MoneyAggregate",
         Kind::Date => "DateAggregate",
         Kind::DateTime => "DateTimeAggregate",
-        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => "TextAggregate",
+        Kind::Text { .. }
+        | Kind::LongText { .. }
+        | Kind::RichText { .. }
+        | Kind::Email
+        | Kind::Url => "TextAggregate",
         Kind::Boolean => "BooleanAggregate",
         Kind::Select { .. } | Kind::Relation(_) | Kind::Autonumber { .. } => "Value_Aggregate",
         Kind::MultiSelect { .. }

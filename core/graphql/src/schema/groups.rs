@@ -286,8 +286,8 @@ fn key_types(
     };
     match kind {
         Kind::Text { .. } | Kind::Email | Kind::Url => value("String"),
-        Kind::Integer { .. } => value("SafeInt"),
-        Kind::Decimal { .. } => value("Decimal"),
+        Kind::Integer { .. } | Kind::Rating { .. } => value("SafeInt"),
+        Kind::Decimal { .. } | Kind::Percent { .. } => value("Decimal"),
         Kind::Boolean => value("Boolean"),
         Kind::Select { .. } | Kind::MultiSelect { .. } => value(names.enum_name(index, field)?),
         Kind::Stage => value("Group_Stage"),

@@ -130,9 +130,13 @@ fn record_type(
     let mut fields = platform::record_fields();
     for (position, field) in object.fields.iter().enumerate() {
         let ty = match field.shown() {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => "String".into(),
-            Kind::Integer { .. } => "SafeInt".into(),
-            Kind::Decimal { .. } => "Decimal".into(),
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => "String".into(),
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeInt".into(),
+            Kind::Decimal { .. } | Kind::Percent { .. } => "Decimal".into(),
             Kind::Money { .. } => "Money".into(),
             Kind::Boolean => "Boolean".into(),
             Kind::Date => "Date".into(),
@@ -236,11 +240,13 @@ fn filter_type(
     for (position, field) in object.fields.iter().enumerate() {
         let enum_name = || names.enum_name(index, FieldIndex(position));
         let ty = match field.shown() {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-                "TextFilter".into()
-            }
-            Kind::Integer { .. } => "SafeIntFilter".into(),
-            Kind::Decimal { .. } => "DecimalFilter".into(),
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => "TextFilter".into(),
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeIntFilter".into(),
+            Kind::Decimal { .. } | Kind::Percent { .. } => "DecimalFilter".into(),
             Kind::Money { .. } => "MoneyFilter".into(),
             Kind::Boolean => "BooleanFilter".into(),
             Kind::Date => "DateFilter".into(),
@@ -344,11 +350,14 @@ fn input_types(
     for (position, field) in object.fields.iter().enumerate() {
         let enum_name = || names.enum_name(index, FieldIndex(position));
         let ty = match &field.kind {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url | Kind::Phone => {
-                "String".into()
-            }
-            Kind::Integer { .. } => "SafeInt".into(),
-            Kind::Decimal { .. } => "Decimal".into(),
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url
+            | Kind::Phone => "String".into(),
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeInt".into(),
+            Kind::Decimal { .. } | Kind::Percent { .. } => "Decimal".into(),
             Kind::Money { .. } => "MoneyInput".into(),
             Kind::Boolean => "Boolean".into(),
             Kind::Date => "Date".into(),
@@ -406,8 +415,8 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
             continue;
         };
         let ty = match field.shown() {
-            Kind::Integer { .. } => "SafeInt",
-            Kind::Decimal { .. } => "Decimal",
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeInt",
+            Kind::Decimal { .. } | Kind::Percent { .. } => "Decimal",
             Kind::Boolean => "Boolean",
             Kind::Date => "Date",
             Kind::DateTime => "DateTime",

@@ -47,6 +47,9 @@ objects:
       - {key: rate, kind: decimal, scale: 4}
       - {key: fine, kind: decimal, scale: 9}
       - {key: whole, kind: decimal, scale: 0}
+      - {key: share, kind: percent, scale: 1}
+      - {key: stars, kind: rating}
+      - {key: notes, kind: richText}
       - {key: amount, kind: money}
       - {key: cost, kind: money, scale: 3}
       - {key: open, kind: boolean}
@@ -275,6 +278,7 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "-3",
                 "9007199254740991",
                 "record.count",
+                "record.stars",
                 "record.firm.size",
                 "record.firm.parent.size",
                 "size(record.tags)",
@@ -289,6 +293,7 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "record.rate",
                 "record.fine",
                 "record.whole",
+                "record.share",
                 "record.firm.rate",
                 "record.amount.amount",
                 "decimal(record.count)",
@@ -299,6 +304,7 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "'ß Ω 华为 \\'\"\\\\ %_'",
                 "record.name",
                 "record.body",
+                "record.notes",
                 "record.colour",
                 "record.contact",
                 "record.contact.family",
@@ -402,7 +408,7 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
         Decimal::new(mantissa, scale)
     };
     match kind {
-        Kind::Text { .. } | Kind::LongText { .. } => Value::Text(
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } => Value::Text(
             random
                 .pick(&[
                     "a",
@@ -427,7 +433,12 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
                 -9_007_199_254_740_991,
             ][random.below(7)],
         ),
-        Kind::Decimal { scale, .. } => Value::Decimal(decimal(random, *scale)),
+        Kind::Rating { max } => {
+            Value::Integer(1 + i64::try_from(random.below(*max as usize)).unwrap())
+        }
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+            Value::Decimal(decimal(random, *scale))
+        }
         Kind::Money { scale, .. } => Value::Money(Money {
             amount: decimal(random, *scale),
             currency: random.pick(&["EUR", "EUR", "CNY"]).to_owned(),

@@ -42,6 +42,16 @@ fn all_kinds() -> Vec<Field> {
                 currency: None,
             },
         ),
+        field(
+            "share",
+            Kind::Percent {
+                scale: 1,
+                min: None,
+                max: None,
+            },
+        ),
+        field("stars", Kind::Rating { max: 5 }),
+        field("rich", Kind::RichText { max: 10_000 }),
         field("boolean", Kind::Boolean),
         field("day", Kind::Date),
         field("instant", Kind::DateTime),
@@ -122,15 +132,20 @@ fn instant() -> impl Strategy<Value = i64> {
 
 fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
     let filled: BoxedStrategy<Value> = match &field.kind {
-        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-            string().prop_map(Value::Text).boxed()
-        }
+        Kind::Text { .. }
+        | Kind::LongText { .. }
+        | Kind::RichText { .. }
+        | Kind::Email
+        | Kind::Url => string().prop_map(Value::Text).boxed(),
+        Kind::Rating { max } => (1..=i64::from(*max)).prop_map(Value::Integer).boxed(),
         Kind::Select { .. } => Just(Value::Text("A".to_owned())).boxed(),
         Kind::Integer { .. } | Kind::Autonumber { .. } => (-relata_catalog::INTEGER_MAX
             ..=relata_catalog::INTEGER_MAX)
             .prop_map(Value::Integer)
             .boxed(),
-        Kind::Decimal { scale, .. } => decimal(*scale).prop_map(Value::Decimal).boxed(),
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+            decimal(*scale).prop_map(Value::Decimal).boxed()
+        }
         Kind::Money { scale, .. } => decimal(*scale)
             .prop_map(|amount| {
                 Value::Money(Money {

@@ -264,7 +264,7 @@ impl<'v> Draft<'_, 'v> {
             return None;
         };
         let coercer = match found.shown() {
-            Kind::Decimal { .. } | Kind::Money { .. } => Coercer::Decimal,
+            Kind::Decimal { .. } | Kind::Percent { .. } | Kind::Money { .. } => Coercer::Decimal,
             Kind::Date => Coercer::Date,
             Kind::DateTime => Coercer::DateTime,
             _ => Coercer::Integer,

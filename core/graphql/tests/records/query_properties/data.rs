@@ -240,9 +240,12 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
     }
     Some(match kind {
         Kind::Text { .. } => text(choices).into(),
-        Kind::LongText { .. } => format!("{}\n\t{}", text(choices), choices.of(&["", "x"])).into(),
+        Kind::LongText { .. } | Kind::RichText { .. } => {
+            format!("{}\n\t{}", text(choices), choices.of(&["", "x"])).into()
+        }
         Kind::Integer { .. } => INTEGERS[choices.below(INTEGERS.len())].into(),
-        Kind::Decimal { scale, .. } => amount(choices, *scale).into(),
+        Kind::Rating { max } => (1 + choices.below(*max as usize)).into(),
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => amount(choices, *scale).into(),
         Kind::Money { scale, .. } => json!({
             "amount": amount(choices, *scale),
             "currency": choices.of(&["EUR", "USD", "JPY"]),

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::choices::Choices;
 
 /// Every kind but relations and stages, which depend on other elements.
-pub(crate) const KINDS: [&str; 19] = [
+pub(crate) const KINDS: [&str; 22] = [
     "text",
     "integer",
     "decimal",
@@ -27,6 +27,9 @@ pub(crate) const KINDS: [&str; 19] = [
     "phones",
     "address",
     "autonumber",
+    "percent",
+    "rating",
+    "richText",
 ];
 
 /// The kinds that can name a record to people.
@@ -136,7 +139,7 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
 fn field(choices: &mut Choices, kind: &str, key: &str) -> Json {
     let mut field = json!({"key": key, "kind": kind});
     match kind {
-        "decimal" => field["scale"] = [2, 0, 9, 4][choices.below(4)].into(),
+        "decimal" | "percent" => field["scale"] = [2, 0, 9, 4][choices.below(4)].into(),
         "money" => field["scale"] = [2, 0, 5][choices.below(3)].into(),
         "select" | "multiSelect" => {
             field["options"] = ["B", "A", "A_B", "ZETA"]
@@ -145,6 +148,7 @@ fn field(choices: &mut Choices, kind: &str, key: &str) -> Json {
                 .map(|value| json!({"value": value}))
                 .collect();
         }
+        "rating" => field["max"] = [2, 5, 10][choices.below(3)].into(),
         "autonumber" => {
             field["prefix"] = choices.of(&["", "N-", "Nº"]).into();
             field["digits"] = [1, 5][choices.below(2)].into();

@@ -198,20 +198,24 @@ impl Generator<'_> {
         let type_name = self.world.object(index).type_name();
         let choice = format!("{type_name}{}", relata_catalog::capitalised(&field.name));
         match kind {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-                self.operators(Operators::Text, "String", |generator| {
-                    generator.text(index, at, text_of)
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => self.operators(Operators::Text, "String", |generator| {
+                generator.text(index, at, text_of)
+            }),
+            Kind::Integer { .. } | Kind::Rating { .. } => {
+                self.operators(Operators::Ordered, "SafeInt", |generator| {
+                    match generator.some_value(index, at) {
+                        Value::Integer(number) => generator
+                            .nearby(number)
+                            .clamp(-INTEGER_MAX, INTEGER_MAX)
+                            .into(),
+                        _ => 0.into(),
+                    }
                 })
             }
-            Kind::Integer { .. } => self.operators(Operators::Ordered, "SafeInt", |generator| {
-                match generator.some_value(index, at) {
-                    Value::Integer(number) => generator
-                        .nearby(number)
-                        .clamp(-INTEGER_MAX, INTEGER_MAX)
-                        .into(),
-                    _ => 0.into(),
-                }
-            }),
             Kind::Autonumber { .. } => self.operators(Operators::Ordered, "String", |generator| {
                 match generator.some_value(index, at) {
                     Value::Integer(number) if generator.choices.one_in(3) => {
@@ -220,12 +224,14 @@ impl Generator<'_> {
                     value => literal(kind, &value),
                 }
             }),
-            Kind::Decimal { .. } => self.operators(Operators::Ordered, "Decimal", |generator| {
-                match generator.some_value(index, at) {
-                    Value::Decimal(number) => generator.decimal(number),
-                    _ => "0".into(),
-                }
-            }),
+            Kind::Decimal { .. } | Kind::Percent { .. } => {
+                self.operators(Operators::Ordered, "Decimal", |generator| {
+                    match generator.some_value(index, at) {
+                        Value::Decimal(number) => generator.decimal(number),
+                        _ => "0".into(),
+                    }
+                })
+            }
             Kind::Boolean => self.operators(Operators::Boolean, "Boolean", |generator| {
                 Literal::Boolean(generator.choices.one_in(2))
             }),

@@ -97,7 +97,7 @@ impl<'w> Interpreter<'w> {
 
     fn field_holds(&self, field: &Field, value: &Value, condition: &Json) -> bool {
         match (&field.kind, value) {
-            (Kind::Integer { .. }, value) => {
+            (Kind::Integer { .. } | Kind::Rating { .. }, value) => {
                 let number = match value {
                     Value::Integer(number) => Some(*number),
                     _ => None,
@@ -116,7 +116,7 @@ impl<'w> Interpreter<'w> {
                     }
                 })
             }
-            (Kind::Decimal { .. }, value) => {
+            (Kind::Decimal { .. } | Kind::Percent { .. }, value) => {
                 let number = match value {
                     Value::Decimal(number) => Some(*number),
                     _ => None,
