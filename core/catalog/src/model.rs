@@ -409,6 +409,12 @@ pub enum Kind {
     Date,
     /// Instant, in microseconds.
     DateTime,
+    /// Time of day by no clock in particular, in microseconds.
+    Time,
+    /// Length of time in microseconds, within ±(2^53 − 1). It may be negative.
+    Duration,
+    /// UUID that means something elsewhere: no record of this workspace.
+    Uuid,
     /// One of several options.
     Select {
         /// In the order in which they are shown.
@@ -505,6 +511,9 @@ impl Kind {
             Self::Boolean => "boolean",
             Self::Date => "date",
             Self::DateTime => "dateTime",
+            Self::Time => "time",
+            Self::Duration => "duration",
+            Self::Uuid => "uuid",
             Self::Select { .. } => "select",
             Self::MultiSelect { .. } => "multiSelect",
             Self::Email => "email",
@@ -688,9 +697,13 @@ pub enum ColumnType {
     DateTime,
     /// JSON text.
     Json,
+    /// Microseconds since midnight, a 64-bit integer.
+    Time,
+    /// Length of time in microseconds, a 64-bit integer.
+    Duration,
     /// List of texts.
     TextList,
-    /// UUID with a foreign key to the relation's target.
+    /// UUID; of a relation with a foreign key to its target.
     Reference,
 }
 
@@ -745,6 +758,9 @@ impl Field {
             Kind::Boolean => &[("", Type::Boolean)],
             Kind::Date => &[("", Type::Date)],
             Kind::DateTime => &[("", Type::DateTime)],
+            Kind::Time => &[("", Type::Time)],
+            Kind::Duration => &[("", Type::Duration)],
+            Kind::Uuid => &[("", Type::Reference)],
             Kind::MultiSelect { .. } => &[("", Type::TextList)],
             Kind::Json { .. } => &[("", Type::Json)],
             Kind::Phone => &[("e164", Type::Text), ("typed", Type::Text)],
@@ -801,6 +817,9 @@ impl Field {
             | Kind::Boolean
             | Kind::Date
             | Kind::DateTime
+            | Kind::Time
+            | Kind::Duration
+            | Kind::Uuid
             | Kind::Autonumber { .. } => "",
             Kind::Email | Kind::Emails | Kind::FullName => "folded",
             Kind::Phone | Kind::Phones => "e164",

@@ -23,7 +23,8 @@ pub enum Value {
     Null,
     /// `boolean`.
     Boolean(bool),
-    /// `integer`, `rating`, and the number of an `autonumber`.
+    /// `integer`, `rating`, and the number of an `autonumber`; microseconds of a `time` since
+    /// midnight, and of a `duration`.
     Integer(i64),
     /// `decimal` and `percent`: already at the field's scale.
     Decimal(Decimal),
@@ -49,7 +50,7 @@ pub enum Value {
     Phones(Phones),
     /// `address`.
     Address(Address),
-    /// `relation`: the id of the record that it points at.
+    /// `relation`: the id of the record that it points at; and `uuid`.
     Reference(Uuid),
     /// `stage`.
     Stage(StageValue),

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jiff::{Timestamp, civil::Date};
 use relata_catalog::{
     Address, Emails, FullName, INTEGER_MAX, Issue, Issues, Kind, Money, Phone, Phones, StageValue,
-    Value, to_json,
+    Value, parse_duration, parse_time, to_json,
 };
 use rust_decimal::Decimal;
 use serde::{Serialize, de::DeserializeOwned};
@@ -59,7 +59,12 @@ pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
 fn is_ext(kind: &Kind) -> bool {
     matches!(
         kind,
-        Kind::Percent { .. } | Kind::Rating { .. } | Kind::RichText { .. }
+        Kind::Percent { .. }
+            | Kind::Rating { .. }
+            | Kind::RichText { .. }
+            | Kind::Time
+            | Kind::Duration
+            | Kind::Uuid
     )
 }
 
@@ -149,6 +154,23 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
             read::<i64>(text).and_then(|number| safe(number).map(Value::Integer))
         }
         Kind::RichText { .. } => read::<String>(text).map(Value::Text),
+        Kind::Time => read::<String>(text).and_then(|text| {
+            parse_time(&text).map(Value::Integer).ok_or_else(|| {
+                Issue::new(
+                    "BAD_FORMAT",
+                    format!("`{}` is not a time of day like 08:30:00", shown(&text)),
+                )
+                .into()
+            })
+        }),
+        Kind::Duration => {
+            read::<String>(text).and_then(|text| Ok(Value::Integer(parse_duration(&text)?)))
+        }
+        Kind::Uuid => read::<String>(text).and_then(|text| {
+            Uuid::try_parse(&text)
+                .map(Value::Reference)
+                .map_err(|error| malformed("a UUID", &text, &error))
+        }),
         Kind::FullName => read::<FullName>(text).map(Value::FullName),
         Kind::Emails => read::<Emails>(text).map(Value::Emails),
         Kind::Phone => read::<Phone>(text).map(Value::Phone),
@@ -221,12 +243,16 @@ fn instant(text: &str) -> Result<i64, Issues> {
 }
 
 fn malformed(expected: &str, text: &str, error: &dyn std::error::Error) -> Issues {
-    let shown: String = text.chars().take(80).collect();
     Issue::new(
         "BAD_FORMAT",
-        format!("`{shown}` is not {expected}: {error}"),
+        format!("`{}` is not {expected}: {error}", shown(text)),
     )
     .into()
+}
+
+/// The beginning of what a guest has sent.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 fn variant(value: &PluginValue) -> String {
@@ -327,6 +353,9 @@ mod tests {
             (1i16..=9999, 1i8..=12, 1i8..=28)
                 .prop_map(|(y, m, d)| (Kind::Date, Value::Date(Date::new(y, m, d).unwrap()))),
             micros().prop_map(|m| (Kind::DateTime, Value::DateTime(m))),
+            (0..86_400_000_000_i64).prop_map(|m| (Kind::Time, Value::Integer(m))),
+            (-INTEGER_MAX..=INTEGER_MAX).prop_map(|m| (Kind::Duration, Value::Integer(m))),
+            any::<u128>().prop_map(|id| (Kind::Uuid, Value::Reference(Uuid::from_u128(id)))),
             proptest::collection::vec(text(), 0..4).prop_map(|options| {
                 (
                     Kind::MultiSelect {

@@ -7,6 +7,7 @@
 //! | decimal | NUMERIC(18, s) | INTEGER, scaled by 10^s |
 //! | boolean | BOOLEAN | INTEGER |
 //! | date | DATE | TEXT `YYYY-MM-DD` |
+//! | time, duration | BIGINT, microseconds | INTEGER, microseconds |
 //! | date-time | TIMESTAMPTZ | INTEGER, microseconds |
 //! | JSON | JSON, written from and read as text, so that it keeps its bytes | TEXT |
 //! | list of texts | TEXT[] | TEXT, a JSON array |
@@ -109,11 +110,13 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
         ) => vec![Cell::Text(text.clone()), Cell::Text(folded(text))],
         (Kind::Select { .. }, Value::Text(text)) => vec![Cell::Text(text.clone())],
         (
-            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. },
+            Kind::Integer { .. }
+            | Kind::Rating { .. }
+            | Kind::Autonumber { .. }
+            | Kind::Time
+            | Kind::Duration,
             Value::Integer(integer),
-        ) => {
-            vec![Cell::Integer(*integer)]
-        }
+        ) => vec![Cell::Integer(*integer)],
         (Kind::Decimal { .. } | Kind::Percent { .. }, Value::Decimal(decimal)) => {
             vec![Cell::Decimal(*decimal)]
         }
@@ -155,7 +158,7 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
             Cell::text(address.postal_code.as_ref()),
             Cell::text(address.country.as_ref()),
         ],
-        (Kind::Relation(_), Value::Reference(id)) => vec![Cell::Reference(*id)],
+        (Kind::Relation(_) | Kind::Uuid, Value::Reference(id)) => vec![Cell::Reference(*id)],
         (Kind::Stage, Value::Stage(stage)) => vec![
             Cell::Text(stage.pipeline.as_str().to_owned()),
             Cell::Text(stage.stage.clone()),
@@ -179,7 +182,7 @@ fn bound(backend: Backend, column: &Column, cell: Cell) -> Result<SqlValue, Stor
             Cell::Text(text) => text.into(),
             _ => return Err(wrong()),
         },
-        ColumnType::Integer => match cell {
+        ColumnType::Integer | ColumnType::Time | ColumnType::Duration => match cell {
             Cell::Null => SqlValue::BigInt(None),
             Cell::Integer(integer) => integer.into(),
             _ => return Err(wrong()),
@@ -328,9 +331,11 @@ impl<'a> Row<'a> {
                 text.map(Value::Text)
             }
             Kind::Select { .. } => self.take::<Option<String>>()?.map(Value::Text),
-            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. } => {
-                self.take::<Option<i64>>()?.map(Value::Integer)
-            }
+            Kind::Integer { .. }
+            | Kind::Rating { .. }
+            | Kind::Autonumber { .. }
+            | Kind::Time
+            | Kind::Duration => self.take::<Option<i64>>()?.map(Value::Integer),
             Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
                 self.take_decimal(*scale)?.map(Value::Decimal)
             }
@@ -377,7 +382,7 @@ impl<'a> Row<'a> {
                 })
             }
             Kind::Address => self.take_address()?.map(Value::Address),
-            Kind::Relation(_) => self.take::<Option<Uuid>>()?.map(Value::Reference),
+            Kind::Relation(_) | Kind::Uuid => self.take::<Option<Uuid>>()?.map(Value::Reference),
             Kind::Stage => {
                 let pipeline = self.take::<Option<String>>()?;
                 let stage = self.take::<Option<String>>()?;

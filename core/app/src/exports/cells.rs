@@ -1,8 +1,8 @@
 //! What a cell says of a value.
 
 use relata_catalog::{
-    Catalogue, CoerceContext, Field, Kind, Phone, StageValue, Value, coerce_text, format_instant,
-    to_json,
+    Catalogue, CoerceContext, Field, Kind, Phone, StageValue, Value, coerce_text, format_duration,
+    format_instant, format_time, to_json,
 };
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
@@ -30,6 +30,8 @@ pub(super) fn whole(field: &Field, value: &Value, context: &CoerceContext) -> Ce
                 Json::String(text) => Cell::Words(text),
                 json => Cell::Plain(json.to_string()),
             },
+            Kind::Time => Cell::Plain(format_time(*number)),
+            Kind::Duration => Cell::Plain(format_duration(*number)),
             _ => Cell::Number(Decimal::from(*number)),
         },
         Value::Decimal(number) => Cell::Number(*number),
@@ -89,7 +91,7 @@ pub(super) fn part(catalogue: &Catalogue, field: &Field, value: &Value, part: &s
 /// The value of a field in JSON Lines.
 pub(super) fn as_json(catalogue: &Catalogue, field: &Field, value: &Value) -> Json {
     match value {
-        Value::Reference(id) => json!({ "id": id }),
+        Value::Reference(id) if matches!(field.kind, Kind::Relation(_)) => json!({ "id": id }),
         Value::Stage(stage) => stage_json(catalogue, stage),
         value => to_json(&field.kind, value),
     }

@@ -5,7 +5,10 @@
 //! (relations, stages), and what an export has written so that it survives ([`written`] and
 //! [`read_back`]). What is wrong with a cell is known before anything is written.
 
-use relata_catalog::{CoerceContext, Field, Issue, Issues, Kind, Value, coerce_text, to_json};
+use relata_catalog::{
+    CoerceContext, Field, Issue, Issues, Kind, Value, coerce_text, parse_duration, parse_time,
+    to_json,
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -313,6 +316,16 @@ pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
             .parse()
             .map(Value::Date)
             .map_err(|_| format!("`{text}` is not a date of the form 2026-11-22")),
+        Kind::Time => parse_time(text)
+            .map(Value::Integer)
+            .ok_or_else(|| format!("`{text}` is not a time of day of the form 08:30:00")),
+        Kind::Duration => parse_duration(text)
+            .map(Value::Integer)
+            .map_err(|issue| format!("`{text}`: {}", issue.message)),
+        Kind::Uuid => text
+            .parse()
+            .map(Value::Reference)
+            .map_err(|_| format!("`{text}` is not a UUID")),
         // NUL can't be in a file that was read as text, but in JSON.
         _ if text.contains('\0') => Err("the value has a NUL character".to_owned()),
         Kind::Text { .. }

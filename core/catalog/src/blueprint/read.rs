@@ -291,7 +291,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 26] = [
+const KIND_NAMES: [&str; 29] = [
     "text",
     "longText",
     "richText",
@@ -303,6 +303,9 @@ const KIND_NAMES: [&str; 26] = [
     "boolean",
     "date",
     "dateTime",
+    "time",
+    "duration",
+    "uuid",
     "select",
     "multiSelect",
     "email",
@@ -355,6 +358,9 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "boolean" => Kind::Boolean,
         "date" => Kind::Date,
         "dateTime" => Kind::DateTime,
+        "time" => Kind::Time,
+        "duration" => Kind::Duration,
+        "uuid" => Kind::Uuid,
         "select" => Kind::Select {
             options: options(reader, limits),
         },

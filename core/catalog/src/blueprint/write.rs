@@ -257,6 +257,9 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         Kind::Boolean
         | Kind::Date
         | Kind::DateTime
+        | Kind::Time
+        | Kind::Duration
+        | Kind::Uuid
         | Kind::Email
         | Kind::Phone
         | Kind::Url

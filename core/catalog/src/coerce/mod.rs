@@ -14,7 +14,9 @@ mod time;
 
 pub(crate) use currency::currency;
 pub(crate) use number::exact as exact_decimal;
-pub use time::{format_instant, parse_instant};
+pub use time::{
+    format_duration, format_instant, format_time, parse_duration, parse_instant, parse_time,
+};
 
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
@@ -86,6 +88,10 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Date => time::date(input).map(Value::Date),
         Kind::DateTime if is_blank(input) => Ok(Value::Null),
         Kind::DateTime => time::instant(input, context.zone.as_ref()).map(Value::DateTime),
+        Kind::Time | Kind::Duration | Kind::Uuid if is_blank(input) => Ok(Value::Null),
+        Kind::Time => time::time_of_day(input).map(Value::Integer),
+        Kind::Duration => time::duration(input).map(Value::Integer),
+        Kind::Uuid => uuid(input).map(Value::Reference),
         Kind::Select { .. } if is_blank(input) => Ok(Value::Null),
         Kind::Select { options } => option(input, options).map(Value::Text),
         Kind::MultiSelect { options } => choices(input, options),
@@ -226,6 +232,8 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
                 .filter(|(_, time)| time.starts_with("00:00"))
                 .map_or(trimmed, |(day, _)| day),
         ),
+        // Nobody writes seconds into a table of hours.
+        Kind::Time if trimmed.len() == 5 => format!("{trimmed}:00").into(),
         Kind::Select { options } => Json::from(option_by_label(trimmed, options)),
         Kind::MultiSelect { options } => Json::Array(
             trimmed
@@ -262,6 +270,8 @@ pub fn to_json(kind: &Kind, value: &Value) -> Json {
         Value::Boolean(flag) => Json::Bool(*flag),
         Value::Integer(number) => match kind {
             Kind::Autonumber { .. } => Json::String(format_number(kind, *number)),
+            Kind::Time => Json::String(format_time(*number)),
+            Kind::Duration => Json::String(format_duration(*number)),
             _ => Json::from(*number),
         },
         Value::Decimal(number) => Json::String(at_scale_of(kind, *number).to_string()),
@@ -339,7 +349,7 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
                 | Kind::Select { .. },
             Value::Text(_)
         ) | (
-            Kind::Integer { .. } | Kind::Rating { .. },
+            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Time | Kind::Duration,
             Value::Integer(_)
         ) | (
             Kind::Decimal { .. } | Kind::Percent { .. },
@@ -355,7 +365,7 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
             | (Kind::Emails, Value::Emails(_))
             | (Kind::Phones, Value::Phones(_))
             | (Kind::Address, Value::Address(_))
-            | (Kind::Relation(_), Value::Reference(_))
+            | (Kind::Relation(_) | Kind::Uuid, Value::Reference(_))
     )
 }
 
@@ -689,16 +699,30 @@ fn id(input: &Json) -> Result<Uuid, Issues> {
     let Json::String(text) = input else {
         return Err(wrong_type("the id of a record", input));
     };
+    hyphenated(text).ok_or_else(|| {
+        Issue::new(
+            "BAD_ID",
+            "expected the id of a record, such as \"0190b5a1-7c3e-7000-8000-000000000000\"",
+        )
+        .into()
+    })
+}
+
+fn uuid(input: &Json) -> Result<Uuid, Issues> {
+    let Json::String(text) = input else {
+        return Err(wrong_type("a UUID", input));
+    };
+    hyphenated(text).ok_or_else(|| {
+        Issue::new(
+            "BAD_UUID",
+            "expected a UUID such as \"0190b5a1-7c3e-7000-8000-000000000000\"",
+        )
+        .into()
+    })
+}
+
+/// The parser also takes braces and URNs; ids have one spelling.
+fn hyphenated(text: &str) -> Option<Uuid> {
     let text = text.trim();
-    // The parser also takes braces and URNs; ids have one spelling.
-    Uuid::try_parse(text)
-        .ok()
-        .filter(|_| text.len() == 36)
-        .ok_or_else(|| {
-            Issue::new(
-                "BAD_ID",
-                "expected the id of a record, such as \"0190b5a1-7c3e-7000-8000-000000000000\"",
-            )
-            .into()
-        })
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }

@@ -29,7 +29,8 @@ pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<()
         | (Kind::Date, Type::Date)
         | (Kind::DateTime, Type::Instant)
         | (Kind::MultiSelect { .. }, Type::Choices)
-        | (Kind::Relation(_), Type::Reference)
+        | (Kind::Time | Kind::Duration, Type::Duration)
+        | (Kind::Relation(_) | Kind::Uuid, Type::Reference)
         | (_, Type::Null) => true,
         (Kind::Money { currency, .. }, Type::Integer | Type::Decimal(_)) => currency.is_some(),
         _ => false,
@@ -64,9 +65,10 @@ impl Program {
         let value = match (parts.as_slice(), &field.kind) {
             ([Datum::Null, ..], _) => Value::Null,
             ([Datum::Boolean(boolean)], _) => Value::Boolean(*boolean),
-            ([Datum::Number(number)], Kind::Integer { .. } | Kind::Rating { .. }) => {
-                Value::Integer(*number)
-            }
+            (
+                [Datum::Number(number)],
+                Kind::Integer { .. } | Kind::Rating { .. } | Kind::Time | Kind::Duration,
+            ) => Value::Integer(*number),
             (
                 [Datum::Number(number)],
                 Kind::Decimal { scale, .. } | Kind::Percent { scale, .. },

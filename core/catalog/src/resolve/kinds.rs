@@ -127,6 +127,9 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
         | Kind::Boolean
         | Kind::Date
         | Kind::DateTime
+        | Kind::Time
+        | Kind::Duration
+        | Kind::Uuid
         | Kind::Email
         | Kind::Phone
         | Kind::Url

@@ -61,6 +61,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         },
         Kind::Rating { max: 5 },
         Kind::RichText { max: 20 },
+        Kind::Time,
+        Kind::Duration,
+        Kind::Uuid,
         Kind::Money {
             scale: 2,
             currency: Some("EUR".to_owned()),
@@ -164,7 +167,7 @@ fn other_types_are_refused_by_every_kind() {
         let (right, name) = match kind.name() {
             "json" => continue,
             "text" | "longText" | "richText" | "select" | "email" | "url" | "date" | "dateTime"
-            | "relation" => ("text", kind.name()),
+            | "time" | "duration" | "uuid" | "relation" => ("text", kind.name()),
             "integer" | "rating" => ("number", kind.name()),
             "decimal" | "percent" => ("text or number", kind.name()),
             "boolean" => ("boolean", kind.name()),
@@ -343,6 +346,122 @@ fn ratings() {
     assert_eq!(cell(" 4 "), Ok(Value::Integer(4)));
     assert!(cell("6").is_err());
     assert!(cell("****").is_err());
+}
+
+#[test]
+fn times_of_day() {
+    let kind = || Kind::Time;
+    taken(
+        kind(),
+        &[
+            (json!("00:00:00"), Value::Integer(0)),
+            (json!(" 08:30:00 "), Value::Integer(30_600_000_000)),
+            (json!("08:30:00.25"), Value::Integer(30_600_250_000)),
+            (json!("23:59:59.999999"), Value::Integer(86_399_999_999)),
+        ],
+    );
+    assert_eq!(outcome(&kind(), &json!(" ")), Ok(Value::Null));
+    for (micros, text) in [
+        (0, "00:00:00"),
+        (1, "00:00:00.000001"),
+        (30_600_250_000, "08:30:00.25"),
+        (86_399_999_999, "23:59:59.999999"),
+    ] {
+        assert_eq!(to_json(&kind(), &Value::Integer(micros)), json!(text));
+    }
+    for bad in [
+        "24:00:00",
+        "08:60:00",
+        "23:59:60",
+        "08:30",
+        "8:30:00",
+        "08:30:00.",
+        "08:30:00.1234567",
+        "08:30:00Z",
+        "08:30:00+01:00",
+        "T08:30:00",
+        "-8:30:00",
+        "０8:30:00",
+    ] {
+        refused(kind(), &[(json!(bad), "BAD_TIME")]);
+    }
+    let cell = |text: &str| coerce_text(&field(kind()), text, &CoerceContext::default());
+    assert_eq!(cell(" 08:30 "), Ok(Value::Integer(30_600_000_000)));
+    assert_eq!(cell("08:30:00"), Ok(Value::Integer(30_600_000_000)));
+    assert!(cell("8.30h").is_err());
+}
+
+#[test]
+fn lengths_of_time() {
+    let kind = || Kind::Duration;
+    let longest = 9_007_199_254_740_991;
+    taken(
+        kind(),
+        &[
+            (json!("PT0S"), Value::Integer(0)),
+            (json!("-PT0S"), Value::Integer(0)),
+            (json!("PT1H30M"), Value::Integer(5_400_000_000)),
+            (json!("PT90M"), Value::Integer(5_400_000_000)),
+            (json!("-PT0.000001S"), Value::Integer(-1)),
+            (json!("PT2501999H47M34.740991S"), Value::Integer(longest)),
+        ],
+    );
+    assert_eq!(outcome(&kind(), &json!("")), Ok(Value::Null));
+    for (micros, text) in [
+        (0, "PT0S"),
+        (-1, "-PT0.000001S"),
+        (5_400_000_000, "PT1H30M"),
+        (3_600_500_000, "PT1H0.5S"),
+        (129_600_000_000, "PT36H"),
+        (longest, "PT2501999H47M34.740991S"),
+        (-longest, "-PT2501999H47M34.740991S"),
+    ] {
+        assert_eq!(to_json(&kind(), &Value::Integer(micros)), json!(text));
+    }
+    refused(
+        kind(),
+        &[
+            (json!("PT2501999H47M34.740992S"), "OUT_OF_RANGE"),
+            (json!("-PT9999999H"), "OUT_OF_RANGE"),
+            (json!("PT0.0000001S"), "TOO_PRECISE"),
+            (json!("P1D"), "BAD_DURATION"),
+            (json!("P1M"), "BAD_DURATION"),
+            (json!("1h 30m"), "BAD_DURATION"),
+            (json!("01:30:00"), "BAD_DURATION"),
+            (json!("PT"), "BAD_DURATION"),
+            (json!(format!("PT{}S", "9".repeat(1_000))), "BAD_DURATION"),
+        ],
+    );
+}
+
+#[test]
+fn uuids() {
+    let id = uuid::Uuid::from_u128(0x0190_b5a1_7c3e_7000_8000_0000_0000_00ff);
+    taken(
+        Kind::Uuid,
+        &[
+            (
+                json!(" 0190b5a1-7c3e-7000-8000-0000000000ff "),
+                Value::Reference(id),
+            ),
+            (
+                json!("0190B5A1-7C3E-7000-8000-0000000000FF"),
+                Value::Reference(id),
+            ),
+        ],
+    );
+    assert_eq!(
+        to_json(&Kind::Uuid, &Value::Reference(id)),
+        json!("0190b5a1-7c3e-7000-8000-0000000000ff")
+    );
+    refused(
+        Kind::Uuid,
+        &[
+            (json!("0190b5a17c3e7000800000000000000ff"), "BAD_UUID"),
+            (json!("0190b5a17c3e700080000000000000ff"), "BAD_UUID"),
+            (json!("{0190b5a1-7c3e-7000-8000-0000000000ff}"), "BAD_UUID"),
+        ],
+    );
 }
 
 #[test]
@@ -793,6 +912,11 @@ fn values_from_elsewhere_are_checked() {
             Value::Decimal("1.05".parse().unwrap()),
         ),
         (Kind::Rating { max: 5 }, Value::Integer(0)),
+        (Kind::Time, Value::Integer(-1)),
+        (Kind::Time, Value::Integer(86_400_000_000)),
+        (Kind::Duration, Value::Integer(9_007_199_254_740_992)),
+        (Kind::Duration, Value::Integer(i64::MIN)),
+        (Kind::Uuid, Value::Text("a".to_owned())),
         (Kind::Rating { max: 5 }, Value::Integer(6)),
         (
             Kind::RichText { max: 20 },

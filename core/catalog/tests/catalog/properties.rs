@@ -251,6 +251,12 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
         Just((Kind::Boolean, Some(json!(false)))),
         Just((Kind::Date, Some(json!("2026-11-22")))),
         Just((Kind::DateTime, None)),
+        Just((Kind::Time, Some(json!("08:30:00")))),
+        Just((Kind::Duration, Some(json!("PT1H30M")))),
+        Just((
+            Kind::Uuid,
+            Some(json!("0190b5a1-7c3e-7000-8000-000000000000"))
+        )),
         Just((
             Kind::Select {
                 options: options_of(&["NEW", "OLD"])

@@ -142,7 +142,7 @@ impl<'v> Draft<'_, 'v> {
             Kind::Date => self.operators(input, part(0), &Coercer::Date),
             Kind::DateTime => self.operators(input, part(0), &Coercer::DateTime),
             Kind::Json { .. } => self.operators(input, part(0), &Coercer::Text),
-            Kind::Autonumber { .. } => {
+            Kind::Autonumber { .. } | Kind::Time | Kind::Duration | Kind::Uuid => {
                 self.operators(input, part(0), &Coercer::Field(Arc::new(field.clone())))
             }
             Kind::Select { options } | Kind::MultiSelect { options } => {

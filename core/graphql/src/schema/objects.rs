@@ -141,6 +141,9 @@ fn record_type(
             Kind::Boolean => "Boolean".into(),
             Kind::Date => "Date".into(),
             Kind::DateTime => "DateTime".into(),
+            Kind::Time => "Time".into(),
+            Kind::Duration => "Duration".into(),
+            Kind::Uuid => "String".into(),
             Kind::Select { .. } => names
                 .enum_name(index, FieldIndex(position))
                 .unwrap_or("String")
@@ -251,6 +254,9 @@ fn filter_type(
             Kind::Boolean => "BooleanFilter".into(),
             Kind::Date => "DateFilter".into(),
             Kind::DateTime => "DateTimeFilter".into(),
+            Kind::Time => "TimeFilter".into(),
+            Kind::Duration => "DurationFilter".into(),
+            Kind::Uuid => "Uuid_Filter".into(),
             Kind::Select { .. } => match enum_name() {
                 Some(name) => format!("{name}Filter"),
                 None => continue,
@@ -307,6 +313,7 @@ pub(crate) fn is_orderable(kind: &Kind) -> bool {
         Kind::MultiSelect { .. }
             | Kind::Json { .. }
             | Kind::Address
+            | Kind::Uuid
             | Kind::Relation(_)
             | Kind::Stage
     )
@@ -362,6 +369,9 @@ fn input_types(
             Kind::Boolean => "Boolean".into(),
             Kind::Date => "Date".into(),
             Kind::DateTime => "DateTime".into(),
+            Kind::Time => "Time".into(),
+            Kind::Duration => "Duration".into(),
+            Kind::Uuid => "String".into(),
             Kind::Select { .. } => match enum_name() {
                 Some(name) => name.to_owned(),
                 None => continue,
@@ -420,6 +430,8 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
             Kind::Boolean => "Boolean",
             Kind::Date => "Date",
             Kind::DateTime => "DateTime",
+            Kind::Time => "Time",
+            Kind::Duration => "Duration",
             Kind::Relation(_) => "ID",
             Kind::Text { .. }
             | Kind::Email
@@ -429,6 +441,7 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
             | Kind::Phones
             | Kind::FullName
             | Kind::Select { .. }
+            | Kind::Uuid
             | Kind::Autonumber { .. } => "String",
             _ => continue,
         };

@@ -12,6 +12,7 @@ mod formulas;
 mod group_properties;
 mod groups;
 mod hostile;
+mod lengths_of_time;
 mod nested;
 mod query_properties;
 mod reads;

@@ -56,6 +56,9 @@ objects:
       - {key: starts, kind: date}
       - {key: ends, kind: date}
       - {key: at, kind: dateTime}
+      - {key: opens, kind: time}
+      - {key: effort, kind: duration}
+      - {key: foreign, kind: uuid}
       - {key: colour, kind: select, options: [RED, BLUE]}
       - {key: tags, kind: multiSelect, options: [RED, BLUE, GREEN]}
       - {key: contact, kind: fullName}
@@ -270,7 +273,13 @@ fn text(random: &mut Random, want: Want, depth: usize) -> String {
 fn leaf(random: &mut Random, want: Want) -> String {
     random
         .pick(match want {
-            Want::Boolean => &["true", "false", "record.open", "has(record.firm.parent)"],
+            Want::Boolean => &[
+                "true",
+                "false",
+                "record.open",
+                "has(record.firm.parent)",
+                "has(record.foreign)",
+            ],
             Want::Integer => &[
                 "0",
                 "1",
@@ -334,6 +343,8 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "duration('-36h')",
                 "duration('1us')",
                 "duration('100000000h')",
+                "record.opens",
+                "record.effort",
             ],
             Want::Money => &["record.amount", "record.cost"],
         })
@@ -355,6 +366,12 @@ fn base() -> Catalogue {
 /// The base with formulas, or without those that are no expressions.
 fn with_formulas(base: &Catalogue, formulas: &[String]) -> (Catalogue, Vec<String>) {
     let mut kept = formulas.to_vec();
+    // Fields of the last object, which formulas stand behind.
+    let own = BASE
+        .lines()
+        .rev()
+        .take_while(|line| line.trim_start().starts_with("- {key:"))
+        .count();
     loop {
         let mut document = BASE.to_owned();
         for (number, formula) in kept.iter().enumerate() {
@@ -380,7 +397,7 @@ fn with_formulas(base: &Catalogue, formulas: &[String]) -> (Catalogue, Vec<Strin
                 issue.code == "LIMIT_EXCEEDED" || issue.message.contains("has no option");
             assert!(is_known, "{issue}\n{kept:#?}");
             if let Some(relata_catalog::PathSegment::Index(position)) = issue.path.get(3) {
-                wrong.push(position - 18);
+                wrong.push(position - own);
             }
         }
         assert!(!wrong.is_empty(), "{issues}");
@@ -465,6 +482,17 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
                 253_402_300_799_999_999,
             ][random.below(5)],
         ),
+        Kind::Time => Value::Integer([0, 30_600_000_001, 86_399_999_999][random.below(3)]),
+        Kind::Duration => Value::Integer(
+            [
+                0,
+                -1,
+                5_400_000_000,
+                9_007_199_254_740_991,
+                -9_007_199_254_740_991,
+            ][random.below(5)],
+        ),
+        Kind::Uuid => Value::Reference(Uuid::from_u128(random.below(3) as u128)),
         Kind::Select { options } => Value::Text(options[random.below(options.len())].value.clone()),
         Kind::MultiSelect { options } => {
             let count = random.below(options.len() + 1);

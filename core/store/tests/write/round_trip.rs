@@ -55,6 +55,9 @@ fn all_kinds() -> Vec<Field> {
         field("boolean", Kind::Boolean),
         field("day", Kind::Date),
         field("instant", Kind::DateTime),
+        field("clock", Kind::Time),
+        field("span", Kind::Duration),
+        field("foreign", Kind::Uuid),
         field(
             "option",
             Kind::Select {
@@ -139,10 +142,11 @@ fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
         | Kind::Url => string().prop_map(Value::Text).boxed(),
         Kind::Rating { max } => (1..=i64::from(*max)).prop_map(Value::Integer).boxed(),
         Kind::Select { .. } => Just(Value::Text("A".to_owned())).boxed(),
-        Kind::Integer { .. } | Kind::Autonumber { .. } => (-relata_catalog::INTEGER_MAX
-            ..=relata_catalog::INTEGER_MAX)
-            .prop_map(Value::Integer)
-            .boxed(),
+        Kind::Integer { .. } | Kind::Autonumber { .. } | Kind::Duration => {
+            (-relata_catalog::INTEGER_MAX..=relata_catalog::INTEGER_MAX)
+                .prop_map(Value::Integer)
+                .boxed()
+        }
         Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
             decimal(*scale).prop_map(Value::Decimal).boxed()
         }
@@ -161,6 +165,10 @@ fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
             })
             .boxed(),
         Kind::DateTime => instant().prop_map(Value::DateTime).boxed(),
+        Kind::Time => (0..86_400_000_000_i64).prop_map(Value::Integer).boxed(),
+        Kind::Uuid => any::<u128>()
+            .prop_map(|id| Value::Reference(Uuid::from_u128(id)))
+            .boxed(),
         Kind::MultiSelect { .. } => proptest::collection::vec(string(), 1..4)
             .prop_map(Value::Choices)
             .boxed(),

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::choices::Choices;
 
 /// Every kind but relations and stages, which depend on other elements.
-pub(crate) const KINDS: [&str; 22] = [
+pub(crate) const KINDS: [&str; 25] = [
     "text",
     "integer",
     "decimal",
@@ -30,6 +30,9 @@ pub(crate) const KINDS: [&str; 22] = [
     "percent",
     "rating",
     "richText",
+    "time",
+    "duration",
+    "uuid",
 ];
 
 /// The kinds that can name a record to people.

@@ -388,6 +388,8 @@ pub(super) fn plain_cell(column: ColumnType) -> Cell {
         ColumnType::Boolean => Cell::Boolean,
         ColumnType::Date => Cell::Date,
         ColumnType::DateTime => Cell::Instant,
+        ColumnType::Time => Cell::Time,
+        ColumnType::Duration => Cell::Duration,
         ColumnType::Json => Cell::Json,
         ColumnType::TextList => Cell::List,
         ColumnType::Reference => Cell::Uuid,

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::Generator;
 use crate::query_properties::{
-    data::{EMAILS, PHONES, TEXTS},
+    data::{EMAILS, PHONES, TEXTS, UUIDS},
     query::Literal,
 };
 
@@ -253,6 +253,26 @@ impl Generator<'_> {
                     _ => "2026-11-22T10:30:00+02:30".into(),
                 })
             }
+            Kind::Time | Kind::Duration => {
+                let scalar = relata_catalog::capitalised(kind.name());
+                self.operators(Operators::Ordered, &scalar, |generator| {
+                    match generator.some_value(index, at) {
+                        Value::Integer(micros) => {
+                            let greatest = match kind {
+                                Kind::Time => 86_399_999_999,
+                                _ => INTEGER_MAX,
+                            };
+                            let least = if *kind == Kind::Time { 0 } else { -greatest };
+                            let near = generator.nearby(micros).clamp(least, greatest);
+                            literal(kind, &Value::Integer(near))
+                        }
+                        _ => literal(kind, &Value::Integer(0)),
+                    }
+                })
+            }
+            Kind::Uuid => self.operators(Operators::Equality, "String", |generator| {
+                generator.choices.of(&UUIDS).into()
+            }),
             Kind::Select { options } => self.operators(Operators::Equality, &choice, |generator| {
                 let option = &options[generator.choices.below(options.len())];
                 Literal::Enum(option.value.clone())

@@ -123,6 +123,25 @@ impl<'w> Interpreter<'w> {
                 };
                 scalars(number, condition, decimal)
             }
+            (Kind::Time | Kind::Duration, value) => {
+                let micros = match value {
+                    Value::Integer(micros) => Some(*micros),
+                    _ => None,
+                };
+                scalars(micros, condition, |operand| {
+                    match coerce_operand(field, operand, &context()).unwrap() {
+                        Value::Integer(micros) => micros,
+                        other => panic!("{other:?}"),
+                    }
+                })
+            }
+            (Kind::Uuid, value) => {
+                let known = match value {
+                    Value::Reference(known) => Some(*known),
+                    _ => None,
+                };
+                scalars(known, condition, id)
+            }
             (Kind::Boolean, value) => {
                 let flag = match value {
                     Value::Boolean(flag) => Some(*flag),
