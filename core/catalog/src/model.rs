@@ -425,6 +425,13 @@ pub enum Kind {
         /// In the order in which they are shown.
         options: Vec<SelectOption>,
     },
+    /// Texts of one line in their order, at most 100 of 255 characters.
+    Texts,
+    /// Words that something is marked with, in their order. As [`Kind::Texts`], but each once,
+    /// case and accents aside.
+    Tags,
+    /// A user of the workspace.
+    User,
     /// One e-mail address.
     Email,
     /// One phone number.
@@ -514,6 +521,9 @@ impl Kind {
             Self::Time => "time",
             Self::Duration => "duration",
             Self::Uuid => "uuid",
+            Self::Texts => "texts",
+            Self::Tags => "tags",
+            Self::User => "user",
             Self::Select { .. } => "select",
             Self::MultiSelect { .. } => "multiSelect",
             Self::Email => "email",
@@ -761,7 +771,7 @@ impl Field {
             Kind::Time => &[("", Type::Time)],
             Kind::Duration => &[("", Type::Duration)],
             Kind::Uuid => &[("", Type::Reference)],
-            Kind::MultiSelect { .. } => &[("", Type::TextList)],
+            Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => &[("", Type::TextList)],
             Kind::Json { .. } => &[("", Type::Json)],
             Kind::Phone => &[("e164", Type::Text), ("typed", Type::Text)],
             Kind::FullName => &[
@@ -789,7 +799,7 @@ impl Field {
                 ("postal_code", Type::Text),
                 ("country", Type::Text),
             ],
-            Kind::Relation(_) => &[("id", Type::Reference)],
+            Kind::Relation(_) | Kind::User => &[("id", Type::Reference)],
             Kind::Stage => &[
                 ("pipeline", Type::Text),
                 ("stage", Type::Text),
@@ -823,11 +833,13 @@ impl Field {
             | Kind::Autonumber { .. } => "",
             Kind::Email | Kind::Emails | Kind::FullName => "folded",
             Kind::Phone | Kind::Phones => "e164",
-            Kind::Relation(_) => "id",
+            Kind::Relation(_) | Kind::User => "id",
             Kind::LongText { .. }
             | Kind::RichText { .. }
             | Kind::Money { .. }
             | Kind::MultiSelect { .. }
+            | Kind::Texts
+            | Kind::Tags
             | Kind::Json { .. }
             | Kind::Address
             | Kind::Formula(_)

@@ -36,7 +36,7 @@ pub enum Value {
     Date(Date),
     /// `dateTime`: microseconds since 1970-01-01T00:00:00Z.
     DateTime(i64),
-    /// `multiSelect`: options in the order given, each once.
+    /// `multiSelect`: options in the order given, each once; `texts` and `tags`.
     Choices(Vec<String>),
     /// `json`.
     Json(serde_json::Value),
@@ -50,7 +50,7 @@ pub enum Value {
     Phones(Phones),
     /// `address`.
     Address(Address),
-    /// `relation`: the id of the record that it points at; and `uuid`.
+    /// `relation`: the id of the record that it points at; `user`, and `uuid`.
     Reference(Uuid),
     /// `stage`.
     Stage(StageValue),

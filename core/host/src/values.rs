@@ -65,6 +65,9 @@ fn is_ext(kind: &Kind) -> bool {
             | Kind::Time
             | Kind::Duration
             | Kind::Uuid
+            | Kind::User
+            | Kind::Texts
+            | Kind::Tags
     )
 }
 
@@ -166,7 +169,8 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
         Kind::Duration => {
             read::<String>(text).and_then(|text| Ok(Value::Integer(parse_duration(&text)?)))
         }
-        Kind::Uuid => read::<String>(text).and_then(|text| {
+        Kind::Texts | Kind::Tags => read::<Vec<String>>(text).map(Value::Choices),
+        Kind::Uuid | Kind::User => read::<String>(text).and_then(|text| {
             Uuid::try_parse(&text)
                 .map(Value::Reference)
                 .map_err(|error| malformed("a UUID", &text, &error))
@@ -356,6 +360,11 @@ mod tests {
             (0..86_400_000_000_i64).prop_map(|m| (Kind::Time, Value::Integer(m))),
             (-INTEGER_MAX..=INTEGER_MAX).prop_map(|m| (Kind::Duration, Value::Integer(m))),
             any::<u128>().prop_map(|id| (Kind::Uuid, Value::Reference(Uuid::from_u128(id)))),
+            any::<u128>().prop_map(|id| (Kind::User, Value::Reference(Uuid::from_u128(id)))),
+            proptest::collection::vec(text(), 0..4)
+                .prop_map(|texts| (Kind::Texts, Value::Choices(texts))),
+            proptest::collection::vec(text(), 0..4)
+                .prop_map(|tags| (Kind::Tags, Value::Choices(tags))),
             proptest::collection::vec(text(), 0..4).prop_map(|options| {
                 (
                     Kind::MultiSelect {

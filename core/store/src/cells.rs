@@ -127,7 +127,9 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
         (Kind::Boolean, Value::Boolean(boolean)) => vec![Cell::Boolean(*boolean)],
         (Kind::Date, Value::Date(date)) => vec![Cell::Date(*date)],
         (Kind::DateTime, Value::DateTime(micros)) => vec![Cell::DateTime(*micros)],
-        (Kind::MultiSelect { .. }, Value::Choices(choices)) => vec![Cell::Texts(choices.clone())],
+        (Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags, Value::Choices(choices)) => {
+            vec![Cell::Texts(choices.clone())]
+        }
         (Kind::Json { .. }, Value::Json(json)) => vec![Cell::Text(json.to_string())],
         (Kind::Phone, Value::Phone(phone)) => vec![
             Cell::text(phone.e164.as_ref()),
@@ -158,7 +160,9 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
             Cell::text(address.postal_code.as_ref()),
             Cell::text(address.country.as_ref()),
         ],
-        (Kind::Relation(_) | Kind::Uuid, Value::Reference(id)) => vec![Cell::Reference(*id)],
+        (Kind::Relation(_) | Kind::Uuid | Kind::User, Value::Reference(id)) => {
+            vec![Cell::Reference(*id)]
+        }
         (Kind::Stage, Value::Stage(stage)) => vec![
             Cell::Text(stage.pipeline.as_str().to_owned()),
             Cell::Text(stage.stage.clone()),
@@ -349,7 +353,9 @@ impl<'a> Row<'a> {
             Kind::Boolean => self.take::<Option<bool>>()?.map(Value::Boolean),
             Kind::Date => self.take_date(column)?.map(Value::Date),
             Kind::DateTime => self.take_instant()?.map(Value::DateTime),
-            Kind::MultiSelect { .. } => self.take_texts(column)?.map(Value::Choices),
+            Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => {
+                self.take_texts(column)?.map(Value::Choices)
+            }
             Kind::Json { .. } => self
                 .take::<Option<String>>()?
                 .map(|text| parsed(column, &text).map(Value::Json))
@@ -382,7 +388,9 @@ impl<'a> Row<'a> {
                 })
             }
             Kind::Address => self.take_address()?.map(Value::Address),
-            Kind::Relation(_) | Kind::Uuid => self.take::<Option<Uuid>>()?.map(Value::Reference),
+            Kind::Relation(_) | Kind::Uuid | Kind::User => {
+                self.take::<Option<Uuid>>()?.map(Value::Reference)
+            }
             Kind::Stage => {
                 let pipeline = self.take::<Option<String>>()?;
                 let stage = self.take::<Option<String>>()?;

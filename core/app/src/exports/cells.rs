@@ -38,6 +38,9 @@ pub(super) fn whole(field: &Field, value: &Value, context: &CoerceContext) -> Ce
         Value::Text(text) => Cell::Words(text.clone()),
         Value::Date(date) => Cell::Date(*date),
         Value::DateTime(micros) => Cell::Plain(format_instant(*micros)),
+        Value::Choices(texts) if matches!(field.kind, Kind::Texts | Kind::Tags) => {
+            short(field, value, texts.join("; "), context)
+        }
         Value::Choices(options) => Cell::Plain(options.join("; ")),
         Value::Json(document) => Cell::Plain(document.to_string()),
         Value::Reference(id) => Cell::Plain(id.to_string()),

@@ -322,7 +322,7 @@ pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
         Kind::Duration => parse_duration(text)
             .map(Value::Integer)
             .map_err(|issue| format!("`{text}`: {}", issue.message)),
-        Kind::Uuid => text
+        Kind::Uuid | Kind::User => text
             .parse()
             .map(Value::Reference)
             .map_err(|_| format!("`{text}` is not a UUID")),

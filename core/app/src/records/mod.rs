@@ -216,6 +216,7 @@ async fn judged(
     let object = unit.catalogue().object(index);
     for draft in &mut drafts {
         validate::required(object, draft);
+        validate::users(unit, object, draft);
         stages::gates(unit, object, draft);
     }
     rules::check(unit, object, &mut drafts).await?;

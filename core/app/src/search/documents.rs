@@ -67,6 +67,9 @@ pub(super) fn texts(field: &Field, value: &Value) -> Vec<Text> {
                 .map_or(text.as_str(), |(_, rest)| rest);
             vec![plain(bare.strip_prefix("www.").unwrap_or(bare))]
         }
+        (Kind::Texts | Kind::Tags, Value::Choices(all)) => {
+            all.iter().map(|text| plain(text)).collect()
+        }
         (_, Value::FullName(name)) => vec![plain(&name.full)],
         (_, Value::Emails(emails)) => std::iter::once(&emails.primary)
             .chain(&emails.additional)

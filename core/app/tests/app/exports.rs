@@ -41,6 +41,8 @@ fn blueprint() -> Json {
         {"key": "opens", "kind": "time"},
         {"key": "effort", "kind": "duration"},
         {"key": "foreign", "kind": "uuid"},
+        {"key": "aliases", "kind": "texts"},
+        {"key": "words", "kind": "tags"},
         {"key": "color", "kind": "select", "options": [
             {"value": "RED", "labels": {"en": "Red", "zh-CN": "红"}}, {"value": "DARK_BLUE"}]},
         {"key": "tags", "kind": "multiSelect", "options": [
@@ -117,6 +119,8 @@ fn thing() -> impl Strategy<Value = Json> {
         ("opens", optional((0..24_u8, 0..60_u8, 0..1_000_000_u32).prop_map(|(hour, minute, micros)| format!("{hour:02}:{minute:02}:07.{micros:06}").into()))),
         ("effort", optional((any::<bool>(), 0..2_500_000_u32, 0..60_u8, 0..1_000_000_u32).prop_map(|(back, hours, minutes, micros)| format!("{}PT{hours}H{minutes}M7.{micros:06}S", if back { "-" } else { "" }).into()))),
         ("foreign", optional(any::<u128>().prop_map(|id| uuid::Uuid::from_u128(id).to_string().into()))),
+        ("aliases", optional(proptest::collection::vec(prop_oneof![words(), "[ ;\\[\"a]{1,4}x"], 1..4).prop_map(|texts| json!(texts)))),
+        ("words", optional(proptest::collection::vec(prop_oneof![words(), "[;\\[\"a]{1,4}x"], 1..4).prop_map(|texts| json!(texts)))),
         ("color", optional(prop_oneof![Just(json!("RED")), Just(json!("DARK_BLUE"))])),
         ("tags", optional(proptest::sample::subsequence(vec!["A", "B_C", "D"], 1..=3).prop_map(|tags| json!(tags)))),
         ("mail", optional(email().prop_map(Json::from))),

@@ -291,7 +291,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 29] = [
+const KIND_NAMES: [&str; 32] = [
     "text",
     "longText",
     "richText",
@@ -308,6 +308,9 @@ const KIND_NAMES: [&str; 29] = [
     "uuid",
     "select",
     "multiSelect",
+    "texts",
+    "tags",
+    "user",
     "email",
     "phone",
     "url",
@@ -361,6 +364,9 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "time" => Kind::Time,
         "duration" => Kind::Duration,
         "uuid" => Kind::Uuid,
+        "texts" => Kind::Texts,
+        "tags" => Kind::Tags,
+        "user" => Kind::User,
         "select" => Kind::Select {
             options: options(reader, limits),
         },

@@ -260,6 +260,9 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         | Kind::Time
         | Kind::Duration
         | Kind::Uuid
+        | Kind::Texts
+        | Kind::Tags
+        | Kind::User
         | Kind::Email
         | Kind::Phone
         | Kind::Url

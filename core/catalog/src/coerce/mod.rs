@@ -18,6 +18,8 @@ pub use time::{
     format_duration, format_instant, format_time, parse_duration, parse_instant, parse_time,
 };
 
+use std::collections::HashSet;
+
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
@@ -32,6 +34,10 @@ use crate::{Field, INTEGER_MAX, Issue, Issues, Kind, Money, SelectOption, Value,
 const URL_MAX: usize = 2_048;
 /// Bytes of a JSON value, written without blanks.
 const JSON_BYTES_MAX: usize = 256 * 1024;
+/// Texts of one field.
+const TEXTS_MAX: usize = 100;
+/// Characters of each of them.
+const TEXTS_CHARACTERS_MAX: u32 = 255;
 /// Lists and objects inside each other in a JSON value.
 const JSON_DEPTH_MAX: usize = 32;
 
@@ -92,6 +98,9 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Time => time::time_of_day(input).map(Value::Integer),
         Kind::Duration => time::duration(input).map(Value::Integer),
         Kind::Uuid => uuid(input).map(Value::Reference),
+        Kind::Texts | Kind::Tags => texts(input, field.kind == Kind::Tags),
+        Kind::User if is_blank(input) => Ok(Value::Null),
+        Kind::User => id(input, "a user").map(Value::Reference),
         Kind::Select { .. } if is_blank(input) => Ok(Value::Null),
         Kind::Select { options } => option(input, options).map(Value::Text),
         Kind::MultiSelect { options } => choices(input, options),
@@ -110,7 +119,7 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Phones => party::phones(input, context),
         Kind::Address => party::address(input),
         Kind::Relation(_) if is_blank(input) => Ok(Value::Null),
-        Kind::Relation(_) => id(input).map(Value::Reference),
+        Kind::Relation(_) => id(input, "a record").map(Value::Reference),
         Kind::Autonumber { .. } => Err(Issue::new(
             "READ_ONLY",
             "the number is given by the platform and can't be set",
@@ -247,6 +256,10 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
             Issues::from(Issue::new("SYNTAX", format!("expected JSON: {problem}")))
         })?,
         Kind::Emails | Kind::Phones => several(),
+        // As JSON where a `;` stands in one of them.
+        Kind::Texts | Kind::Tags => {
+            serde_json::from_str::<Vec<String>>(trimmed).map_or_else(|_| several(), Json::from)
+        }
         Kind::Address => json!({ "street": trimmed }),
         // What is shown of it may be put down as well.
         Kind::Percent { .. } => Json::from(
@@ -358,14 +371,20 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
             | (Kind::Boolean, Value::Boolean(_))
             | (Kind::Date, Value::Date(_))
             | (Kind::DateTime, Value::DateTime(_))
-            | (Kind::MultiSelect { .. }, Value::Choices(_))
+            | (
+                Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags,
+                Value::Choices(_)
+            )
             | (Kind::Phone, Value::Phone(_))
             | (Kind::Json { .. }, Value::Json(_))
             | (Kind::FullName, Value::FullName(_))
             | (Kind::Emails, Value::Emails(_))
             | (Kind::Phones, Value::Phones(_))
             | (Kind::Address, Value::Address(_))
-            | (Kind::Relation(_) | Kind::Uuid, Value::Reference(_))
+            | (
+                Kind::Relation(_) | Kind::Uuid | Kind::User,
+                Value::Reference(_)
+            )
     )
 }
 
@@ -607,6 +626,41 @@ fn choices(input: &Json, options: &[SelectOption]) -> Result<Value, Issues> {
     issues.into_result(value)
 }
 
+/// Texts of one line; of tags the first spelling of each. Blank ones are none.
+fn texts(input: &Json, each_once: bool) -> Result<Value, Issues> {
+    let Json::Array(items) = input else {
+        return Err(wrong_type("a list of texts", input));
+    };
+    if items.len() > TEXTS_MAX {
+        return Err(
+            Issue::new("TOO_MANY", format!("expected at most {TEXTS_MAX} texts"))
+                .with("max", TEXTS_MAX)
+                .into(),
+        );
+    }
+    let mut issues = Issues::default();
+    let mut seen = HashSet::new();
+    let mut kept = Vec::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        match text(item, TEXTS_CHARACTERS_MAX, line) {
+            Ok(Value::Text(text)) if each_once => {
+                let tag = text.trim();
+                if seen.insert(folded(tag)) {
+                    kept.push(tag.to_owned());
+                }
+            }
+            Ok(Value::Text(text)) => kept.push(text),
+            Ok(_) => {}
+            Err(part) => issues.extend_at(position, part),
+        }
+    }
+    issues.into_result(if kept.is_empty() {
+        Value::Null
+    } else {
+        Value::Choices(kept)
+    })
+}
+
 /// The option whose value or label (in any language, case folded) this is, else the text itself.
 fn option_by_label(text: &str, options: &[SelectOption]) -> String {
     let wanted = folded(text);
@@ -695,14 +749,14 @@ fn depth_exceeds(value: &Json, max: usize) -> bool {
     }
 }
 
-fn id(input: &Json) -> Result<Uuid, Issues> {
+fn id(input: &Json, whose: &str) -> Result<Uuid, Issues> {
     let Json::String(text) = input else {
-        return Err(wrong_type("the id of a record", input));
+        return Err(wrong_type(&format!("the id of {whose}"), input));
     };
     hyphenated(text).ok_or_else(|| {
         Issue::new(
             "BAD_ID",
-            "expected the id of a record, such as \"0190b5a1-7c3e-7000-8000-000000000000\"",
+            format!("expected the id of {whose}, such as \"0190b5a1-7c3e-7000-8000-000000000000\""),
         )
         .into()
     })

@@ -614,8 +614,8 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         Kind::DateTime => (Type::Instant, 0),
         // A time of day is how long it is since midnight.
         Kind::Time | Kind::Duration => (Type::Duration, 0),
-        Kind::MultiSelect { .. } => (Type::Choices, 0),
-        Kind::Relation(_) | Kind::Uuid => (Type::Reference, 0),
+        Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => (Type::Choices, 0),
+        Kind::Relation(_) | Kind::Uuid | Kind::User => (Type::Reference, 0),
         Kind::Stage => (Type::Text, 1),
         Kind::Json { .. } | Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
     })

@@ -28,9 +28,9 @@ pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<()
         | (Kind::Boolean, Type::Boolean)
         | (Kind::Date, Type::Date)
         | (Kind::DateTime, Type::Instant)
-        | (Kind::MultiSelect { .. }, Type::Choices)
+        | (Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags, Type::Choices)
         | (Kind::Time | Kind::Duration, Type::Duration)
-        | (Kind::Relation(_) | Kind::Uuid, Type::Reference)
+        | (Kind::Relation(_) | Kind::Uuid | Kind::User, Type::Reference)
         | (_, Type::Null) => true,
         (Kind::Money { currency, .. }, Type::Integer | Type::Decimal(_)) => currency.is_some(),
         _ => false,
@@ -85,6 +85,9 @@ impl Program {
             ([Datum::Date(date)], _) => Value::Date(*date),
             ([Datum::Instant(micros)], _) => Value::DateTime(*micros),
             ([Datum::Reference(id)], _) => Value::Reference(*id),
+            ([Datum::Choices(choices)], Kind::Tags) => {
+                return coerce(field, &serde_json::Value::from(choices.clone()), context);
+            }
             ([Datum::Choices(choices)], _) => Value::Choices(choices.clone()),
             _ => Value::Null,
         };

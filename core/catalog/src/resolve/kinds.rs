@@ -130,6 +130,9 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
         | Kind::Time
         | Kind::Duration
         | Kind::Uuid
+        | Kind::Texts
+        | Kind::Tags
+        | Kind::User
         | Kind::Email
         | Kind::Phone
         | Kind::Url

@@ -64,6 +64,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         Kind::Time,
         Kind::Duration,
         Kind::Uuid,
+        Kind::Texts,
+        Kind::Tags,
+        Kind::User,
         Kind::Money {
             scale: 2,
             currency: Some("EUR".to_owned()),
@@ -167,11 +170,11 @@ fn other_types_are_refused_by_every_kind() {
         let (right, name) = match kind.name() {
             "json" => continue,
             "text" | "longText" | "richText" | "select" | "email" | "url" | "date" | "dateTime"
-            | "time" | "duration" | "uuid" | "relation" => ("text", kind.name()),
+            | "time" | "duration" | "uuid" | "user" | "relation" => ("text", kind.name()),
             "integer" | "rating" => ("number", kind.name()),
             "decimal" | "percent" => ("text or number", kind.name()),
             "boolean" => ("boolean", kind.name()),
-            "multiSelect" => ("list", kind.name()),
+            "multiSelect" | "texts" | "tags" => ("list", kind.name()),
             "money" | "address" => ("object", kind.name()),
             "emails" | "phones" => ("text, list, object", kind.name()),
             "fullName" | "phone" => ("text, object", kind.name()),
@@ -462,6 +465,52 @@ fn uuids() {
             (json!("{0190b5a1-7c3e-7000-8000-0000000000ff}"), "BAD_UUID"),
         ],
     );
+}
+
+#[test]
+fn texts_and_tags() {
+    let texts = |texts: &[&str]| Value::Choices(texts.iter().map(|&text| text.into()).collect());
+    taken(
+        Kind::Texts,
+        &[
+            (
+                json!(["b", " a ", "b", "B"]),
+                texts(&["b", " a ", "b", "B"]),
+            ),
+            (json!(["", "x", "  "]), texts(&["x"])),
+        ],
+    );
+    taken(
+        Kind::Tags,
+        &[
+            (
+                json!(["VIP", " vip ", "Ärger", "arger", "b"]),
+                texts(&["VIP", "Ärger", "b"]),
+            ),
+            (json!([" x "]), texts(&["x"])),
+        ],
+    );
+    for kind in [Kind::Texts, Kind::Tags] {
+        assert_eq!(outcome(&kind, &json!([])), Ok(Value::Null));
+        assert_eq!(outcome(&kind, &json!(["", " "])), Ok(Value::Null));
+        let longest = vec!["x".repeat(255); 100];
+        assert!(outcome(&kind, &json!(longest)).is_ok());
+        refused(
+            kind.clone(),
+            &[
+                (json!(vec!["x"; 101]), "TOO_MANY"),
+                (
+                    json!(["a", "x".repeat(256), 5, "a\nb"]),
+                    "1:TOO_LONG 2:WRONG_TYPE 3:BAD_CHARACTER",
+                ),
+                (json!([null]), "0:WRONG_TYPE"),
+            ],
+        );
+        let cell = |text: &str| coerce_text(&field(kind.clone()), text, &CoerceContext::default());
+        assert_eq!(cell("a; b ;;c"), Ok(texts(&["a", "b", "c"])));
+        assert_eq!(cell(r#"["a;b", "c"]"#), Ok(texts(&["a;b", "c"])));
+        assert_eq!(cell("[a"), Ok(texts(&["[a"])));
+    }
 }
 
 #[test]

@@ -269,6 +269,9 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
             },
             None
         )),
+        Just((Kind::Texts, Some(json!(["a", "a"])))),
+        Just((Kind::Tags, Some(json!(["a", "b"])))),
+        Just((Kind::User, None)),
         Just((Kind::FullName, None)),
         Just((Kind::Phones, None)),
         Just((Kind::Address, None)),

@@ -141,7 +141,10 @@ impl<'v> Draft<'_, 'v> {
             Kind::Boolean => self.operators(input, part(0), &Coercer::Boolean),
             Kind::Date => self.operators(input, part(0), &Coercer::Date),
             Kind::DateTime => self.operators(input, part(0), &Coercer::DateTime),
-            Kind::Json { .. } => self.operators(input, part(0), &Coercer::Text),
+            Kind::Json { .. } | Kind::Texts | Kind::Tags => {
+                self.operators(input, part(0), &Coercer::Text)
+            }
+            Kind::User => self.operators(input, part(0), &Coercer::Reference),
             Kind::Autonumber { .. } | Kind::Time | Kind::Duration | Kind::Uuid => {
                 self.operators(input, part(0), &Coercer::Field(Arc::new(field.clone())))
             }

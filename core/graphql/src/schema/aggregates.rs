@@ -178,10 +178,14 @@ pub(crate) fn aggregate_type(kind: &Kind) -> Option<&'static str> {
         | Kind::Email
         | Kind::Url => "TextAggregate",
         Kind::Boolean => "BooleanAggregate",
-        Kind::Select { .. } | Kind::Relation(_) | Kind::Autonumber { .. } | Kind::Uuid => {
-            "Value_Aggregate"
-        }
+        Kind::Select { .. }
+        | Kind::Relation(_)
+        | Kind::Autonumber { .. }
+        | Kind::Uuid
+        | Kind::User => "Value_Aggregate",
         Kind::MultiSelect { .. }
+        | Kind::Texts
+        | Kind::Tags
         | Kind::Json { .. }
         | Kind::Phone
         | Kind::FullName

@@ -306,7 +306,8 @@ fn key_types(
         })
     };
     match kind {
-        Kind::Text { .. } | Kind::Email | Kind::Url | Kind::Uuid => value("String"),
+        Kind::Text { .. } | Kind::Email | Kind::Url | Kind::Uuid | Kind::Tags => value("String"),
+        Kind::User => value("ID"),
         Kind::Time => value("Time"),
         Kind::Duration => value("Duration"),
         Kind::Integer { .. } | Kind::Rating { .. } => value("SafeInt"),

@@ -144,6 +144,8 @@ fn record_type(
             Kind::Time => "Time".into(),
             Kind::Duration => "Duration".into(),
             Kind::Uuid => "String".into(),
+            Kind::Texts | Kind::Tags => "[String!]".into(),
+            Kind::User => "User".into(),
             Kind::Select { .. } => names
                 .enum_name(index, FieldIndex(position))
                 .unwrap_or("String")
@@ -257,6 +259,8 @@ fn filter_type(
             Kind::Time => "TimeFilter".into(),
             Kind::Duration => "DurationFilter".into(),
             Kind::Uuid => "Uuid_Filter".into(),
+            Kind::Texts | Kind::Tags => "ListFilter".into(),
+            Kind::User => "IdFilter".into(),
             Kind::Select { .. } => match enum_name() {
                 Some(name) => format!("{name}Filter"),
                 None => continue,
@@ -314,6 +318,9 @@ pub(crate) fn is_orderable(kind: &Kind) -> bool {
             | Kind::Json { .. }
             | Kind::Address
             | Kind::Uuid
+            | Kind::Texts
+            | Kind::Tags
+            | Kind::User
             | Kind::Relation(_)
             | Kind::Stage
     )
@@ -372,6 +379,8 @@ fn input_types(
             Kind::Time => "Time".into(),
             Kind::Duration => "Duration".into(),
             Kind::Uuid => "String".into(),
+            Kind::Texts | Kind::Tags => "[String!]".into(),
+            Kind::User => "ID".into(),
             Kind::Select { .. } => match enum_name() {
                 Some(name) => name.to_owned(),
                 None => continue,
@@ -432,7 +441,7 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
             Kind::DateTime => "DateTime",
             Kind::Time => "Time",
             Kind::Duration => "Duration",
-            Kind::Relation(_) => "ID",
+            Kind::Relation(_) | Kind::User => "ID",
             Kind::Text { .. }
             | Kind::Email
             | Kind::Url

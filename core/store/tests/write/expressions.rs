@@ -59,6 +59,7 @@ objects:
       - {key: opens, kind: time}
       - {key: effort, kind: duration}
       - {key: foreign, kind: uuid}
+      - {key: aliases, kind: texts}
       - {key: colour, kind: select, options: [RED, BLUE]}
       - {key: tags, kind: multiSelect, options: [RED, BLUE, GREEN]}
       - {key: contact, kind: fullName}
@@ -291,6 +292,7 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "record.firm.size",
                 "record.firm.parent.size",
                 "size(record.tags)",
+                "size(record.aliases)",
                 "record.version",
             ],
             Want::Decimal => &[
@@ -492,6 +494,10 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
                 -9_007_199_254_740_991,
             ][random.below(5)],
         ),
+        Kind::Texts => Value::Choices(vec![
+            random.pick(&["a", "é", "'"]).to_owned(),
+            "a".to_owned(),
+        ]),
         Kind::Uuid => Value::Reference(Uuid::from_u128(random.below(3) as u128)),
         Kind::Select { options } => Value::Text(options[random.below(options.len())].value.clone()),
         Kind::MultiSelect { options } => {

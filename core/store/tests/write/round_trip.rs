@@ -58,6 +58,9 @@ fn all_kinds() -> Vec<Field> {
         field("clock", Kind::Time),
         field("span", Kind::Duration),
         field("foreign", Kind::Uuid),
+        field("texts", Kind::Texts),
+        field("tags", Kind::Tags),
+        field("reviewer", Kind::User),
         field(
             "option",
             Kind::Select {
@@ -166,12 +169,14 @@ fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
             .boxed(),
         Kind::DateTime => instant().prop_map(Value::DateTime).boxed(),
         Kind::Time => (0..86_400_000_000_i64).prop_map(Value::Integer).boxed(),
-        Kind::Uuid => any::<u128>()
+        Kind::Uuid | Kind::User => any::<u128>()
             .prop_map(|id| Value::Reference(Uuid::from_u128(id)))
             .boxed(),
-        Kind::MultiSelect { .. } => proptest::collection::vec(string(), 1..4)
-            .prop_map(Value::Choices)
-            .boxed(),
+        Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => {
+            proptest::collection::vec(string(), 1..4)
+                .prop_map(Value::Choices)
+                .boxed()
+        }
         Kind::Json { .. } => json()
             .prop_filter("JSON null is no value", |json| !json.is_null())
             .prop_map(Value::Json)

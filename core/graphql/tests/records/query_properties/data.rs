@@ -271,6 +271,9 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
         Kind::Time => choices.of(&TIMES).into(),
         Kind::Duration => choices.of(&DURATIONS).into(),
         Kind::Uuid => choices.of(&UUIDS).into(),
+        Kind::Texts | Kind::Tags => (0..choices.below(4))
+            .map(|_| Json::from(choices.of(&TEXTS)))
+            .collect(),
         Kind::Select { options } => options[choices.below(options.len())].value.clone().into(),
         Kind::MultiSelect { options } => {
             let count = choices.below(options.len() + 1);
@@ -303,6 +306,7 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
         }
         Kind::Stage
         | Kind::Relation(_)
+        | Kind::User
         | Kind::Autonumber { .. }
         | Kind::Formula(_)
         | Kind::Rollup(_) => {

@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::choices::Choices;
 
-/// Every kind but relations and stages, which depend on other elements.
-pub(crate) const KINDS: [&str; 25] = [
+/// Every kind but relations, stages and users, which depend on other elements.
+pub(crate) const KINDS: [&str; 27] = [
     "text",
     "integer",
     "decimal",
@@ -33,6 +33,8 @@ pub(crate) const KINDS: [&str; 25] = [
     "time",
     "duration",
     "uuid",
+    "texts",
+    "tags",
 ];
 
 /// The kinds that can name a record to people.

@@ -317,7 +317,12 @@ impl Generator<'_> {
                 generator.choices.of(&PHONES).into()
             }),
             Kind::Stage => self.stage(index, field),
-            Kind::Relation(_) | Kind::Formula(_) | Kind::Rollup(_) => Literal::Object(Vec::new()),
+            Kind::Texts | Kind::Tags => self.operators(Operators::List, "String", |generator| {
+                generator.choices.of(&TEXTS).into()
+            }),
+            Kind::Relation(_) | Kind::User | Kind::Formula(_) | Kind::Rollup(_) => {
+                Literal::Object(Vec::new())
+            }
         }
     }
 

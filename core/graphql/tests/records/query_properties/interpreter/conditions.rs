@@ -166,7 +166,7 @@ impl<'w> Interpreter<'w> {
             (Kind::Json { .. }, value) => {
                 members(condition).all(|(_, wanted)| value.is_null() == wanted.as_bool().unwrap())
             }
-            (Kind::MultiSelect { .. }, value) => {
+            (Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags, value) => {
                 let choices = match value {
                     Value::Choices(choices) => choices.as_slice(),
                     _ => &[],

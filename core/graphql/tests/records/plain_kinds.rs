@@ -1,6 +1,7 @@
-//! Times of day, lengths of time, percents, ratings and UUIDs, where they are measured, grouped
-//! and named: what is generated elsewhere has only conditions and orders of them.
+//! Times of day, lengths of time, percents, ratings, UUIDs, tags and users, where they are measured,
+//! grouped and named: what is generated elsewhere has only conditions and orders of them.
 
+use relata_app::users::{UserInput, user_create};
 use serde_json::{Value as Json, json};
 
 use crate::fixture::{Client, on_each_database};
@@ -12,6 +13,8 @@ on_each_database! {
     a_sum_that_is_too_long_is_told
     one_record_has_each_uuid
     formulas_count_from_midnight
+    tags_are_kept_once_and_grouped_by
+    users_are_those_of_the_workspace
 }
 
 async fn calls(client: &Client) {
@@ -209,4 +212,157 @@ async fn formulas_count_from_midnight(client: Client) {
             {"minutes": null, "isEarly": null, "until": null},
         ])
     );
+}
+
+async fn apply(client: &Client, fields: Json) {
+    let document = json!({"relata": 1, "objects": [
+        {"key": "memo", "plural": "memos", "label": "name", "fields": fields},
+    ]});
+    relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, &document, None, &[])
+        .await
+        .unwrap();
+}
+
+async fn tags_are_kept_once_and_grouped_by(client: Client) {
+    let fields = json!([
+        {"key": "name", "kind": "text"},
+        {"key": "words", "kind": "tags"},
+        {"key": "aliases", "kind": "texts"},
+        {"key": "isHot", "kind": "formula", "expression": "'hot' in record.words"},
+    ]);
+    apply(&client, fields).await;
+    for (name, words, aliases) in [
+        ("a", json!(["hot", "HOT", "Ärger"]), json!(["b", "a", "b"])),
+        ("b", json!(["hot"]), json!([])),
+        ("c", json!(null), json!(null)),
+    ] {
+        let data = json!({"name": name, "words": words, "aliases": aliases});
+        client.create("memo", data).await;
+    }
+    let data = client
+        .data(
+            "{ memos(orderBy: [{name: ASC}]) { nodes { words aliases isHot }
+                groups(by: [{words: true}]) { nodes { key { words } aggregate { count } where } } } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        data["memos"]["nodes"],
+        json!([
+            {"words": ["hot", "Ärger"], "aliases": ["b", "a", "b"], "isHot": true},
+            {"words": ["hot"], "aliases": null, "isHot": true},
+            {"words": null, "aliases": null, "isHot": false},
+        ])
+    );
+    let groups = data["memos"]["groups"]["nodes"].as_array().unwrap();
+    assert_eq!(groups.len(), 3, "{groups:?}");
+    for group in groups {
+        let found = client
+            .data(
+                "query($where: MemoFilter) { memos(where: $where) { totalCount } }",
+                json!({"where": group["where"]}),
+            )
+            .await;
+        assert_eq!(
+            found["memos"]["totalCount"], group["aggregate"]["count"],
+            "{group}"
+        );
+    }
+    for (condition, count) in [
+        (json!({"aliases": {"has": "a"}}), 1),
+        (json!({"aliases": {"isEmpty": true}}), 2),
+        (json!({"words": {"hasAll": ["hot", "Ärger"]}}), 1),
+        (json!({"words": {"hasAny": ["hot", "Ärger"]}}), 2),
+    ] {
+        let found = client
+            .data(
+                "query($where: MemoFilter) { memos(where: $where) { totalCount } }",
+                json!({"where": condition}),
+            )
+            .await;
+        assert_eq!(found["memos"]["totalCount"], count, "{condition}");
+    }
+}
+
+async fn users_are_those_of_the_workspace(client: Client) {
+    let fields = json!([
+        {"key": "name", "kind": "text"},
+        {"key": "reviewer", "kind": "user"},
+        {"key": "isSame", "kind": "formula", "expression": "record.reviewer == record.owner"},
+    ]);
+    apply(&client, fields).await;
+    let mut ids = Vec::new();
+    for name in ["Ada", "Bo"] {
+        let input = UserInput {
+            email: format!("{name}@example.org"),
+            name: Some(name.to_owned()),
+            ..UserInput::default()
+        };
+        let user = user_create(&client.workspace, &client.caller, &input)
+            .await
+            .unwrap();
+        ids.push(user.id.to_string());
+    }
+    let data = json!({"name": "own", "reviewer": ids[0], "owner": ids[0]});
+    let memo = client.create("memo", data).await;
+    client.create("memo", json!({"name": "none"})).await;
+    // Neither nobody nor a record is a user.
+    for stranger in ["0190b5a1-7c3e-7000-8000-0000000000ff", memo.as_str()] {
+        let errors = client
+            .errors(
+                "mutation($d: MemoCreate!) { createMemo(data: $d) { id } }",
+                json!({"d": {"reviewer": stranger}}),
+            )
+            .await;
+        assert_eq!(
+            errors,
+            ["VALIDATION_FAILED", "  data.reviewer NOT_FOUND"],
+            "{stranger}"
+        );
+    }
+    let selected = "{ name reviewer { id name email } isSame }";
+    let data = client
+        .data(
+            &format!("{{ memos(orderBy: [{{name: ASC}}]) {{ nodes {selected} }} }}"),
+            json!({}),
+        )
+        .await;
+    let ada = json!({"id": ids[0], "name": "Ada", "email": "Ada@example.org"});
+    assert_eq!(
+        data["memos"]["nodes"],
+        json!([
+            {"name": "none", "reviewer": null, "isSame": false},
+            {"name": "own", "reviewer": ada, "isSame": true},
+        ])
+    );
+    // What a write selects back comes from memory.
+    let changed = client
+        .data(
+            "mutation($id: ID!, $d: MemoUpdate!) { updateMemo(id: $id, data: $d) {
+                reviewer { __typename name } } }",
+            json!({"id": memo, "d": {"reviewer": ids[1]}}),
+        )
+        .await;
+    assert_eq!(
+        changed["updateMemo"]["reviewer"],
+        json!({"__typename": "User", "name": "Bo"})
+    );
+    let count = "query($where: MemoFilter) { memos(where: $where) { totalCount
+        aggregate { reviewer { countDistinct } } groups(by: [{reviewer: true}]) { nodes { where key { reviewer } } } } }";
+    for (condition, expected) in [
+        (json!({"eq": ids[1]}), 1),
+        (json!({"in": ids}), 1),
+        (json!({"isNull": true}), 1),
+        (json!({"ne": ids[1]}), 1),
+    ] {
+        let variables = json!({"where": {"reviewer": condition}});
+        let data = client.data(count, variables).await;
+        assert_eq!(data["memos"]["totalCount"], expected, "{condition}");
+    }
+    let data = client.data(count, json!({})).await;
+    assert_eq!(data["memos"]["aggregate"]["reviewer"]["countDistinct"], 1);
+    for group in data["memos"]["groups"]["nodes"].as_array().unwrap() {
+        let found = client.data(count, json!({"where": group["where"]})).await;
+        assert_eq!(found["memos"]["totalCount"], 1, "{group}");
+    }
 }
