@@ -167,7 +167,7 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
             })
         }),
         Kind::Duration => {
-            read::<String>(text).and_then(|text| Ok(Value::Integer(parse_duration(&text)?)))
+            read::<String>(text).and_then(|text| parse_duration(&text).map(Value::Integer))
         }
         Kind::Texts | Kind::Tags => read::<Vec<String>>(text).map(Value::Choices),
         Kind::Uuid | Kind::User => read::<String>(text).and_then(|text| {

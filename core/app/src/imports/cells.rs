@@ -321,7 +321,7 @@ pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
             .ok_or_else(|| format!("`{text}` is not a time of day of the form 08:30:00")),
         Kind::Duration => parse_duration(text)
             .map(Value::Integer)
-            .map_err(|issue| format!("`{text}`: {}", issue.message)),
+            .map_err(|_| format!("`{text}` is not a length of time of the form PT1H30M")),
         Kind::Uuid | Kind::User => text
             .parse()
             .map(Value::Reference)

@@ -164,7 +164,7 @@ pub(super) fn duration(input: &Json) -> Result<i64, Issues> {
             input,
         ));
     };
-    Ok(parse_duration(text.trim())?)
+    parse_duration(text.trim())
 }
 
 /// Microseconds of an ISO 8601 duration in hours, minutes and seconds. Days and longer are none:
@@ -172,7 +172,7 @@ pub(super) fn duration(input: &Json) -> Result<i64, Issues> {
 ///
 /// # Errors
 /// If it isn't one, is finer than a microsecond, or longer than ±(2^53 − 1) of them.
-pub fn parse_duration(text: &str) -> Result<i64, Issue> {
+pub fn parse_duration(text: &str) -> Result<i64, Issues> {
     // Generous zeros included; what is longer can only be out of range.
     const BYTES_MAX: usize = 64;
     let bad = || {
@@ -183,7 +183,7 @@ pub fn parse_duration(text: &str) -> Result<i64, Issue> {
         )
     };
     if text.len() > BYTES_MAX {
-        return Err(bad());
+        return Err(bad().into());
     }
     let duration = SpanParser::new().parse_duration(text).map_err(|_| bad())?;
     if duration.subsec_nanos() % 1_000 != 0 {
@@ -191,7 +191,8 @@ pub fn parse_duration(text: &str) -> Result<i64, Issue> {
             "TOO_PRECISE",
             "expected at most 6 digits behind the point of a second",
         )
-        .with("scale", 6));
+        .with("scale", 6)
+        .into());
     }
     i64::try_from(duration.as_micros())
         .ok()
@@ -206,6 +207,7 @@ pub fn parse_duration(text: &str) -> Result<i64, Issue> {
             )
             .with("min", format_duration(-INTEGER_MAX))
             .with("max", format_duration(INTEGER_MAX))
+            .into()
         })
 }
 
@@ -220,7 +222,7 @@ pub fn format_duration(micros: i64) -> String {
             text.push_str(&format!("{count}{unit}"));
         }
     }
-    if whole % 60_000_000 != 0 || whole == 0 {
+    if !whole.is_multiple_of(60_000_000) || whole == 0 {
         text.push_str(&(seconds % 60).to_string());
         // Less than a million.
         push_fraction(&mut text, (whole % 1_000_000) as i64);

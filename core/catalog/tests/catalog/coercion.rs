@@ -501,9 +501,9 @@ fn texts_and_tags() {
                 (json!(vec!["x"; 101]), "TOO_MANY"),
                 (
                     json!(["a", "x".repeat(256), 5, "a\nb"]),
-                    "1:TOO_LONG 2:WRONG_TYPE 3:BAD_CHARACTER",
+                    "[1]:TOO_LONG [2]:WRONG_TYPE [3]:BAD_CHARACTER",
                 ),
-                (json!([null]), "0:WRONG_TYPE"),
+                (json!([null]), "[0]:WRONG_TYPE"),
             ],
         );
         let cell = |text: &str| coerce_text(&field(kind.clone()), text, &CoerceContext::default());

@@ -536,7 +536,14 @@ impl Generator<'_> {
             .fields
             .iter()
             .filter(|field| match &field.kind {
-                Kind::MultiSelect { .. } | Kind::Json { .. } | Kind::Address | Kind::Stage => false,
+                Kind::MultiSelect { .. }
+                | Kind::Texts
+                | Kind::Tags
+                | Kind::Uuid
+                | Kind::User
+                | Kind::Json { .. }
+                | Kind::Address
+                | Kind::Stage => false,
                 Kind::Relation(_) => depth < 2,
                 _ => true,
             })
