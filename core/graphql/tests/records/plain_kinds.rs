@@ -128,7 +128,7 @@ async fn groups_have_measures_to_compare_and_order_by(client: Client) {
     );
     assert_eq!(
         ask(
-            json!(null),
+            all(),
             json!([{"took": {"sum": "DESC"}}, {"key": {"at": "ASC"}}])
         )
         .await,

@@ -167,7 +167,15 @@ impl Generator<'_> {
 
     fn field(&mut self, index: ObjectIndex, depth: usize) -> (String, Literal) {
         let object = self.world.object(index).clone();
-        let at = self.choices.below(object.fields.len());
+        // Only one object of a world has a stage, and there is much to be asked of it.
+        let stage = object
+            .fields
+            .iter()
+            .position(|field| field.kind == Kind::Stage);
+        let at = match stage {
+            Some(stage) if self.choices.one_in(5) => stage,
+            _ => self.choices.below(object.fields.len()),
+        };
         let field = &object.fields[at];
         let condition = match self.world.target(&field.kind) {
             Some(_) if self.choices.one_in(3) => {
