@@ -42,9 +42,9 @@ pub fn convert(from: &Field, to: &Field, value: &Value, context: &CoerceContext)
     if value.is_null() {
         return Converted::Value(Value::Null);
     }
-    match (value, &to.kind) {
-        (Value::Reference(id), _) => return Converted::Called(*id),
-        (_, Kind::Relation(_)) => {
+    match (value, &from.kind, &to.kind) {
+        (Value::Reference(id), Kind::Relation(_), _) => return Converted::Called(*id),
+        (_, _, Kind::Relation(_)) => {
             return match texts(from, value) {
                 texts if texts.is_empty() => Converted::Nothing,
                 texts => Converted::RecordCalled(texts),
@@ -66,10 +66,11 @@ pub fn convert(from: &Field, to: &Field, value: &Value, context: &CoerceContext)
 fn converted_text(to: &Field, text: &str, context: &CoerceContext) -> Option<Value> {
     // As a person would write it into a cell; a list of one where there may be several.
     let inputs = match &to.kind {
-        Kind::Text { .. } | Kind::LongText { .. } => vec![json!(text)],
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } => vec![json!(text)],
         Kind::Emails | Kind::Phones => vec![json!({ "primary": text })],
         Kind::FullName => vec![json!({ "full": text })],
         Kind::Json { .. } => vec![json!(text)],
+        Kind::Texts => vec![json!([text])],
         _ => Vec::new(),
     };
     inputs
@@ -92,7 +93,11 @@ fn inputs(from: &Field, to: &Field, value: &Value) -> Vec<Json> {
             vec![json!(i32::from(*flag))]
         }
         (Value::Integer(_) | Value::Decimal(_), Kind::Decimal { .. }) => vec![json],
-        (_, Kind::Json { .. }) => vec![json],
+        (Value::Integer(_), Kind::Integer { .. } | Kind::Rating { .. } | Kind::Percent { .. }) => {
+            vec![json]
+        }
+        (Value::Choices(_), Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags)
+        | (_, Kind::Json { .. }) => vec![json],
         _ => Vec::new(),
     }
 }
@@ -126,6 +131,8 @@ fn texts(from: &Field, value: &Value) -> Vec<String> {
                     .filter_map(|value| option_texts(options, value).into_iter().next());
                 vec![labels.collect::<Vec<_>>().join("; "), several.join("; ")]
             }
+            // A text with the sign in it would come apart again.
+            _ if chosen.len() > 1 && chosen.iter().any(|text| text.contains(';')) => Vec::new(),
             _ => vec![chosen.join("; ")],
         },
         Value::Json(document) => match document {
@@ -149,7 +156,8 @@ fn texts(from: &Field, value: &Value) -> Vec<String> {
             let parts = parts.iter().filter_map(|part| json[*part].as_str());
             vec![parts.collect::<Vec<_>>().join(", ")]
         }
-        Value::Null | Value::Reference(_) | Value::Stage(_) => Vec::new(),
+        Value::Reference(id) => vec![id.to_string()],
+        Value::Null | Value::Stage(_) => Vec::new(),
     }
 }
 

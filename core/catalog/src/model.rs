@@ -304,6 +304,12 @@ pub enum Kind {
         #[serde(default = "long_text_max_default")]
         max: u32,
     },
+    /// Markdown. It is kept as it was written: whoever shows it decides what of it is shown.
+    RichText {
+        /// Most characters, at most 1,000,000.
+        #[serde(default = "long_text_max_default")]
+        max: u32,
+    },
     /// Whole number within ±(2^53 − 1).
     Integer {
         /// Least value.
@@ -325,6 +331,24 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<Decimal>,
     },
+    /// Decimal number that is shown with a percent sign: 12.5 means 12.5 %.
+    Percent {
+        /// Digits after the point, 0 to 9.
+        #[serde(default = "percent_scale_default")]
+        scale: u32,
+        /// Least value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<Decimal>,
+        /// Greatest value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<Decimal>,
+    },
+    /// So many of some symbols, at least one.
+    Rating {
+        /// How many there are, 2 to 10.
+        #[serde(default = "rating_max_default")]
+        max: u32,
+    },
     /// Amount and currency.
     Money {
         /// Digits after the point, 0 to 9.
@@ -340,6 +364,12 @@ pub enum Kind {
     Date,
     /// Instant, in microseconds.
     DateTime,
+    /// Time of day by no clock in particular, in microseconds.
+    Time,
+    /// Length of time in microseconds, within ±(2^53 − 1). It may be negative.
+    Duration,
+    /// UUID that means something elsewhere: no record of this workspace.
+    Uuid,
     /// One of several options.
     Select {
         /// In the order in which they are shown.
@@ -350,6 +380,13 @@ pub enum Kind {
         /// In the order in which they are shown.
         options: Vec<SelectOption>,
     },
+    /// Texts of one line in their order, at most 100 of 255 characters.
+    Texts,
+    /// Words that something is marked with, in their order. As [`Kind::Texts`], but each once,
+    /// case and accents aside.
+    Tags,
+    /// A user of the workspace.
+    User,
     /// One e-mail address.
     Email,
     /// One phone number.
@@ -404,6 +441,12 @@ fn long_text_max_default() -> u32 {
 fn decimal_scale_default() -> u32 {
     4
 }
+fn percent_scale_default() -> u32 {
+    2
+}
+fn rating_max_default() -> u32 {
+    5
+}
 fn money_scale_default() -> u32 {
     2
 }
@@ -421,12 +464,21 @@ impl Kind {
         match self {
             Self::Text { .. } => "text",
             Self::LongText { .. } => "longText",
+            Self::RichText { .. } => "richText",
             Self::Integer { .. } => "integer",
             Self::Decimal { .. } => "decimal",
+            Self::Percent { .. } => "percent",
+            Self::Rating { .. } => "rating",
             Self::Money { .. } => "money",
             Self::Boolean => "boolean",
             Self::Date => "date",
             Self::DateTime => "dateTime",
+            Self::Time => "time",
+            Self::Duration => "duration",
+            Self::Uuid => "uuid",
+            Self::Texts => "texts",
+            Self::Tags => "tags",
+            Self::User => "user",
             Self::Select { .. } => "select",
             Self::MultiSelect { .. } => "multiSelect",
             Self::Email => "email",
@@ -591,9 +643,13 @@ pub enum ColumnType {
     DateTime,
     /// JSON text.
     Json,
+    /// Microseconds since midnight, a 64-bit integer.
+    Time,
+    /// Length of time in microseconds, a 64-bit integer.
+    Duration,
     /// List of texts.
     TextList,
-    /// UUID with a foreign key to the relation's target.
+    /// UUID; of a relation with a foreign key to its target.
     Reference,
 }
 
@@ -629,10 +685,16 @@ impl Field {
             Kind::Text { .. } | Kind::Email | Kind::Url => {
                 &[("", Type::Text), ("folded", Type::Folded)]
             }
-            Kind::LongText { .. } => &[("", Type::Text), ("folded", Type::Folded)],
+            Kind::LongText { .. } | Kind::RichText { .. } => {
+                &[("", Type::Text), ("folded", Type::Folded)]
+            }
             Kind::Select { .. } => &[("", Type::Text)],
-            Kind::Integer { .. } | Kind::Autonumber { .. } => &[("", Type::Integer)],
-            Kind::Decimal { scale, .. } => return vec![self.column_of("", Type::Decimal(*scale))],
+            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. } => {
+                &[("", Type::Integer)]
+            }
+            Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+                return vec![self.column_of("", Type::Decimal(*scale))];
+            }
             Kind::Money { scale, .. } => {
                 return vec![
                     self.column_of("amount", Type::Decimal(*scale)),
@@ -642,7 +704,10 @@ impl Field {
             Kind::Boolean => &[("", Type::Boolean)],
             Kind::Date => &[("", Type::Date)],
             Kind::DateTime => &[("", Type::DateTime)],
-            Kind::MultiSelect { .. } => &[("", Type::TextList)],
+            Kind::Time => &[("", Type::Time)],
+            Kind::Duration => &[("", Type::Duration)],
+            Kind::Uuid => &[("", Type::Reference)],
+            Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => &[("", Type::TextList)],
             Kind::Json { .. } => &[("", Type::Json)],
             Kind::Phone => &[("e164", Type::Text), ("typed", Type::Text)],
             Kind::FullName => &[
@@ -670,7 +735,7 @@ impl Field {
                 ("postal_code", Type::Text),
                 ("country", Type::Text),
             ],
-            Kind::Relation(_) => &[("id", Type::Reference)],
+            Kind::Relation(_) | Kind::User => &[("id", Type::Reference)],
             Kind::Stage => &[
                 ("pipeline", Type::Text),
                 ("stage", Type::Text),
@@ -693,16 +758,24 @@ impl Field {
             | Kind::Select { .. }
             | Kind::Integer { .. }
             | Kind::Decimal { .. }
+            | Kind::Percent { .. }
+            | Kind::Rating { .. }
             | Kind::Boolean
             | Kind::Date
             | Kind::DateTime
+            | Kind::Time
+            | Kind::Duration
+            | Kind::Uuid
             | Kind::Autonumber { .. } => "",
             Kind::Email | Kind::Emails | Kind::FullName => "folded",
             Kind::Phone | Kind::Phones => "e164",
-            Kind::Relation(_) => "id",
+            Kind::Relation(_) | Kind::User => "id",
             Kind::LongText { .. }
+            | Kind::RichText { .. }
             | Kind::Money { .. }
             | Kind::MultiSelect { .. }
+            | Kind::Texts
+            | Kind::Tags
             | Kind::Json { .. }
             | Kind::Address
             | Kind::Formula(_)

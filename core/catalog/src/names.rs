@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 131] = [
+pub const PLATFORM_TYPES: [&str; 142] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -105,6 +105,11 @@ pub const PLATFORM_TYPES: [&str; 131] = [
     "Decimal_Order",
     "Deleted",
     "Duration",
+    "DurationAggregate",
+    "DurationFilter",
+    "DurationHaving",
+    "Duration_Having",
+    "Duration_Order",
     "Emails",
     "EmailsFilter",
     "EmailsInput",
@@ -188,8 +193,14 @@ pub const PLATFORM_TYPES: [&str; 131] = [
     "Text_Having",
     "Text_Order",
     "Time",
+    "TimeAggregate",
+    "TimeFilter",
+    "TimeHaving",
+    "Time_Having",
+    "Time_Order",
     "Token",
     "User",
+    "Uuid_Filter",
     "Value_Aggregate",
     "Value_Having",
     "Value_Order",

@@ -23,11 +23,12 @@ pub enum Value {
     Null,
     /// `boolean`.
     Boolean(bool),
-    /// `integer`, and the number of an `autonumber`.
+    /// `integer`, `rating`, and the number of an `autonumber`; microseconds of a `time` since
+    /// midnight, and of a `duration`.
     Integer(i64),
-    /// `decimal`: already at the field's scale.
+    /// `decimal` and `percent`: already at the field's scale.
     Decimal(Decimal),
-    /// `text`, `longText`, `email`, `url`, and the option of a `select`.
+    /// `text`, `longText`, `richText`, `email`, `url`, and the option of a `select`.
     Text(String),
     /// `money`.
     Money(Money),
@@ -35,7 +36,7 @@ pub enum Value {
     Date(Date),
     /// `dateTime`: microseconds since 1970-01-01T00:00:00Z.
     DateTime(i64),
-    /// `multiSelect`: options in the order given, each once.
+    /// `multiSelect`: options in the order given, each once; `texts` and `tags`.
     Choices(Vec<String>),
     /// `json`.
     Json(serde_json::Value),
@@ -49,7 +50,7 @@ pub enum Value {
     Phones(Phones),
     /// `address`.
     Address(Address),
-    /// `relation`: the id of the record that it points at.
+    /// `relation`: the id of the record that it points at; `user`, and `uuid`.
     Reference(Uuid),
     /// `stage`.
     Stage(StageValue),

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jiff::{Timestamp, civil::Date};
 use relata_catalog::{
     Address, Emails, FullName, INTEGER_MAX, Issue, Issues, Kind, Money, Phone, Phones, StageValue,
-    Value,
+    Value, parse_duration, parse_time, to_json,
 };
 use rust_decimal::Decimal;
 use serde::{Serialize, de::DeserializeOwned};
@@ -22,6 +22,9 @@ pub use crate::bindings::types::{NamedValue, Value as PluginValue};
 /// The contract's form of a value.
 #[must_use]
 pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
+    if is_ext(kind) && !value.is_null() {
+        return ext(kind, &to_json(kind, value));
+    }
     match value {
         Value::Null => PluginValue::Null,
         Value::Boolean(boolean) => PluginValue::Boolean(*boolean),
@@ -50,6 +53,22 @@ pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
             }),
         ),
     }
+}
+
+/// Kinds that are younger than the contract's variant: their JSON is a client's.
+fn is_ext(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Percent { .. }
+            | Kind::Rating { .. }
+            | Kind::RichText { .. }
+            | Kind::Time
+            | Kind::Duration
+            | Kind::Uuid
+            | Kind::User
+            | Kind::Texts
+            | Kind::Tags
+    )
 }
 
 fn ext(kind: &Kind, value: &impl Serialize) -> PluginValue {
@@ -131,6 +150,31 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
             Json::Null => Value::Null,
             json => Value::Json(json),
         }),
+        Kind::Percent { .. } => {
+            read::<String>(text).and_then(|text| decimal(&text).map(Value::Decimal))
+        }
+        Kind::Rating { .. } => {
+            read::<i64>(text).and_then(|number| safe(number).map(Value::Integer))
+        }
+        Kind::RichText { .. } => read::<String>(text).map(Value::Text),
+        Kind::Time => read::<String>(text).and_then(|text| {
+            parse_time(&text).map(Value::Integer).ok_or_else(|| {
+                Issue::new(
+                    "BAD_FORMAT",
+                    format!("`{}` is not a time of day like 08:30:00", shown(&text)),
+                )
+                .into()
+            })
+        }),
+        Kind::Duration => {
+            read::<String>(text).and_then(|text| parse_duration(&text).map(Value::Integer))
+        }
+        Kind::Texts | Kind::Tags => read::<Vec<String>>(text).map(Value::Choices),
+        Kind::Uuid | Kind::User => read::<String>(text).and_then(|text| {
+            Uuid::try_parse(&text)
+                .map(Value::Reference)
+                .map_err(|error| malformed("a UUID", &text, &error))
+        }),
         Kind::FullName => read::<FullName>(text).map(Value::FullName),
         Kind::Emails => read::<Emails>(text).map(Value::Emails),
         Kind::Phone => read::<Phone>(text).map(Value::Phone),
@@ -203,12 +247,16 @@ fn instant(text: &str) -> Result<i64, Issues> {
 }
 
 fn malformed(expected: &str, text: &str, error: &dyn std::error::Error) -> Issues {
-    let shown: String = text.chars().take(80).collect();
     Issue::new(
         "BAD_FORMAT",
-        format!("`{shown}` is not {expected}: {error}"),
+        format!("`{}` is not {expected}: {error}", shown(text)),
     )
     .into()
+}
+
+/// The beginning of what a guest has sent.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 fn variant(value: &PluginValue) -> String {
@@ -290,7 +338,17 @@ mod tests {
                 };
                 (kind, Value::Decimal(d))
             }),
+            amount().prop_map(|d| {
+                let kind = Kind::Percent {
+                    scale: 9,
+                    min: None,
+                    max: None,
+                };
+                (kind, Value::Decimal(d))
+            }),
+            (1i64..=10).prop_map(|i| (Kind::Rating { max: 10 }, Value::Integer(i))),
             text().prop_map(|t| (Kind::Text { max: 255 }, Value::Text(t))),
+            text().prop_map(|t| (Kind::RichText { max: 255 }, Value::Text(t))),
             (amount(), "[A-Z]{3}").prop_map(|(amount, currency)| {
                 let kind = Kind::Money {
                     scale: 2,
@@ -301,6 +359,14 @@ mod tests {
             (1i16..=9999, 1i8..=12, 1i8..=28)
                 .prop_map(|(y, m, d)| (Kind::Date, Value::Date(Date::new(y, m, d).unwrap()))),
             micros().prop_map(|m| (Kind::DateTime, Value::DateTime(m))),
+            (0..86_400_000_000_i64).prop_map(|m| (Kind::Time, Value::Integer(m))),
+            (-INTEGER_MAX..=INTEGER_MAX).prop_map(|m| (Kind::Duration, Value::Integer(m))),
+            any::<u128>().prop_map(|id| (Kind::Uuid, Value::Reference(Uuid::from_u128(id)))),
+            any::<u128>().prop_map(|id| (Kind::User, Value::Reference(Uuid::from_u128(id)))),
+            proptest::collection::vec(text(), 0..4)
+                .prop_map(|texts| (Kind::Texts, Value::Choices(texts))),
+            proptest::collection::vec(text(), 0..4)
+                .prop_map(|tags| (Kind::Tags, Value::Choices(tags))),
             proptest::collection::vec(text(), 0..4).prop_map(|options| {
                 (
                     Kind::MultiSelect {

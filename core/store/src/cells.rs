@@ -7,6 +7,7 @@
 //! | decimal | NUMERIC(18, s) | INTEGER, scaled by 10^s |
 //! | boolean | BOOLEAN | INTEGER |
 //! | date | DATE | TEXT `YYYY-MM-DD` |
+//! | time, duration | BIGINT, microseconds | INTEGER, microseconds |
 //! | date-time | TIMESTAMPTZ | INTEGER, microseconds |
 //! | JSON | JSON, written from and read as text, so that it keeps its bytes | TEXT |
 //! | list of texts | TEXT[] | TEXT, a JSON array |
@@ -100,14 +101,25 @@ pub(crate) fn write_values(
 pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreError> {
     Ok(match (field.shown(), value) {
         (
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url,
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url,
             Value::Text(text),
         ) => vec![Cell::Text(text.clone()), Cell::Text(folded(text))],
         (Kind::Select { .. }, Value::Text(text)) => vec![Cell::Text(text.clone())],
-        (Kind::Integer { .. } | Kind::Autonumber { .. }, Value::Integer(integer)) => {
-            vec![Cell::Integer(*integer)]
+        (
+            Kind::Integer { .. }
+            | Kind::Rating { .. }
+            | Kind::Autonumber { .. }
+            | Kind::Time
+            | Kind::Duration,
+            Value::Integer(integer),
+        ) => vec![Cell::Integer(*integer)],
+        (Kind::Decimal { .. } | Kind::Percent { .. }, Value::Decimal(decimal)) => {
+            vec![Cell::Decimal(*decimal)]
         }
-        (Kind::Decimal { .. }, Value::Decimal(decimal)) => vec![Cell::Decimal(*decimal)],
         (Kind::Money { .. }, Value::Money(money)) => vec![
             Cell::Decimal(money.amount),
             Cell::Text(money.currency.clone()),
@@ -115,7 +127,9 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
         (Kind::Boolean, Value::Boolean(boolean)) => vec![Cell::Boolean(*boolean)],
         (Kind::Date, Value::Date(date)) => vec![Cell::Date(*date)],
         (Kind::DateTime, Value::DateTime(micros)) => vec![Cell::DateTime(*micros)],
-        (Kind::MultiSelect { .. }, Value::Choices(choices)) => vec![Cell::Texts(choices.clone())],
+        (Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags, Value::Choices(choices)) => {
+            vec![Cell::Texts(choices.clone())]
+        }
         (Kind::Json { .. }, Value::Json(json)) => vec![Cell::Text(json.to_string())],
         (Kind::Phone, Value::Phone(phone)) => vec![
             Cell::text(phone.e164.as_ref()),
@@ -146,7 +160,9 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
             Cell::text(address.postal_code.as_ref()),
             Cell::text(address.country.as_ref()),
         ],
-        (Kind::Relation(_), Value::Reference(id)) => vec![Cell::Reference(*id)],
+        (Kind::Relation(_) | Kind::Uuid | Kind::User, Value::Reference(id)) => {
+            vec![Cell::Reference(*id)]
+        }
         (Kind::Stage, Value::Stage(stage)) => vec![
             Cell::Text(stage.pipeline.as_str().to_owned()),
             Cell::Text(stage.stage.clone()),
@@ -170,7 +186,7 @@ fn bound(backend: Backend, column: &Column, cell: Cell) -> Result<SqlValue, Stor
             Cell::Text(text) => text.into(),
             _ => return Err(wrong()),
         },
-        ColumnType::Integer => match cell {
+        ColumnType::Integer | ColumnType::Time | ColumnType::Duration => match cell {
             Cell::Null => SqlValue::BigInt(None),
             Cell::Integer(integer) => integer.into(),
             _ => return Err(wrong()),
@@ -309,16 +325,24 @@ impl<'a> Row<'a> {
         let value = match field.shown() {
             // Nothing shows as one of these.
             Kind::Formula(_) | Kind::Rollup(_) => None,
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => {
                 let text = self.take::<Option<String>>()?;
                 self.skip();
                 text.map(Value::Text)
             }
             Kind::Select { .. } => self.take::<Option<String>>()?.map(Value::Text),
-            Kind::Integer { .. } | Kind::Autonumber { .. } => {
-                self.take::<Option<i64>>()?.map(Value::Integer)
+            Kind::Integer { .. }
+            | Kind::Rating { .. }
+            | Kind::Autonumber { .. }
+            | Kind::Time
+            | Kind::Duration => self.take::<Option<i64>>()?.map(Value::Integer),
+            Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+                self.take_decimal(*scale)?.map(Value::Decimal)
             }
-            Kind::Decimal { scale, .. } => self.take_decimal(*scale)?.map(Value::Decimal),
             Kind::Money { scale, .. } => {
                 let amount = self.take_decimal(*scale)?;
                 let currency = self.take::<Option<String>>()?;
@@ -329,7 +353,9 @@ impl<'a> Row<'a> {
             Kind::Boolean => self.take::<Option<bool>>()?.map(Value::Boolean),
             Kind::Date => self.take_date(column)?.map(Value::Date),
             Kind::DateTime => self.take_instant()?.map(Value::DateTime),
-            Kind::MultiSelect { .. } => self.take_texts(column)?.map(Value::Choices),
+            Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => {
+                self.take_texts(column)?.map(Value::Choices)
+            }
             Kind::Json { .. } => self
                 .take::<Option<String>>()?
                 .map(|text| parsed(column, &text).map(Value::Json))
@@ -362,7 +388,9 @@ impl<'a> Row<'a> {
                 })
             }
             Kind::Address => self.take_address()?.map(Value::Address),
-            Kind::Relation(_) => self.take::<Option<Uuid>>()?.map(Value::Reference),
+            Kind::Relation(_) | Kind::Uuid | Kind::User => {
+                self.take::<Option<Uuid>>()?.map(Value::Reference)
+            }
             Kind::Stage => {
                 let pipeline = self.take::<Option<String>>()?;
                 let stage = self.take::<Option<String>>()?;

@@ -431,6 +431,7 @@ fn value_of(kind: &str, json: &serde_json::Value) -> Value {
         ("boolean", _) => Value::Boolean(json.as_bool().unwrap_or_default()),
         ("integer" | "autonumber", _) => Value::Integer(json.as_i64().unwrap_or_default()),
         ("decimal", _) => Value::Decimal(text()),
+        ("percent", _) => Value::Ext((kind.to_owned(), serde_json::json!(text()).to_string())),
         ("money", _) => Value::Money((member("amount"), member("currency"))),
         ("date", _) => Value::Date(text()),
         ("dateTime", _) => Value::Datetime(text()),

@@ -1,8 +1,8 @@
 //! What a cell says of a value.
 
 use relata_catalog::{
-    Catalogue, CoerceContext, Field, Kind, Phone, StageValue, Value, coerce_text, format_instant,
-    to_json,
+    Catalogue, CoerceContext, Field, Kind, Phone, StageValue, Value, coerce_text, format_duration,
+    format_instant, format_time, to_json,
 };
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
@@ -30,12 +30,17 @@ pub(super) fn whole(field: &Field, value: &Value, context: &CoerceContext) -> Ce
                 Json::String(text) => Cell::Words(text),
                 json => Cell::Plain(json.to_string()),
             },
+            Kind::Time => Cell::Plain(format_time(*number)),
+            Kind::Duration => Cell::Plain(format_duration(*number)),
             _ => Cell::Number(Decimal::from(*number)),
         },
         Value::Decimal(number) => Cell::Number(*number),
         Value::Text(text) => Cell::Words(text.clone()),
         Value::Date(date) => Cell::Date(*date),
         Value::DateTime(micros) => Cell::Plain(format_instant(*micros)),
+        Value::Choices(texts) if matches!(field.kind, Kind::Texts | Kind::Tags) => {
+            short(field, value, texts.join("; "), context)
+        }
         Value::Choices(options) => Cell::Plain(options.join("; ")),
         Value::Json(document) => Cell::Plain(document.to_string()),
         Value::Reference(id) => Cell::Plain(id.to_string()),
@@ -89,7 +94,7 @@ pub(super) fn part(catalogue: &Catalogue, field: &Field, value: &Value, part: &s
 /// The value of a field in JSON Lines.
 pub(super) fn as_json(catalogue: &Catalogue, field: &Field, value: &Value) -> Json {
     match value {
-        Value::Reference(id) => json!({ "id": id }),
+        Value::Reference(id) if matches!(field.kind, Kind::Relation(_)) => json!({ "id": id }),
         Value::Stage(stage) => stage_json(catalogue, stage),
         value => to_json(&field.kind, value),
     }

@@ -5,7 +5,10 @@
 //! (relations, stages), and what an export has written so that it survives ([`written`] and
 //! [`read_back`]). What is wrong with a cell is known before anything is written.
 
-use relata_catalog::{CoerceContext, Field, Issue, Issues, Kind, Value, coerce_text, to_json};
+use relata_catalog::{
+    CoerceContext, Field, Issue, Issues, Kind, Value, coerce_text, parse_duration, parse_time,
+    to_json,
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -86,9 +89,14 @@ fn of_text(
         return Ok(of_json(field, &json, reading));
     }
     let text = match (&field.kind, notation) {
-        (Kind::Integer { .. } | Kind::Decimal { .. } | Kind::Money { .. }, Notation::OfFile) => {
-            number(text, reading)
-        }
+        (
+            Kind::Integer { .. }
+            | Kind::Rating { .. }
+            | Kind::Decimal { .. }
+            | Kind::Percent { .. }
+            | Kind::Money { .. },
+            Notation::OfFile,
+        ) => number(text, reading),
         (Kind::Date | Kind::DateTime, _) => moment(text, reading.date_order)?,
         _ => text.to_owned(),
     };
@@ -291,11 +299,11 @@ pub(super) fn day(text: &str, order: Option<DateOrder>) -> Result<Option<String>
 /// The value that a column of this kind is compared with to find a record.
 pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
     match kind {
-        Kind::Integer { .. } => text
+        Kind::Integer { .. } | Kind::Rating { .. } => text
             .parse()
             .map(Value::Integer)
             .map_err(|_| format!("`{text}` is not a whole number")),
-        Kind::Decimal { .. } => text
+        Kind::Decimal { .. } | Kind::Percent { .. } => text
             .parse::<Decimal>()
             .map(Value::Decimal)
             .map_err(|_| format!("`{text}` is not a number")),
@@ -308,10 +316,21 @@ pub(super) fn comparable(kind: &Kind, text: &str) -> Result<Value, String> {
             .parse()
             .map(Value::Date)
             .map_err(|_| format!("`{text}` is not a date of the form 2026-11-22")),
+        Kind::Time => parse_time(text)
+            .map(Value::Integer)
+            .ok_or_else(|| format!("`{text}` is not a time of day of the form 08:30:00")),
+        Kind::Duration => parse_duration(text)
+            .map(Value::Integer)
+            .map_err(|_| format!("`{text}` is not a length of time of the form PT1H30M")),
+        Kind::Uuid | Kind::User => text
+            .parse()
+            .map(Value::Reference)
+            .map_err(|_| format!("`{text}` is not a UUID")),
         // NUL can't be in a file that was read as text, but in JSON.
         _ if text.contains('\0') => Err("the value has a NUL character".to_owned()),
         Kind::Text { .. }
         | Kind::LongText { .. }
+        | Kind::RichText { .. }
         | Kind::Email
         | Kind::Url
         | Kind::Select { .. }

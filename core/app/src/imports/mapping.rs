@@ -211,7 +211,8 @@ impl Mapping {
                     .field_named(by)
                     .ok_or_else(|| no_field(target_object, by))?;
                 let is_comparable =
-                    matches!(found.kind, Kind::LongText { .. }) || found.unique_column().is_some();
+                    matches!(found.kind, Kind::LongText { .. } | Kind::RichText { .. })
+                        || found.unique_column().is_some();
                 if !is_comparable || matches!(found.kind, Kind::Relation(_)) {
                     return Err(bad(format!(
                         "a record can't be found by a field of kind {}",

@@ -221,6 +221,7 @@ async fn judged(
         one_of::settle(object, draft);
         one_of::check(object, draft);
         validate::required(object, draft);
+        validate::users(unit, object, draft);
         stages::gates(unit, object, draft);
     }
     rules::check(unit, object, &mut drafts).await?;

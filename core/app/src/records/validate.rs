@@ -1,13 +1,15 @@
-//! What is checked when hooks are through, beside gates and unique keys: required fields. (Types,
+//! What is checked when hooks are through, beside gates and unique keys: required fields, and that
+//! there are the users that fields name. (Types,
 //! lengths, options and JSON Schemas are checked where a value is read, a plugin's like a
 //! client's.)
 
-use relata_catalog::{FieldIndex, Issue, Object, PathSegment};
+use relata_catalog::{FieldIndex, Issue, Kind, Object, PathSegment, Value};
 
 use super::{
     draft::{Concern, Draft},
     is_demanded,
 };
+use crate::transact::Unit;
 
 /// A new record needs all required fields; a change must not empty one. (A record from before the
 /// rule may be changed elsewhere without being made whole.)
@@ -23,6 +25,26 @@ pub(super) fn required(object: &Object, draft: &mut Draft) {
                 Concern::Data,
                 Issue::new("REQUIRED", format!("{} is required", field.name))
                     .at(field.name.as_str()),
+            );
+        }
+    }
+}
+
+/// Who is named is a user of the workspace. (Who was one when the record was written may stay.)
+pub(super) fn users(unit: &Unit, object: &Object, draft: &mut Draft) {
+    for index in (0..object.fields.len()).map(FieldIndex) {
+        let field = object.field(index);
+        if let (Kind::User, Value::Reference(id)) = (&field.kind, draft.value(index))
+            && !unit.state().directory.has_user(*id)
+            && (draft.before.is_none() || draft.is_changed(index))
+        {
+            draft.problem(
+                Concern::Data,
+                Issue::new(
+                    "NOT_FOUND",
+                    format!("{} is the id of a user of this workspace", field.name),
+                )
+                .at(field.name.as_str()),
             );
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn document(object: &Object, record: &Record) -> Document {
 fn weight(object: &Object, field: &Field) -> Weight {
     if object.label_field.as_ref() == Some(&field.key) {
         Weight::Label
-    } else if matches!(field.kind, Kind::LongText { .. }) {
+    } else if matches!(field.kind, Kind::LongText { .. } | Kind::RichText { .. }) {
         Weight::Long
     } else {
         Weight::Text
@@ -56,15 +56,19 @@ pub(super) fn texts(field: &Field, value: &Value) -> Vec<Text> {
         e164: None,
     };
     match (&field.kind, value) {
-        (Kind::Text { .. } | Kind::LongText { .. } | Kind::Email, Value::Text(text)) => {
-            vec![plain(text)]
-        }
+        (
+            Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } | Kind::Email,
+            Value::Text(text),
+        ) => vec![plain(text)],
         // Every address begins so: nobody looks for it.
         (Kind::Url, Value::Text(text)) => {
             let bare = text
                 .split_once("://")
                 .map_or(text.as_str(), |(_, rest)| rest);
             vec![plain(bare.strip_prefix("www.").unwrap_or(bare))]
+        }
+        (Kind::Texts | Kind::Tags, Value::Choices(all)) => {
+            all.iter().map(|text| plain(text)).collect()
         }
         (_, Value::FullName(name)) => vec![plain(&name.full)],
         (_, Value::Emails(emails)) => std::iter::once(&emails.primary)

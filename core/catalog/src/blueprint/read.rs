@@ -320,17 +320,26 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 23] = [
+const KIND_NAMES: [&str; 32] = [
     "text",
     "longText",
+    "richText",
     "integer",
     "decimal",
+    "percent",
+    "rating",
     "money",
     "boolean",
     "date",
     "dateTime",
+    "time",
+    "duration",
+    "uuid",
     "select",
     "multiSelect",
+    "texts",
+    "tags",
+    "user",
     "email",
     "phone",
     "url",
@@ -354,6 +363,9 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "longText" => Kind::LongText {
             max: reader.whole("max").unwrap_or(100_000),
         },
+        "richText" => Kind::RichText {
+            max: reader.whole("max").unwrap_or(100_000),
+        },
         "integer" => Kind::Integer {
             min: reader.whole("min"),
             max: reader.whole("max"),
@@ -363,6 +375,14 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
             min: decimal(reader, "min"),
             max: decimal(reader, "max"),
         },
+        "percent" => Kind::Percent {
+            scale: reader.whole("scale").unwrap_or(2),
+            min: decimal(reader, "min"),
+            max: decimal(reader, "max"),
+        },
+        "rating" => Kind::Rating {
+            max: reader.whole("max").unwrap_or(5),
+        },
         "money" => Kind::Money {
             scale: reader.whole("scale").unwrap_or(2),
             currency: reader.text("currency"),
@@ -370,6 +390,12 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "boolean" => Kind::Boolean,
         "date" => Kind::Date,
         "dateTime" => Kind::DateTime,
+        "time" => Kind::Time,
+        "duration" => Kind::Duration,
+        "uuid" => Kind::Uuid,
+        "texts" => Kind::Texts,
+        "tags" => Kind::Tags,
+        "user" => Kind::User,
         "select" => Kind::Select {
             options: options(reader, limits),
         },

@@ -264,12 +264,15 @@ impl RelationDefinition {
 pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
     map.insert("kind".to_owned(), json!(kind.name()));
     match kind {
-        Kind::Text { max } | Kind::LongText { max } => put(map, "max", Some(*max)),
+        Kind::Text { max }
+        | Kind::LongText { max }
+        | Kind::RichText { max }
+        | Kind::Rating { max } => put(map, "max", Some(*max)),
         Kind::Integer { min, max } => {
             put(map, "min", *min);
             put(map, "max", *max);
         }
-        Kind::Decimal { scale, min, max } => {
+        Kind::Decimal { scale, min, max } | Kind::Percent { scale, min, max } => {
             put(map, "scale", Some(*scale));
             put(map, "min", min.map(|number| number.to_string()));
             put(map, "max", max.map(|number| number.to_string()));
@@ -319,6 +322,12 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         Kind::Boolean
         | Kind::Date
         | Kind::DateTime
+        | Kind::Time
+        | Kind::Duration
+        | Kind::Uuid
+        | Kind::Texts
+        | Kind::Tags
+        | Kind::User
         | Kind::Email
         | Kind::Phone
         | Kind::Url

@@ -14,7 +14,11 @@ mod time;
 
 pub(crate) use currency::currency;
 pub(crate) use number::exact as exact_decimal;
-pub use time::{format_instant, parse_instant};
+pub use time::{
+    format_duration, format_instant, format_time, parse_duration, parse_instant, parse_time,
+};
+
+use std::collections::HashSet;
 
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
@@ -30,6 +34,10 @@ use crate::{Field, INTEGER_MAX, Issue, Issues, Kind, Money, SelectOption, Value,
 const URL_MAX: usize = 2_048;
 /// Bytes of a JSON value, written without blanks.
 const JSON_BYTES_MAX: usize = 256 * 1024;
+/// Texts of one field.
+const TEXTS_MAX: usize = 100;
+/// Characters of each of them.
+const TEXTS_CHARACTERS_MAX: u32 = 255;
 /// Lists and objects inside each other in a JSON value.
 const JSON_DEPTH_MAX: usize = 32;
 
@@ -58,13 +66,18 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
     }
     match &field.kind {
         Kind::Text { max } => ruled(field, text(input, *max, line)?),
-        Kind::LongText { max } => ruled(field, text(input, *max, lines)?),
+        Kind::LongText { max } | Kind::RichText { max } => ruled(field, text(input, *max, lines)?),
+        Kind::Rating { max } => {
+            let number = number::integer(input)?;
+            between(&number, Some(&1), Some(&i64::from(*max)))?;
+            Ok(Value::Integer(number))
+        }
         Kind::Integer { min, max } => {
             let number = number::integer(input)?;
             between(&number, min.as_ref(), max.as_ref())?;
             Ok(Value::Integer(number))
         }
-        Kind::Decimal { scale, min, max } => {
+        Kind::Decimal { scale, min, max } | Kind::Percent { scale, min, max } => {
             if is_blank(input) {
                 return Ok(Value::Null);
             }
@@ -81,6 +94,13 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Date => time::date(input).map(Value::Date),
         Kind::DateTime if is_blank(input) => Ok(Value::Null),
         Kind::DateTime => time::instant(input, context.zone.as_ref()).map(Value::DateTime),
+        Kind::Time | Kind::Duration | Kind::Uuid if is_blank(input) => Ok(Value::Null),
+        Kind::Time => time::time_of_day(input).map(Value::Integer),
+        Kind::Duration => time::duration(input).map(Value::Integer),
+        Kind::Uuid => uuid(input).map(Value::Reference),
+        Kind::Texts | Kind::Tags => texts(input, field.kind == Kind::Tags),
+        Kind::User if is_blank(input) => Ok(Value::Null),
+        Kind::User => id(input, "a user").map(Value::Reference),
         Kind::Select { .. } if is_blank(input) => Ok(Value::Null),
         Kind::Select { options } => option(input, options).map(Value::Text),
         Kind::MultiSelect { options } => choices(input, options),
@@ -99,7 +119,7 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Phones => party::phones(input, context),
         Kind::Address => party::address(input),
         Kind::Relation(_) if is_blank(input) => Ok(Value::Null),
-        Kind::Relation(_) => id(input).map(Value::Reference),
+        Kind::Relation(_) => id(input, "a record").map(Value::Reference),
         Kind::Autonumber { .. } => Err(Issue::new(
             "READ_ONLY",
             "the number is given by the platform and can't be set",
@@ -130,6 +150,7 @@ pub fn coerce_operand(
         (
             Kind::Text { .. }
             | Kind::LongText { .. }
+            | Kind::RichText { .. }
             | Kind::Email
             | Kind::Url
             | Kind::Phone
@@ -142,7 +163,9 @@ pub fn coerce_operand(
             characters(text, |_| true)?;
             Ok(Value::Text(text.clone()))
         }
-        (Kind::Integer { .. }, Json::Number(_)) => number::integer(input).map(Value::Integer),
+        (Kind::Integer { .. } | Kind::Rating { .. }, Json::Number(_)) => {
+            number::integer(input).map(Value::Integer)
+        }
         (Kind::Autonumber { .. }, Json::Number(_)) => number::integer(input).map(Value::Integer),
         (Kind::Autonumber { prefix, .. }, Json::String(text)) => {
             let digits = text.strip_prefix(prefix.as_str()).unwrap_or(text);
@@ -189,7 +212,7 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
         )
     };
     let input = match &field.kind {
-        Kind::Integer { .. } => match trimmed.parse::<serde_json::Number>() {
+        Kind::Integer { .. } | Kind::Rating { .. } => match trimmed.parse::<serde_json::Number>() {
             Ok(number) => Json::Number(number),
             Err(_) => return Err(Issue::new("NOT_A_NUMBER", "expected a whole number").into()),
         },
@@ -218,6 +241,8 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
                 .filter(|(_, time)| time.starts_with("00:00"))
                 .map_or(trimmed, |(day, _)| day),
         ),
+        // Nobody writes seconds into a table of hours.
+        Kind::Time if trimmed.len() == 5 => format!("{trimmed}:00").into(),
         Kind::Select { options } => Json::from(option_by_label(trimmed, options)),
         Kind::MultiSelect { options } => Json::Array(
             trimmed
@@ -231,8 +256,20 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
             Issues::from(Issue::new("SYNTAX", format!("expected JSON: {problem}")))
         })?,
         Kind::Emails | Kind::Phones => several(),
+        // As JSON where a `;` stands in one of them.
+        Kind::Texts | Kind::Tags => {
+            serde_json::from_str::<Vec<String>>(trimmed).map_or_else(|_| several(), Json::from)
+        }
         Kind::Address => json!({ "street": trimmed }),
-        Kind::Text { .. } | Kind::LongText { .. } => Json::from(text),
+        // What is shown of it may be put down as well.
+        Kind::Percent { .. } => Json::from(
+            trimmed
+                .strip_suffix(['%', '％'])
+                .map(str::trim_end)
+                .filter(|number| !number.is_empty())
+                .unwrap_or(trimmed),
+        ),
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } => Json::from(text),
         _ => Json::from(trimmed),
     };
     coerce(field, &input, context)
@@ -246,6 +283,8 @@ pub fn to_json(kind: &Kind, value: &Value) -> Json {
         Value::Boolean(flag) => Json::Bool(*flag),
         Value::Integer(number) => match kind {
             Kind::Autonumber { .. } => Json::String(format_number(kind, *number)),
+            Kind::Time => Json::String(format_time(*number)),
+            Kind::Duration => Json::String(format_duration(*number)),
             _ => Json::from(*number),
         },
         Value::Decimal(number) => Json::String(at_scale_of(kind, *number).to_string()),
@@ -317,24 +356,35 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
         (
             Kind::Text { .. }
                 | Kind::LongText { .. }
+                | Kind::RichText { .. }
                 | Kind::Email
                 | Kind::Url
                 | Kind::Select { .. },
             Value::Text(_)
-        ) | (Kind::Integer { .. }, Value::Integer(_))
-            | (Kind::Decimal { .. }, Value::Decimal(_))
-            | (Kind::Money { .. }, Value::Money(_))
+        ) | (
+            Kind::Integer { .. } | Kind::Rating { .. } | Kind::Time | Kind::Duration,
+            Value::Integer(_)
+        ) | (
+            Kind::Decimal { .. } | Kind::Percent { .. },
+            Value::Decimal(_)
+        ) | (Kind::Money { .. }, Value::Money(_))
             | (Kind::Boolean, Value::Boolean(_))
             | (Kind::Date, Value::Date(_))
             | (Kind::DateTime, Value::DateTime(_))
-            | (Kind::MultiSelect { .. }, Value::Choices(_))
+            | (
+                Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags,
+                Value::Choices(_)
+            )
             | (Kind::Phone, Value::Phone(_))
             | (Kind::Json { .. }, Value::Json(_))
             | (Kind::FullName, Value::FullName(_))
             | (Kind::Emails, Value::Emails(_))
             | (Kind::Phones, Value::Phones(_))
             | (Kind::Address, Value::Address(_))
-            | (Kind::Relation(_), Value::Reference(_))
+            | (
+                Kind::Relation(_) | Kind::Uuid | Kind::User,
+                Value::Reference(_)
+            )
     )
 }
 
@@ -353,7 +403,9 @@ fn format_number(kind: &Kind, number: i64) -> String {
 
 /// The number with as many digits behind the point as the field has, where that loses none.
 fn at_scale_of(kind: &Kind, number: Decimal) -> Decimal {
-    let (Kind::Decimal { scale, .. } | Kind::Money { scale, .. }) = kind else {
+    let (Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } | Kind::Money { scale, .. }) =
+        kind
+    else {
         return number;
     };
     number::at_scale(number, *scale).unwrap_or(number)
@@ -574,6 +626,41 @@ fn choices(input: &Json, options: &[SelectOption]) -> Result<Value, Issues> {
     issues.into_result(value)
 }
 
+/// Texts of one line; of tags the first spelling of each. Blank ones are none.
+fn texts(input: &Json, each_once: bool) -> Result<Value, Issues> {
+    let Json::Array(items) = input else {
+        return Err(wrong_type("a list of texts", input));
+    };
+    if items.len() > TEXTS_MAX {
+        return Err(
+            Issue::new("TOO_MANY", format!("expected at most {TEXTS_MAX} texts"))
+                .with("max", TEXTS_MAX)
+                .into(),
+        );
+    }
+    let mut issues = Issues::default();
+    let mut seen = HashSet::new();
+    let mut kept = Vec::with_capacity(items.len());
+    for (position, item) in items.iter().enumerate() {
+        match text(item, TEXTS_CHARACTERS_MAX, line) {
+            Ok(Value::Text(text)) if each_once => {
+                let tag = text.trim();
+                if seen.insert(folded(tag)) {
+                    kept.push(tag.to_owned());
+                }
+            }
+            Ok(Value::Text(text)) => kept.push(text),
+            Ok(_) => {}
+            Err(part) => issues.extend_at(position, part),
+        }
+    }
+    issues.into_result(if kept.is_empty() {
+        Value::Null
+    } else {
+        Value::Choices(kept)
+    })
+}
+
 /// The option whose value or label (in any language, case folded) this is, else the text itself.
 fn option_by_label(text: &str, options: &[SelectOption]) -> String {
     let wanted = folded(text);
@@ -662,20 +749,34 @@ fn depth_exceeds(value: &Json, max: usize) -> bool {
     }
 }
 
-fn id(input: &Json) -> Result<Uuid, Issues> {
+fn id(input: &Json, whose: &str) -> Result<Uuid, Issues> {
     let Json::String(text) = input else {
-        return Err(wrong_type("the id of a record", input));
+        return Err(wrong_type(&format!("the id of {whose}"), input));
     };
+    hyphenated(text).ok_or_else(|| {
+        Issue::new(
+            "BAD_ID",
+            format!("expected the id of {whose}, such as \"0190b5a1-7c3e-7000-8000-000000000000\""),
+        )
+        .into()
+    })
+}
+
+fn uuid(input: &Json) -> Result<Uuid, Issues> {
+    let Json::String(text) = input else {
+        return Err(wrong_type("a UUID", input));
+    };
+    hyphenated(text).ok_or_else(|| {
+        Issue::new(
+            "BAD_UUID",
+            "expected a UUID such as \"0190b5a1-7c3e-7000-8000-000000000000\"",
+        )
+        .into()
+    })
+}
+
+/// The parser also takes braces and URNs; ids have one spelling.
+fn hyphenated(text: &str) -> Option<Uuid> {
     let text = text.trim();
-    // The parser also takes braces and URNs; ids have one spelling.
-    Uuid::try_parse(text)
-        .ok()
-        .filter(|_| text.len() == 36)
-        .ok_or_else(|| {
-            Issue::new(
-                "BAD_ID",
-                "expected the id of a record, such as \"0190b5a1-7c3e-7000-8000-000000000000\"",
-            )
-            .into()
-        })
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36)
 }

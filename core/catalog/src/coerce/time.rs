@@ -1,13 +1,14 @@
-//! Days and instants. Strict: what is not ISO 8601 in the one form that the API names is refused
+//! Days, instants, times of day and lengths of time. Strict: what is not ISO 8601 in the one form that the API names is refused
 //! with the form, rather than guessed at.
 
 use jiff::SignedDuration;
 use jiff::civil::{self, Date};
+use jiff::fmt::temporal::SpanParser;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::reading::wrong_type;
-use crate::{Issue, Issues};
+use crate::{INTEGER_MAX, Issue, Issues};
 
 /// Years that both databases, JavaScript and ISO 8601's four digits agree on.
 const YEARS: std::ops::RangeInclusive<i16> = 1..=9999;
@@ -95,12 +96,138 @@ pub fn format_instant(micros: i64) -> String {
         time.minute(),
         time.second()
     );
-    let fraction = time.subsec_nanosecond() / 1_000;
-    if fraction != 0 {
-        text.push('.');
-        text.push_str(format!("{fraction:06}").trim_end_matches('0'));
-    }
+    push_fraction(&mut text, i64::from(time.subsec_nanosecond() / 1_000));
     text.push('Z');
+    text
+}
+
+/// Digits of a second behind the point, only where there are any.
+fn push_fraction(text: &mut String, micros: i64) {
+    if micros != 0 {
+        text.push('.');
+        text.push_str(format!("{micros:06}").trim_end_matches('0'));
+    }
+}
+
+pub(super) fn time_of_day(input: &Json) -> Result<i64, Issues> {
+    const FORM: &str = "a time of day such as \"08:30:00\"";
+    let Json::String(text) = input else {
+        return Err(wrong_type(FORM, input));
+    };
+    parse_time(text.trim()).ok_or_else(|| {
+        Issue::new(
+            "BAD_TIME",
+            format!("expected {FORM}, from 00:00:00 to 23:59:59.999999"),
+        )
+        .into()
+    })
+}
+
+/// Microseconds since midnight of `HH:MM:SS[.ffffff]`. `None` if it isn't one.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<i64> {
+    let (clock, fraction) = text.as_bytes().split_at_checked(8)?;
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = clock else {
+        return None;
+    };
+    let hour = digits(&[*h1, *h2]).filter(|hour| *hour < 24)?;
+    let minute = digits(&[*m1, *m2]).filter(|minute| *minute < 60)?;
+    let second = digits(&[*s1, *s2]).filter(|second| *second < 60)?;
+    let micros = match fraction {
+        [] => 0,
+        [b'.', fraction @ ..] if (1..=6).contains(&fraction.len()) => {
+            digits(fraction)? * 10_u32.pow(6 - u32::try_from(fraction.len()).ok()?)
+        }
+        _ => return None,
+    };
+    Some(i64::from(hour * 3_600 + minute * 60 + second) * 1_000_000 + i64::from(micros))
+}
+
+/// `08:30:00`, `08:30:00.25`: what [`parse_time`] reads.
+#[must_use]
+pub fn format_time(micros: i64) -> String {
+    let seconds = micros.div_euclid(1_000_000);
+    let mut text = format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3_600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    push_fraction(&mut text, micros.rem_euclid(1_000_000));
+    text
+}
+
+pub(super) fn duration(input: &Json) -> Result<i64, Issues> {
+    let Json::String(text) = input else {
+        return Err(wrong_type(
+            "a length of time such as \"PT1H30M\" (ISO 8601)",
+            input,
+        ));
+    };
+    parse_duration(text.trim())
+}
+
+/// Microseconds of an ISO 8601 duration in hours, minutes and seconds. Days and longer are none:
+/// how long they are depends on where the clocks are set.
+///
+/// # Errors
+/// If it isn't one, is finer than a microsecond, or longer than ±(2^53 − 1) of them.
+pub fn parse_duration(text: &str) -> Result<i64, Issues> {
+    // Generous zeros included; what is longer can only be out of range.
+    const BYTES_MAX: usize = 64;
+    let bad = || {
+        Issue::new(
+            "BAD_DURATION",
+            "expected a length of time in hours, minutes and seconds as ISO 8601 has it, such as \
+             \"PT1H30M\" or \"-PT0.5S\"",
+        )
+    };
+    if text.len() > BYTES_MAX {
+        return Err(bad().into());
+    }
+    let duration = SpanParser::new().parse_duration(text).map_err(|_| bad())?;
+    if duration.subsec_nanos() % 1_000 != 0 {
+        return Err(Issue::new(
+            "TOO_PRECISE",
+            "expected at most 6 digits behind the point of a second",
+        )
+        .with("scale", 6)
+        .into());
+    }
+    i64::try_from(duration.as_micros())
+        .ok()
+        .filter(|micros| micros.unsigned_abs() <= INTEGER_MAX.unsigned_abs())
+        .ok_or_else(|| {
+            Issue::new(
+                "OUT_OF_RANGE",
+                format!(
+                    "expected a length of time within ±{}",
+                    format_duration(INTEGER_MAX)
+                ),
+            )
+            .with("min", format_duration(-INTEGER_MAX))
+            .with("max", format_duration(INTEGER_MAX))
+            .into()
+        })
+}
+
+/// `PT1H30M`, `-PT0.25S`, `PT0S`: no unit that there are none of, no hours made into days.
+#[must_use]
+pub fn format_duration(micros: i64) -> String {
+    let mut text = if micros < 0 { "-PT" } else { "PT" }.to_owned();
+    let whole = micros.unsigned_abs();
+    let seconds = whole / 1_000_000;
+    for (count, unit) in [(seconds / 3_600, 'H'), (seconds / 60 % 60, 'M')] {
+        if count != 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if !whole.is_multiple_of(60_000_000) || whole == 0 {
+        text.push_str(&(seconds % 60).to_string());
+        // Less than a million.
+        push_fraction(&mut text, (whole % 1_000_000) as i64);
+        text.push('S');
+    }
     text
 }
 

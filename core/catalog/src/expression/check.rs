@@ -598,6 +598,7 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
     Some(match kind {
         Kind::Text { .. }
         | Kind::LongText { .. }
+        | Kind::RichText { .. }
         | Kind::Email
         | Kind::Url
         | Kind::Select { .. }
@@ -605,14 +606,16 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         | Kind::Emails
         | Kind::Phone
         | Kind::Phones => (Type::Text, 0),
-        Kind::Integer { .. } | Kind::Autonumber { .. } => (Type::Integer, 0),
-        Kind::Decimal { scale, .. } => (Type::Decimal(*scale), 0),
+        Kind::Integer { .. } | Kind::Rating { .. } | Kind::Autonumber { .. } => (Type::Integer, 0),
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => (Type::Decimal(*scale), 0),
         Kind::Money { scale, .. } => (Type::Money(*scale), 0),
         Kind::Boolean => (Type::Boolean, 0),
         Kind::Date => (Type::Date, 0),
         Kind::DateTime => (Type::Instant, 0),
-        Kind::MultiSelect { .. } => (Type::Choices, 0),
-        Kind::Relation(_) => (Type::Reference, 0),
+        // A time of day is how long it is since midnight.
+        Kind::Time | Kind::Duration => (Type::Duration, 0),
+        Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => (Type::Choices, 0),
+        Kind::Relation(_) | Kind::Uuid | Kind::User => (Type::Reference, 0),
         Kind::Stage => (Type::Text, 1),
         Kind::Json { .. } | Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
     })

@@ -12,6 +12,7 @@ pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<()
         (
             Kind::Text { .. }
             | Kind::LongText { .. }
+            | Kind::RichText { .. }
             | Kind::Email
             | Kind::Url
             | Kind::Select { .. }
@@ -21,14 +22,15 @@ pub(super) fn fits(_: &Catalogue, field: &Field, program: &Program) -> Result<()
             | Kind::Phones,
             Type::Text,
         )
-        | (Kind::Integer { .. }, Type::Integer)
-        | (Kind::Decimal { .. }, Type::Integer | Type::Decimal(_))
+        | (Kind::Integer { .. } | Kind::Rating { .. }, Type::Integer)
+        | (Kind::Decimal { .. } | Kind::Percent { .. }, Type::Integer | Type::Decimal(_))
         | (Kind::Money { .. }, Type::Money(_))
         | (Kind::Boolean, Type::Boolean)
         | (Kind::Date, Type::Date)
         | (Kind::DateTime, Type::Instant)
-        | (Kind::MultiSelect { .. }, Type::Choices)
-        | (Kind::Relation(_), Type::Reference)
+        | (Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags, Type::Choices)
+        | (Kind::Time | Kind::Duration, Type::Duration)
+        | (Kind::Relation(_) | Kind::Uuid | Kind::User, Type::Reference)
         | (_, Type::Null) => true,
         (Kind::Money { currency, .. }, Type::Integer | Type::Decimal(_)) => currency.is_some(),
         _ => false,
@@ -63,10 +65,14 @@ impl Program {
         let value = match (parts.as_slice(), &field.kind) {
             ([Datum::Null, ..], _) => Value::Null,
             ([Datum::Boolean(boolean)], _) => Value::Boolean(*boolean),
-            ([Datum::Number(number)], Kind::Integer { .. }) => Value::Integer(*number),
-            ([Datum::Number(number)], Kind::Decimal { scale, .. }) => {
-                decimal_at(*number, self.of.scale(), *scale)?
-            }
+            (
+                [Datum::Number(number)],
+                Kind::Integer { .. } | Kind::Rating { .. } | Kind::Time | Kind::Duration,
+            ) => Value::Integer(*number),
+            (
+                [Datum::Number(number)],
+                Kind::Decimal { scale, .. } | Kind::Percent { scale, .. },
+            ) => decimal_at(*number, self.of.scale(), *scale)?,
             ([Datum::Number(number)], Kind::Money { scale, currency }) => {
                 money_at(*number, self.of.scale(), *scale, currency.as_deref())?
             }
@@ -79,6 +85,9 @@ impl Program {
             ([Datum::Date(date)], _) => Value::Date(*date),
             ([Datum::Instant(micros)], _) => Value::DateTime(*micros),
             ([Datum::Reference(id)], _) => Value::Reference(*id),
+            ([Datum::Choices(choices)], Kind::Tags) => {
+                return coerce(field, &serde_json::Value::from(choices.clone()), context);
+            }
             ([Datum::Choices(choices)], _) => Value::Choices(choices.clone()),
             _ => Value::Null,
         };

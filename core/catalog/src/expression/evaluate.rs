@@ -74,7 +74,9 @@ pub fn datum_of(field: &Field, value: &Value, part: usize) -> Datum {
         (Value::Boolean(boolean), _) => Datum::Boolean(*boolean),
         (Value::Integer(number), _) => Datum::Number(*number),
         (Value::Decimal(decimal), _) => match *field.shown() {
-            Kind::Decimal { scale, .. } => units_of(*decimal, scale).into(),
+            Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+                units_of(*decimal, scale).into()
+            }
             _ => Datum::Null,
         },
         (Value::Text(text), _) => Datum::Text(text.clone()),

@@ -13,6 +13,10 @@ const TEXT_MAX: u32 = 4_000;
 const LONG_TEXT_MAX: u32 = 1_000_000;
 /// Digits behind the point.
 const SCALE_MAX: u32 = 9;
+/// Fewest symbols of a rating: with one there is nothing to choose.
+const RATING_MIN: u32 = 2;
+/// Most symbols of a rating.
+const RATING_MAX: u32 = 10;
 /// Digits of an autonumber.
 const AUTONUMBER_DIGITS_MAX: u32 = 15;
 /// Characters before an autonumber's digits.
@@ -25,7 +29,10 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
     let mut issues = Issues::default();
     match kind {
         Kind::Text { max } => within(&mut issues, "max", *max, 1, TEXT_MAX),
-        Kind::LongText { max } => within(&mut issues, "max", *max, 1, LONG_TEXT_MAX),
+        Kind::LongText { max } | Kind::RichText { max } => {
+            within(&mut issues, "max", *max, 1, LONG_TEXT_MAX);
+        }
+        Kind::Rating { max } => within(&mut issues, "max", *max, RATING_MIN, RATING_MAX),
         Kind::Integer { min, max } => {
             for (name, bound) in [("min", min), ("max", max)] {
                 if bound.is_some_and(|bound| bound.unsigned_abs() > INTEGER_MAX.unsigned_abs()) {
@@ -40,7 +47,7 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
             }
             ordered(&mut issues, min.as_ref(), max.as_ref());
         }
-        Kind::Decimal { scale, min, max } => {
+        Kind::Decimal { scale, min, max } | Kind::Percent { scale, min, max } => {
             within(&mut issues, "scale", *scale, 0, SCALE_MAX);
             for (name, bound) in [("min", min), ("max", max)] {
                 if let Some(bound) = bound {
@@ -120,6 +127,12 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
         | Kind::Boolean
         | Kind::Date
         | Kind::DateTime
+        | Kind::Time
+        | Kind::Duration
+        | Kind::Uuid
+        | Kind::Texts
+        | Kind::Tags
+        | Kind::User
         | Kind::Email
         | Kind::Phone
         | Kind::Url
@@ -141,7 +154,7 @@ pub(super) fn rules(field: &Field) -> Issues {
     let rules = &field.rules;
     let is_text = matches!(
         field.kind,
-        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } | Kind::Email | Kind::Url
     );
     for (name, is_given) in [
         ("minLength", rules.min_length.is_some()),
@@ -151,7 +164,7 @@ pub(super) fn rules(field: &Field) -> Issues {
             issues.push(rule_unfit(&field.kind, "has no text to look at").at(name));
         }
     }
-    if let (Some(min), Kind::Text { max } | Kind::LongText { max }) =
+    if let (Some(min), Kind::Text { max } | Kind::LongText { max } | Kind::RichText { max }) =
         (rules.min_length, &field.kind)
     {
         within(&mut issues, "minLength", min, 1, *max);
@@ -308,6 +321,8 @@ pub(super) fn changed(old: &Kind, new: &Kind) -> Issues {
     match (old, new) {
         (Kind::Text { max: old }, Kind::Text { max: new })
         | (Kind::LongText { max: old }, Kind::LongText { max: new })
+        | (Kind::RichText { max: old }, Kind::RichText { max: new })
+        | (Kind::Rating { max: old }, Kind::Rating { max: new })
             if new < old =>
         {
             narrowed("max", old.to_string(), new.to_string());
@@ -333,6 +348,14 @@ pub(super) fn changed(old: &Kind, new: &Kind) -> Issues {
                 max: old_max,
             },
             Kind::Decimal { scale, min, max },
+        )
+        | (
+            Kind::Percent {
+                scale: old_scale,
+                min: old_min,
+                max: old_max,
+            },
+            Kind::Percent { scale, min, max },
         ) => {
             if raises(old_min.as_ref(), min.as_ref()) {
                 narrowed("min", shown(old_min.as_ref()), shown(min.as_ref()));

@@ -49,6 +49,24 @@ pub(crate) fn kinds() -> Vec<Kind> {
             min: None,
             max: None,
         },
+        Kind::Percent {
+            scale: 1,
+            min: Some("0".parse().unwrap()),
+            max: Some("100".parse().unwrap()),
+        },
+        Kind::Percent {
+            scale: 9,
+            min: None,
+            max: None,
+        },
+        Kind::Rating { max: 5 },
+        Kind::RichText { max: 20 },
+        Kind::Time,
+        Kind::Duration,
+        Kind::Uuid,
+        Kind::Texts,
+        Kind::Tags,
+        Kind::User,
         Kind::Money {
             scale: 2,
             currency: Some("EUR".to_owned()),
@@ -153,13 +171,12 @@ fn other_types_are_refused_by_every_kind() {
     for kind in kinds() {
         let (right, name) = match kind.name() {
             "json" => continue,
-            "text" | "longText" | "select" | "email" | "url" | "date" | "dateTime" | "relation" => {
-                ("text", kind.name())
-            }
-            "integer" => ("number", kind.name()),
-            "decimal" => ("text or number", kind.name()),
+            "text" | "longText" | "richText" | "select" | "email" | "url" | "date" | "dateTime"
+            | "time" | "duration" | "uuid" | "user" | "relation" => ("text", kind.name()),
+            "integer" | "rating" => ("number", kind.name()),
+            "decimal" | "percent" => ("text or number", kind.name()),
             "boolean" => ("boolean", kind.name()),
-            "multiSelect" => ("list", kind.name()),
+            "multiSelect" | "texts" | "tags" => ("list", kind.name()),
             "money" | "address" => ("object", kind.name()),
             "emails" | "phones" => ("text, list, object", kind.name()),
             "fullName" | "phone" => ("text, object", kind.name()),
@@ -695,6 +712,25 @@ fn values_from_elsewhere_are_checked() {
                 max: None,
             },
             Value::Decimal(rust_decimal::Decimal::MAX),
+        ),
+        (
+            Kind::Percent {
+                scale: 1,
+                min: None,
+                max: None,
+            },
+            Value::Decimal("1.05".parse().unwrap()),
+        ),
+        (Kind::Rating { max: 5 }, Value::Integer(0)),
+        (Kind::Time, Value::Integer(-1)),
+        (Kind::Time, Value::Integer(86_400_000_000)),
+        (Kind::Duration, Value::Integer(9_007_199_254_740_992)),
+        (Kind::Duration, Value::Integer(i64::MIN)),
+        (Kind::Uuid, Value::Text("a".to_owned())),
+        (Kind::Rating { max: 5 }, Value::Integer(6)),
+        (
+            Kind::RichText { max: 20 },
+            Value::Text("a\u{1b}b".to_owned()),
         ),
         (
             Kind::Money {

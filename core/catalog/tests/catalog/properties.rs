@@ -229,6 +229,18 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
                 Some(json!("1")),
             )
         }),
+        (0_u32..9).prop_map(|scale| {
+            (
+                Kind::Percent {
+                    scale,
+                    min: Some(0.into()),
+                    max: Some(100.into()),
+                },
+                Some(json!("50")),
+            )
+        }),
+        (2_u32..=10).prop_map(|max| (Kind::Rating { max }, Some(json!(2)))),
+        Just((Kind::RichText { max: 10 }, Some(json!("**x**")))),
         Just((
             Kind::Money {
                 scale: 2,
@@ -239,6 +251,12 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
         Just((Kind::Boolean, Some(json!(false)))),
         Just((Kind::Date, Some(json!("2026-11-22")))),
         Just((Kind::DateTime, None)),
+        Just((Kind::Time, Some(json!("08:30:00")))),
+        Just((Kind::Duration, Some(json!("PT1H30M")))),
+        Just((
+            Kind::Uuid,
+            Some(json!("0190b5a1-7c3e-7000-8000-000000000000"))
+        )),
         Just((
             Kind::Select {
                 options: options_of(&["NEW", "OLD"])
@@ -251,6 +269,9 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
             },
             None
         )),
+        Just((Kind::Texts, Some(json!(["a", "a"])))),
+        Just((Kind::Tags, Some(json!(["a", "b"])))),
+        Just((Kind::User, None)),
         Just((Kind::FullName, None)),
         Just((Kind::Phones, None)),
         Just((Kind::Address, None)),

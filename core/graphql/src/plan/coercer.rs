@@ -40,7 +40,7 @@ pub(crate) enum Coercer {
     Reference,
     /// One of these texts.
     Choice(Arc<[String]>),
-    /// As the field's own values are read: autonumbers.
+    /// As the field's own values are read: autonumbers, times of day, lengths of time, UUIDs.
     Field(Arc<Field>),
     /// The number that a spelling means, in E.164.
     PhoneNumber(Arc<Field>),
@@ -182,7 +182,11 @@ impl Coercer {
                     Err(unknown("option", text, choices.iter().map(String::as_str)).into())
                 }
             }
-            Self::Field(field) => coerce_operand(field, input, context.catalogue),
+            Self::Field(field) => match coerce_operand(field, input, context.catalogue)? {
+                // Blank text, which no record holds.
+                Value::Null => Err(wrong("a value", input).into()),
+                value => Ok(value),
+            },
             Self::PhoneNumber(field) => {
                 let typed = text(input)?;
                 // As a record would keep it.

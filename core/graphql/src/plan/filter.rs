@@ -124,16 +124,25 @@ impl<'v> Draft<'_, 'v> {
         let field = catalogue.object(object).field(index);
         let part = |part: usize| ColumnRef::Field { field: index, part };
         match field.shown() {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-                self.operators(input, part(0), &Coercer::Text)
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => self.operators(input, part(0), &Coercer::Text),
+            Kind::Integer { .. } | Kind::Rating { .. } => {
+                self.operators(input, part(0), &Coercer::Integer)
             }
-            Kind::Integer { .. } => self.operators(input, part(0), &Coercer::Integer),
-            Kind::Decimal { .. } => self.operators(input, part(0), &Coercer::Decimal),
+            Kind::Decimal { .. } | Kind::Percent { .. } => {
+                self.operators(input, part(0), &Coercer::Decimal)
+            }
             Kind::Boolean => self.operators(input, part(0), &Coercer::Boolean),
             Kind::Date => self.operators(input, part(0), &Coercer::Date),
             Kind::DateTime => self.operators(input, part(0), &Coercer::DateTime),
-            Kind::Json { .. } => self.operators(input, part(0), &Coercer::Text),
-            Kind::Autonumber { .. } => {
+            Kind::Json { .. } | Kind::Texts | Kind::Tags => {
+                self.operators(input, part(0), &Coercer::Text)
+            }
+            Kind::User => self.operators(input, part(0), &Coercer::Reference),
+            Kind::Autonumber { .. } | Kind::Time | Kind::Duration | Kind::Uuid => {
                 self.operators(input, part(0), &Coercer::Field(Arc::new(field.clone())))
             }
             Kind::Select { options } | Kind::MultiSelect { options } => {

@@ -216,6 +216,17 @@ impl<'p, 'v> Draft<'p, 'v> {
                 ],
             ),
             Kind::Phones => self.phones(key, index, selected),
+            Kind::User => Member::Actor {
+                key,
+                column: ColumnRef::Field {
+                    field: index,
+                    part: 0,
+                },
+                members: ActorMembers {
+                    user: self.actor_as(selected, "User"),
+                    ..ActorMembers::default()
+                },
+            },
             Kind::Stage => self.stage_member(key, object, index, field, selected, costs),
             _ => Member::Column {
                 key,
@@ -315,7 +326,7 @@ impl<'p, 'v> Draft<'p, 'v> {
     ) -> Member {
         Member::Actor {
             key,
-            column,
+            column: ColumnRef::System(column),
             members: self.actor(selected),
         }
     }

@@ -92,6 +92,41 @@ pub(super) fn platform(writer: &mut SchemaWriter) {
         );
     }
     write(
+        "TimeAggregate",
+        "Measures of times of day. What nothing is filled for is null.",
+        &[
+            COUNT,
+            COUNT_DISTINCT,
+            ("min", "Time", "The earliest."),
+            ("max", "Time", "The latest."),
+        ],
+    );
+    write(
+        "DurationAggregate",
+        "Measures of lengths of time. What nothing is filled for is null.",
+        &[
+            COUNT,
+            COUNT_DISTINCT,
+            (
+                "sum",
+                "Duration",
+                "Exact. LIMIT_EXCEEDED where it is beyond ±(2^53 − 1) microseconds.",
+            ),
+            (
+                "avg",
+                "Duration",
+                "The mean, rounded half away from zero to whole microseconds.",
+            ),
+            ("min", "Duration", "The shortest."),
+            ("max", "Duration", "The longest."),
+            (
+                "median",
+                "Duration",
+                "The value in the middle, or the mean of the two there, rounded as `avg` is.",
+            ),
+        ],
+    );
+    write(
         "TextAggregate",
         "Measures of text. What nothing is filled for is null.",
         &[
@@ -130,15 +165,27 @@ pub(super) fn platform(writer: &mut SchemaWriter) {
 pub(crate) fn aggregate_type(kind: &Kind) -> Option<&'static str> {
     Some(match kind {
         Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
-        Kind::Integer { .. } => "IntAggregate",
-        Kind::Decimal { .. } => "DecimalAggregate",
+        Kind::Integer { .. } | Kind::Rating { .. } => "IntAggregate",
+        Kind::Decimal { .. } | Kind::Percent { .. } => "DecimalAggregate",
         Kind::Money { .. } => "MoneyAggregate",
         Kind::Date => "DateAggregate",
         Kind::DateTime => "DateTimeAggregate",
-        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => "TextAggregate",
+        Kind::Time => "TimeAggregate",
+        Kind::Duration => "DurationAggregate",
+        Kind::Text { .. }
+        | Kind::LongText { .. }
+        | Kind::RichText { .. }
+        | Kind::Email
+        | Kind::Url => "TextAggregate",
         Kind::Boolean => "BooleanAggregate",
-        Kind::Select { .. } | Kind::Relation(_) | Kind::Autonumber { .. } => "Value_Aggregate",
+        Kind::Select { .. }
+        | Kind::Relation(_)
+        | Kind::Autonumber { .. }
+        | Kind::Uuid
+        | Kind::User => "Value_Aggregate",
         Kind::MultiSelect { .. }
+        | Kind::Texts
+        | Kind::Tags
         | Kind::Json { .. }
         | Kind::Phone
         | Kind::FullName

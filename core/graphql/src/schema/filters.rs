@@ -119,6 +119,8 @@ pub(super) fn write(writer: &mut SchemaWriter) {
     filter(writer, "ExactTextFilter", exact());
     filter(writer, "SafeIntFilter", ordered("SafeInt"));
     filter(writer, "DecimalFilter", ordered("Decimal"));
+    filter(writer, "TimeFilter", ordered("Time"));
+    filter(writer, "DurationFilter", ordered("Duration"));
     writer.input(
         "Within",
         Some("The last 30 days, today included, or the next: one of the two.".to_owned()),
@@ -162,6 +164,17 @@ pub(super) fn write(writer: &mut SchemaWriter) {
             In::new("ne", "ID"),
             In::new("in", "[ID!]"),
             In::new("notIn", "[ID!]"),
+            is_null(),
+        ],
+    );
+    filter(
+        writer,
+        "Uuid_Filter",
+        vec![
+            In::new("eq", "String"),
+            In::new("ne", "String"),
+            In::new("in", "[String!]"),
+            In::new("notIn", "[String!]"),
             is_null(),
         ],
     );

@@ -69,6 +69,27 @@ const MEASURES: &[(&str, &[MeasureOf])] = &[
         ],
     ),
     (
+        "Time",
+        &[
+            COUNT,
+            COUNT_DISTINCT,
+            ("min", Some("Time")),
+            ("max", Some("Time")),
+        ],
+    ),
+    (
+        "Duration",
+        &[
+            COUNT,
+            COUNT_DISTINCT,
+            ("sum", Some("Duration")),
+            ("avg", Some("Duration")),
+            ("min", Some("Duration")),
+            ("max", Some("Duration")),
+            ("median", Some("Duration")),
+        ],
+    ),
+    (
         "Text",
         &[COUNT, COUNT_DISTINCT, ("min", None), ("max", None)],
     ),
@@ -186,7 +207,7 @@ pub(super) fn platform(writer: &mut SchemaWriter) {
             Out::new("stage", "Stage"),
         ],
     );
-    for ty in ["SafeInt", "Decimal", "Date", "DateTime"] {
+    for ty in ["SafeInt", "Decimal", "Date", "DateTime", "Time", "Duration"] {
         writer.input(
             &format!("{ty}Having"),
             Some("A condition on a measure.".to_owned()),
@@ -285,9 +306,12 @@ fn key_types(
         })
     };
     match kind {
-        Kind::Text { .. } | Kind::Email | Kind::Url => value("String"),
-        Kind::Integer { .. } => value("SafeInt"),
-        Kind::Decimal { .. } => value("Decimal"),
+        Kind::Text { .. } | Kind::Email | Kind::Url | Kind::Uuid | Kind::Tags => value("String"),
+        Kind::User => value("ID"),
+        Kind::Time => value("Time"),
+        Kind::Duration => value("Duration"),
+        Kind::Integer { .. } | Kind::Rating { .. } => value("SafeInt"),
+        Kind::Decimal { .. } | Kind::Percent { .. } => value("Decimal"),
         Kind::Boolean => value("Boolean"),
         Kind::Select { .. } | Kind::MultiSelect { .. } => value(names.enum_name(index, field)?),
         Kind::Stage => value("Group_Stage"),

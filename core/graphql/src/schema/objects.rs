@@ -131,13 +131,22 @@ fn record_type(
     let mut fields = platform::record_fields();
     for (position, field) in object.fields.iter().enumerate() {
         let ty = match field.shown() {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => "String".into(),
-            Kind::Integer { .. } => "SafeInt".into(),
-            Kind::Decimal { .. } => "Decimal".into(),
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => "String".into(),
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeInt".into(),
+            Kind::Decimal { .. } | Kind::Percent { .. } => "Decimal".into(),
             Kind::Money { .. } => "Money".into(),
             Kind::Boolean => "Boolean".into(),
             Kind::Date => "Date".into(),
             Kind::DateTime => "DateTime".into(),
+            Kind::Time => "Time".into(),
+            Kind::Duration => "Duration".into(),
+            Kind::Uuid => "String".into(),
+            Kind::Texts | Kind::Tags => "[String!]".into(),
+            Kind::User => "User".into(),
             Kind::Select { .. } => names
                 .enum_name(index, FieldIndex(position))
                 .unwrap_or("String")
@@ -291,15 +300,22 @@ fn filter_type(
     for (position, field) in object.fields.iter().enumerate() {
         let enum_name = || names.enum_name(index, FieldIndex(position));
         let ty = match field.shown() {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-                "TextFilter".into()
-            }
-            Kind::Integer { .. } => "SafeIntFilter".into(),
-            Kind::Decimal { .. } => "DecimalFilter".into(),
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => "TextFilter".into(),
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeIntFilter".into(),
+            Kind::Decimal { .. } | Kind::Percent { .. } => "DecimalFilter".into(),
             Kind::Money { .. } => "MoneyFilter".into(),
             Kind::Boolean => "BooleanFilter".into(),
             Kind::Date => "DateFilter".into(),
             Kind::DateTime => "DateTimeFilter".into(),
+            Kind::Time => "TimeFilter".into(),
+            Kind::Duration => "DurationFilter".into(),
+            Kind::Uuid => "Uuid_Filter".into(),
+            Kind::Texts | Kind::Tags => "ListFilter".into(),
+            Kind::User => "IdFilter".into(),
             Kind::Select { .. } => match enum_name() {
                 Some(name) => format!("{name}Filter"),
                 None => continue,
@@ -356,6 +372,10 @@ pub(crate) fn is_orderable(kind: &Kind) -> bool {
         Kind::MultiSelect { .. }
             | Kind::Json { .. }
             | Kind::Address
+            | Kind::Uuid
+            | Kind::Texts
+            | Kind::Tags
+            | Kind::User
             | Kind::Relation(_)
             | Kind::Stage
     )
@@ -399,15 +419,23 @@ fn input_types(
     for (position, field) in object.fields.iter().enumerate() {
         let enum_name = || names.enum_name(index, FieldIndex(position));
         let ty = match &field.kind {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url | Kind::Phone => {
-                "String".into()
-            }
-            Kind::Integer { .. } => "SafeInt".into(),
-            Kind::Decimal { .. } => "Decimal".into(),
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url
+            | Kind::Phone => "String".into(),
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeInt".into(),
+            Kind::Decimal { .. } | Kind::Percent { .. } => "Decimal".into(),
             Kind::Money { .. } => "MoneyInput".into(),
             Kind::Boolean => "Boolean".into(),
             Kind::Date => "Date".into(),
             Kind::DateTime => "DateTime".into(),
+            Kind::Time => "Time".into(),
+            Kind::Duration => "Duration".into(),
+            Kind::Uuid => "String".into(),
+            Kind::Texts | Kind::Tags => "[String!]".into(),
+            Kind::User => "ID".into(),
             Kind::Select { .. } => match enum_name() {
                 Some(name) => name.to_owned(),
                 None => continue,
@@ -464,12 +492,14 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
             continue;
         };
         let ty = match field.shown() {
-            Kind::Integer { .. } => "SafeInt",
-            Kind::Decimal { .. } => "Decimal",
+            Kind::Integer { .. } | Kind::Rating { .. } => "SafeInt",
+            Kind::Decimal { .. } | Kind::Percent { .. } => "Decimal",
             Kind::Boolean => "Boolean",
             Kind::Date => "Date",
             Kind::DateTime => "DateTime",
-            Kind::Relation(_) => "ID",
+            Kind::Time => "Time",
+            Kind::Duration => "Duration",
+            Kind::Relation(_) | Kind::User => "ID",
             Kind::Text { .. }
             | Kind::Email
             | Kind::Url
@@ -478,6 +508,7 @@ fn key_type(writer: &mut SchemaWriter, object: &Object, type_name: &str) {
             | Kind::Phones
             | Kind::FullName
             | Kind::Select { .. }
+            | Kind::Uuid
             | Kind::Autonumber { .. } => "String",
             _ => continue,
         };

@@ -48,6 +48,17 @@ fn scalars(writer: &mut SchemaWriter) {
         Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
     );
     writer.scalar(
+        "Time",
+        "Time of day by no clock in particular, to the microsecond: \"08:30:00\".",
+        Some("https://www.rfc-editor.org/rfc/rfc3339#section-5.6"),
+    );
+    writer.scalar(
+        "Duration",
+        "Length of time in hours, minutes and seconds, as ISO 8601 has it, to the microsecond: \
+         \"PT1H30M\". It may be negative.",
+        Some("https://www.rfc-editor.org/rfc/rfc3339#appendix-A"),
+    );
+    writer.scalar(
         "JSON",
         "Anything that JSON can say.",
         Some("https://www.rfc-editor.org/rfc/rfc8259"),

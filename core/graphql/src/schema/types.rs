@@ -69,6 +69,8 @@ pub(crate) enum Scalar {
     Decimal,
     Date,
     DateTime,
+    Time,
+    Duration,
     Json,
 }
 
@@ -369,6 +371,8 @@ impl Scalar {
             "Decimal" => Self::Decimal,
             "Date" => Self::Date,
             "DateTime" => Self::DateTime,
+            "Time" => Self::Time,
+            "Duration" => Self::Duration,
             "JSON" => Self::Json,
             _ => return None,
         })
@@ -385,6 +389,8 @@ impl Scalar {
             Self::Decimal => "a decimal number, as text or number",
             Self::Date => "a date as text, such as \"2026-11-22\"",
             Self::DateTime => "a date-time as text, such as \"2026-11-22T08:00:00Z\"",
+            Self::Time => "a time of day as text, such as \"08:30:00\"",
+            Self::Duration => "a length of time as text, such as \"PT1H30M\"",
             Self::Json => "any value",
         }
     }
@@ -466,7 +472,9 @@ impl<'v> Given<'v> {
                 .and_then(serde_json::Number::as_i64)
                 .is_some_and(|number| i32::try_from(number).is_ok()),
             Scalar::Float => self.number().is_some(),
-            Scalar::String | Scalar::Date | Scalar::DateTime => self.text().is_some(),
+            Scalar::String | Scalar::Date | Scalar::DateTime | Scalar::Time | Scalar::Duration => {
+                self.text().is_some()
+            }
             Scalar::Boolean => matches!(
                 self,
                 Self::Literal(Literal::Boolean(_)) | Self::Json(Json::Bool(_))

@@ -70,7 +70,8 @@ fn values() -> Vec<Json> {
 async fn with_every_kind(client: &Client) {
     let kinds = [
         "integer", "decimal", "date", "fullName", "money", "dateTime", "boolean", "longText",
-        "email", "phone", "url", "json", "emails", "phones", "address", "stage",
+        "email", "phone", "url", "json", "emails", "phones", "address", "stage", "percent",
+        "rating", "richText", "time", "duration", "uuid", "texts", "tags", "user",
     ];
     let mut fields = vec![
         json!({"key": "name", "kind": "text"}),

@@ -16,6 +16,7 @@ mod hostile;
 mod indexes;
 mod lists;
 mod nested;
+mod plain_kinds;
 mod query_properties;
 mod reads;
 mod rollups;

@@ -55,8 +55,8 @@ impl Extent {
         let Ok(given) = std::env::var("RELATA_QUERY_PROPERTIES") else {
             return Self {
                 seed: 1,
-                worlds: 3,
-                questions: 100,
+                worlds: 4,
+                questions: 125,
             };
         };
         let numbers = given
@@ -80,7 +80,7 @@ impl Extent {
 }
 
 /// Questions among which everything is, by far.
-const QUESTIONS_WHOLE: usize = 300;
+const QUESTIONS_WHOLE: usize = 500;
 
 async fn answers_are_those_of_the_interpreter(client: Client) {
     let extent = Extent::given();

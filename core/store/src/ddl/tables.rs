@@ -278,7 +278,9 @@ fn column_text(backend: Backend, field: &Field, column: &Column, catalogue: &Cat
 fn type_text(backend: Backend, column_type: ColumnType) -> String {
     let text = match (backend, column_type) {
         (Backend::Postgres, ColumnType::Text | ColumnType::Folded) => "TEXT COLLATE \"C\"",
-        (Backend::Postgres, ColumnType::Integer) => "BIGINT",
+        (Backend::Postgres, ColumnType::Integer | ColumnType::Time | ColumnType::Duration) => {
+            "BIGINT"
+        }
         (Backend::Postgres, ColumnType::Decimal(scale)) => return format!("NUMERIC(18, {scale})"),
         (Backend::Postgres, ColumnType::Boolean) => "BOOLEAN",
         (Backend::Postgres, ColumnType::Date) => "DATE",
@@ -289,6 +291,8 @@ fn type_text(backend: Backend, column_type: ColumnType) -> String {
         (
             Backend::Sqlite,
             ColumnType::Integer
+            | ColumnType::Time
+            | ColumnType::Duration
             | ColumnType::Decimal(_)
             | ColumnType::Boolean
             | ColumnType::DateTime,

@@ -127,7 +127,7 @@ pub(crate) enum Bind {
 pub(crate) fn postgres_type(column: ColumnType) -> &'static str {
     match column {
         ColumnType::Text | ColumnType::Folded | ColumnType::TextList | ColumnType::Json => "text",
-        ColumnType::Integer => "int8",
+        ColumnType::Integer | ColumnType::Time | ColumnType::Duration => "int8",
         ColumnType::Decimal(_) => "numeric",
         ColumnType::Boolean => "bool",
         ColumnType::Date => "date",
@@ -173,7 +173,10 @@ impl Conversion {
                 };
                 self.text(backend, folded)?
             }
-            (ColumnType::Integer, Value::Integer(number)) => Bind::Integer(*number),
+            (
+                ColumnType::Integer | ColumnType::Time | ColumnType::Duration,
+                Value::Integer(number),
+            ) => Bind::Integer(*number),
             (ColumnType::Decimal(scale), Value::Decimal(decimal)) => {
                 self.decimal(backend, *decimal, scale)
             }
@@ -359,7 +362,9 @@ fn array(column: ColumnType, binds: Vec<Bind>) -> Bind {
         ColumnType::Text | ColumnType::Folded | ColumnType::TextList | ColumnType::Json => {
             gather!(Texts, Text)
         }
-        ColumnType::Integer => gather!(Integers, Integer),
+        ColumnType::Integer | ColumnType::Time | ColumnType::Duration => {
+            gather!(Integers, Integer)
+        }
         ColumnType::Decimal(_) => gather!(Decimals, Decimal),
         ColumnType::Boolean => gather!(Booleans, Boolean),
         ColumnType::Date => gather!(Dates, Date),
@@ -480,6 +485,8 @@ fn column_name(column: ColumnType) -> &'static str {
     match column {
         ColumnType::Text | ColumnType::Folded | ColumnType::TextList => "a text",
         ColumnType::Integer => "an integer",
+        ColumnType::Time => "a time of day",
+        ColumnType::Duration => "a length of time",
         ColumnType::Decimal(_) => "a decimal",
         ColumnType::Boolean => "a boolean",
         ColumnType::Date => "a date",

@@ -110,7 +110,7 @@ fn write_value<R: Row>(
             }
             return Ok(());
         }
-        ColumnType::Integer => row.integer(position)?,
+        ColumnType::Integer | ColumnType::Time | ColumnType::Duration => row.integer(position)?,
         ColumnType::Decimal(scale) => row.decimal(position, scale)?,
         ColumnType::Boolean => row.boolean(position)?.map(i64::from),
         ColumnType::Date => row.day(position)?,
@@ -172,7 +172,9 @@ fn read_value(backend: Backend, column: ColumnType, rest: &mut &[u8]) -> Option<
             Bind::Text(std::str::from_utf8(text).ok()?.to_owned())
         }
         ColumnType::Reference => Bind::Uuid(Uuid::from_bytes(take(rest)?)),
-        ColumnType::Integer => Bind::Integer(number(rest)?),
+        ColumnType::Integer | ColumnType::Time | ColumnType::Duration => {
+            Bind::Integer(number(rest)?)
+        }
         ColumnType::Decimal(_) if sqlite => Bind::Integer(number(rest)?),
         ColumnType::Decimal(scale) => {
             Bind::Decimal(rust_decimal::Decimal::try_new(number(rest)?, scale).ok()?)
@@ -222,7 +224,7 @@ pub(crate) fn day_of_date(date: jiff::civil::Date) -> Option<i64> {
 /// an order; the others are a text that comes as a cursor, and a payload that is signed.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn check_any(bytes: &[u8]) {
-    const COLUMNS: [ColumnType; 12] = [
+    const COLUMNS: [ColumnType; 14] = [
         ColumnType::Text,
         ColumnType::Folded,
         ColumnType::Integer,
@@ -232,6 +234,8 @@ pub(crate) fn check_any(bytes: &[u8]) {
         ColumnType::Boolean,
         ColumnType::Date,
         ColumnType::DateTime,
+        ColumnType::Time,
+        ColumnType::Duration,
         ColumnType::Json,
         ColumnType::TextList,
         ColumnType::Reference,

@@ -166,6 +166,16 @@ fn write_clock(out: &mut Vec<u8>, micros: i64) {
     }
 }
 
+/// A time of day in quotes, given as microseconds since midnight.
+pub(crate) fn write_time(out: &mut Vec<u8>, micros: i64) {
+    write_string(out, &relata_catalog::format_time(micros));
+}
+
+/// A length of time in quotes, given as microseconds.
+pub(crate) fn write_duration(out: &mut Vec<u8>, micros: i64) {
+    write_string(out, &relata_catalog::format_duration(micros));
+}
+
 /// A day in quotes, given as days since 1970-01-01.
 pub(crate) fn write_date(out: &mut Vec<u8>, day: i64) {
     out.push(b'"');

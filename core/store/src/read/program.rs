@@ -53,6 +53,10 @@ pub(crate) enum Op {
     Changes(Box<ChangesProgram>),
     /// A sum of whole numbers.
     SumInteger(Halves),
+    /// A sum of lengths of time.
+    SumDuration(Halves),
+    /// The mean length of time, in whole microseconds.
+    MeanDuration { sum: Halves, count: usize },
     /// A sum of decimals of a scale.
     SumDecimal { sum: Halves, scale: u32 },
     /// A sum divided by how many there are, with so many digits behind the point.
@@ -164,6 +168,8 @@ pub(crate) enum Cell {
     Instant,
     /// An instant of a log: microseconds as an integer on both databases.
     InstantNumber,
+    Time,
+    Duration,
     Json,
     List,
     /// Prefix (escaped) and digits.

@@ -11,7 +11,7 @@ pub use groups::*;
 
 use relata_catalog::{FieldIndex, Key, ObjectIndex, Via};
 
-use crate::filter::{ColumnRef, Deleted, Filter, Operand, OrderTerm, SystemColumn};
+use crate::filter::{ColumnRef, Deleted, Filter, Operand, OrderTerm};
 
 /// One root field of a query.
 #[derive(Debug, Clone)]
@@ -231,12 +231,12 @@ pub enum Member {
         /// What is written of it.
         members: Vec<StageMember>,
     },
-    /// Who made or last changed the record, or who owns it.
+    /// Who made or last changed the record, who owns it, or another user.
     Actor {
         /// Response key.
         key: String,
-        /// `CreatedBy`, `UpdatedBy` or `Owner`.
-        column: SystemColumn,
+        /// `CreatedBy`, `UpdatedBy`; or `Owner` or a field, where a user's id stands.
+        column: ColumnRef,
         /// What is written of it, by what it is.
         members: ActorMembers,
     },

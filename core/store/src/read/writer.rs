@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use self::groups::{write_beginning, write_group_where};
 use self::measures::{
-    write_amounts, write_mean, write_median, write_sum_decimal, write_sum_integer,
+    write_amounts, write_mean, write_mean_duration, write_median, write_sum_decimal,
+    write_sum_duration, write_sum_integer,
 };
 use self::values::{
     any_filled, parse_id, stored_objects, write_boolean, write_cell, write_json, write_known,
@@ -336,6 +337,8 @@ impl<'a> Writer<'a> {
                 Op::Cursor { level } => self.cursor(out, *level, row)?,
                 Op::Changes(program) => self.changes(out, row, program)?,
                 Op::SumInteger(sum) => write_sum_integer(out, row, *sum)?,
+                Op::SumDuration(sum) => write_sum_duration(out, row, *sum)?,
+                Op::MeanDuration { sum, count } => write_mean_duration(out, row, *sum, *count)?,
                 Op::SumDecimal { sum, scale } => write_sum_decimal(out, row, *sum, *scale)?,
                 Op::Mean {
                     sum,

@@ -330,7 +330,7 @@ pub(crate) fn bound(bind: Bind) -> SqlValue {
     }
     match bind {
         Bind::Null(column) => match column {
-            ColumnType::Integer => SqlValue::BigInt(None),
+            ColumnType::Integer | ColumnType::Time | ColumnType::Duration => SqlValue::BigInt(None),
             ColumnType::Decimal(_) => SqlValue::Decimal(None),
             ColumnType::Boolean => SqlValue::Bool(None),
             ColumnType::Date => SqlValue::ChronoDate(None),

@@ -226,12 +226,12 @@ async fn actors_are_written_by_what_they_are() {
                 vec![nodes(vec![
                     Member::Actor {
                         key: key("by"),
-                        column: SystemColumn::CreatedBy,
+                        column: ColumnRef::System(SystemColumn::CreatedBy),
                         members: members(),
                     },
                     Member::Actor {
                         key: key("owner"),
-                        column: SystemColumn::Owner,
+                        column: ColumnRef::System(SystemColumn::Owner),
                         members: members(),
                     },
                 ])],

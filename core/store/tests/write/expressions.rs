@@ -47,12 +47,19 @@ objects:
       - {key: rate, kind: decimal, scale: 4}
       - {key: fine, kind: decimal, scale: 9}
       - {key: whole, kind: decimal, scale: 0}
+      - {key: share, kind: percent, scale: 1}
+      - {key: stars, kind: rating}
+      - {key: notes, kind: richText}
       - {key: amount, kind: money}
       - {key: cost, kind: money, scale: 3}
       - {key: open, kind: boolean}
       - {key: starts, kind: date}
       - {key: ends, kind: date}
       - {key: at, kind: dateTime}
+      - {key: opens, kind: time}
+      - {key: effort, kind: duration}
+      - {key: foreign, kind: uuid}
+      - {key: aliases, kind: texts}
       - {key: colour, kind: select, options: [RED, BLUE]}
       - {key: tags, kind: multiSelect, options: [RED, BLUE, GREEN]}
       - {key: contact, kind: fullName}
@@ -267,7 +274,13 @@ fn text(random: &mut Random, want: Want, depth: usize) -> String {
 fn leaf(random: &mut Random, want: Want) -> String {
     random
         .pick(match want {
-            Want::Boolean => &["true", "false", "record.open", "has(record.firm.parent)"],
+            Want::Boolean => &[
+                "true",
+                "false",
+                "record.open",
+                "has(record.firm.parent)",
+                "has(record.foreign)",
+            ],
             Want::Integer => &[
                 "0",
                 "1",
@@ -275,9 +288,11 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "-3",
                 "9007199254740991",
                 "record.count",
+                "record.stars",
                 "record.firm.size",
                 "record.firm.parent.size",
                 "size(record.tags)",
+                "size(record.aliases)",
                 "record.version",
             ],
             Want::Decimal => &[
@@ -289,6 +304,7 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "record.rate",
                 "record.fine",
                 "record.whole",
+                "record.share",
                 "record.firm.rate",
                 "record.amount.amount",
                 "decimal(record.count)",
@@ -299,6 +315,7 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "'ß Ω 华为 \\'\"\\\\ %_'",
                 "record.name",
                 "record.body",
+                "record.notes",
                 "record.colour",
                 "record.contact",
                 "record.contact.family",
@@ -328,6 +345,8 @@ fn leaf(random: &mut Random, want: Want) -> String {
                 "duration('-36h')",
                 "duration('1us')",
                 "duration('100000000h')",
+                "record.opens",
+                "record.effort",
             ],
             Want::Money => &["record.amount", "record.cost"],
         })
@@ -349,6 +368,12 @@ fn base() -> Catalogue {
 /// The base with formulas, or without those that are no expressions.
 fn with_formulas(base: &Catalogue, formulas: &[String]) -> (Catalogue, Vec<String>) {
     let mut kept = formulas.to_vec();
+    // Fields of the last object, which formulas stand behind.
+    let own = BASE
+        .lines()
+        .rev()
+        .take_while(|line| line.trim_start().starts_with("- {key:"))
+        .count();
     loop {
         let mut document = BASE.to_owned();
         for (number, formula) in kept.iter().enumerate() {
@@ -374,7 +399,7 @@ fn with_formulas(base: &Catalogue, formulas: &[String]) -> (Catalogue, Vec<Strin
                 issue.code == "LIMIT_EXCEEDED" || issue.message.contains("has no option");
             assert!(is_known, "{issue}\n{kept:#?}");
             if let Some(relata_catalog::PathSegment::Index(position)) = issue.path.get(3) {
-                wrong.push(position - 18);
+                wrong.push(position - own);
             }
         }
         assert!(!wrong.is_empty(), "{issues}");
@@ -402,7 +427,7 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
         Decimal::new(mantissa, scale)
     };
     match kind {
-        Kind::Text { .. } | Kind::LongText { .. } => Value::Text(
+        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } => Value::Text(
             random
                 .pick(&[
                     "a",
@@ -427,7 +452,12 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
                 -9_007_199_254_740_991,
             ][random.below(7)],
         ),
-        Kind::Decimal { scale, .. } => Value::Decimal(decimal(random, *scale)),
+        Kind::Rating { max } => {
+            Value::Integer(1 + i64::try_from(random.below(*max as usize)).unwrap())
+        }
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+            Value::Decimal(decimal(random, *scale))
+        }
         Kind::Money { scale, .. } => Value::Money(Money {
             amount: decimal(random, *scale),
             currency: random.pick(&["EUR", "EUR", "CNY"]).to_owned(),
@@ -454,6 +484,21 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
                 253_402_300_799_999_999,
             ][random.below(5)],
         ),
+        Kind::Time => Value::Integer([0, 30_600_000_001, 86_399_999_999][random.below(3)]),
+        Kind::Duration => Value::Integer(
+            [
+                0,
+                -1,
+                5_400_000_000,
+                9_007_199_254_740_991,
+                -9_007_199_254_740_991,
+            ][random.below(5)],
+        ),
+        Kind::Texts => Value::Choices(vec![
+            random.pick(&["a", "é", "'"]).to_owned(),
+            "a".to_owned(),
+        ]),
+        Kind::Uuid => Value::Reference(Uuid::from_u128(random.below(3) as u128)),
         Kind::Select { options } => Value::Text(options[random.below(options.len())].value.clone()),
         Kind::MultiSelect { options } => {
             let count = random.below(options.len() + 1);

@@ -42,9 +42,25 @@ fn all_kinds() -> Vec<Field> {
                 currency: None,
             },
         ),
+        field(
+            "share",
+            Kind::Percent {
+                scale: 1,
+                min: None,
+                max: None,
+            },
+        ),
+        field("stars", Kind::Rating { max: 5 }),
+        field("rich", Kind::RichText { max: 10_000 }),
         field("boolean", Kind::Boolean),
         field("day", Kind::Date),
         field("instant", Kind::DateTime),
+        field("clock", Kind::Time),
+        field("span", Kind::Duration),
+        field("foreign", Kind::Uuid),
+        field("texts", Kind::Texts),
+        field("tags", Kind::Tags),
+        field("reviewer", Kind::User),
         field(
             "option",
             Kind::Select {
@@ -122,15 +138,21 @@ fn instant() -> impl Strategy<Value = i64> {
 
 fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
     let filled: BoxedStrategy<Value> = match &field.kind {
-        Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-            string().prop_map(Value::Text).boxed()
-        }
+        Kind::Text { .. }
+        | Kind::LongText { .. }
+        | Kind::RichText { .. }
+        | Kind::Email
+        | Kind::Url => string().prop_map(Value::Text).boxed(),
+        Kind::Rating { max } => (1..=i64::from(*max)).prop_map(Value::Integer).boxed(),
         Kind::Select { .. } => Just(Value::Text("A".to_owned())).boxed(),
-        Kind::Integer { .. } | Kind::Autonumber { .. } => (-relata_catalog::INTEGER_MAX
-            ..=relata_catalog::INTEGER_MAX)
-            .prop_map(Value::Integer)
-            .boxed(),
-        Kind::Decimal { scale, .. } => decimal(*scale).prop_map(Value::Decimal).boxed(),
+        Kind::Integer { .. } | Kind::Autonumber { .. } | Kind::Duration => {
+            (-relata_catalog::INTEGER_MAX..=relata_catalog::INTEGER_MAX)
+                .prop_map(Value::Integer)
+                .boxed()
+        }
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => {
+            decimal(*scale).prop_map(Value::Decimal).boxed()
+        }
         Kind::Money { scale, .. } => decimal(*scale)
             .prop_map(|amount| {
                 Value::Money(Money {
@@ -146,9 +168,15 @@ fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
             })
             .boxed(),
         Kind::DateTime => instant().prop_map(Value::DateTime).boxed(),
-        Kind::MultiSelect { .. } => proptest::collection::vec(string(), 1..4)
-            .prop_map(Value::Choices)
+        Kind::Time => (0..86_400_000_000_i64).prop_map(Value::Integer).boxed(),
+        Kind::Uuid | Kind::User => any::<u128>()
+            .prop_map(|id| Value::Reference(Uuid::from_u128(id)))
             .boxed(),
+        Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => {
+            proptest::collection::vec(string(), 1..4)
+                .prop_map(Value::Choices)
+                .boxed()
+        }
         Kind::Json { .. } => json()
             .prop_filter("JSON null is no value", |json| !json.is_null())
             .prop_map(Value::Json)

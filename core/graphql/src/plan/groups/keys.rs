@@ -154,7 +154,8 @@ impl<'v> Draft<'_, 'v> {
                     conditions: self.stage_conditions(object, field),
                 }
             }
-            Kind::MultiSelect { .. } => {
+            // Of texts one may stand twice in a record, which would be there twice.
+            Kind::MultiSelect { .. } | Kind::Tags => {
                 self.checked_true(value)?;
                 GroupBy::Option(field)
             }

@@ -1,5 +1,7 @@
 //! Conditions on measures: `having`.
 
+use std::sync::Arc;
+
 use relata_catalog::{FieldIndex, Issue, Kind, ObjectIndex};
 use relata_store::{
     filter::{ColumnRef, Operator, SystemColumn},
@@ -39,7 +41,11 @@ impl Measured {
     fn coercer(&self, measure: &str) -> Coercer {
         match measure_named(measure) {
             Some(Measure::Sum | Measure::Least | Measure::Greatest) => self.coercer.clone(),
-            Some(Measure::Mean | Measure::Median) => Coercer::Decimal,
+            Some(Measure::Mean | Measure::Median) => match &self.coercer {
+                // Lengths of time have a mean that is one.
+                Coercer::Field(field) => Coercer::Field(field.clone()),
+                _ => Coercer::Decimal,
+            },
             _ => Coercer::Integer,
         }
     }
@@ -264,9 +270,10 @@ impl<'v> Draft<'_, 'v> {
             return None;
         };
         let coercer = match found.shown() {
-            Kind::Decimal { .. } | Kind::Money { .. } => Coercer::Decimal,
+            Kind::Decimal { .. } | Kind::Percent { .. } | Kind::Money { .. } => Coercer::Decimal,
             Kind::Date => Coercer::Date,
             Kind::DateTime => Coercer::DateTime,
+            Kind::Time | Kind::Duration => Coercer::Field(Arc::new(found.clone())),
             _ => Coercer::Integer,
         };
         Some(Measured {

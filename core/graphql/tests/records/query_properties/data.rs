@@ -97,6 +97,21 @@ const DATES: [&str; 8] = [
     "2026-01-31",
 ];
 
+const TIMES: [&str; 4] = ["00:00:00", "08:30:00", "08:30:00.000001", "23:59:59.999999"];
+const DURATIONS: [&str; 6] = [
+    "PT0S",
+    "PT90M",
+    "PT1H30M",
+    "-PT0.000001S",
+    "PT2501999H47M34.740991S",
+    "-PT36H",
+];
+pub(crate) const UUIDS: [&str; 3] = [
+    "00000000-0000-0000-0000-000000000000",
+    "0190b5a1-7c3e-7000-8000-0000000000ff",
+    "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+];
+
 const INSTANTS: [&str; 8] = [
     "2026-11-22T08:00:00Z",
     "2026-11-22T09:00:00+01:00",
@@ -243,9 +258,12 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
     }
     Some(match kind {
         Kind::Text { .. } => text(choices).into(),
-        Kind::LongText { .. } => format!("{}\n\t{}", text(choices), choices.of(&["", "x"])).into(),
+        Kind::LongText { .. } | Kind::RichText { .. } => {
+            format!("{}\n\t{}", text(choices), choices.of(&["", "x"])).into()
+        }
         Kind::Integer { .. } => INTEGERS[choices.below(INTEGERS.len())].into(),
-        Kind::Decimal { scale, .. } => amount(choices, *scale).into(),
+        Kind::Rating { max } => (1 + choices.below(*max as usize)).into(),
+        Kind::Decimal { scale, .. } | Kind::Percent { scale, .. } => amount(choices, *scale).into(),
         Kind::Money { scale, .. } => json!({
             "amount": amount(choices, *scale),
             "currency": choices.of(&["EUR", "USD", "JPY"]),
@@ -253,6 +271,12 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
         Kind::Boolean => choices.one_in(2).into(),
         Kind::Date => choices.of(&DATES).into(),
         Kind::DateTime => choices.of(&INSTANTS).into(),
+        Kind::Time => choices.of(&TIMES).into(),
+        Kind::Duration => choices.of(&DURATIONS).into(),
+        Kind::Uuid => choices.of(&UUIDS).into(),
+        Kind::Texts | Kind::Tags => (0..choices.below(4))
+            .map(|_| Json::from(choices.of(&TEXTS)))
+            .collect(),
         Kind::Select { options } => options[choices.below(options.len())].value.clone().into(),
         Kind::MultiSelect { options } => {
             let count = choices.below(options.len() + 1);
@@ -285,6 +309,7 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
         }
         Kind::Stage
         | Kind::Relation(_)
+        | Kind::User
         | Kind::Autonumber { .. }
         | Kind::Formula(_)
         | Kind::Rollup(_) => {

@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::choices::Choices;
 
-/// Every kind but relations and stages, which depend on other elements.
-pub(crate) const KINDS: [&str; 19] = [
+/// Every kind but relations, stages and users, which depend on other elements.
+pub(crate) const KINDS: [&str; 27] = [
     "text",
     "integer",
     "decimal",
@@ -27,6 +27,14 @@ pub(crate) const KINDS: [&str; 19] = [
     "phones",
     "address",
     "autonumber",
+    "percent",
+    "rating",
+    "richText",
+    "time",
+    "duration",
+    "uuid",
+    "texts",
+    "tags",
 ];
 
 /// The kinds that can name a record to people.
@@ -136,7 +144,7 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
 fn field(choices: &mut Choices, kind: &str, key: &str) -> Json {
     let mut field = json!({"key": key, "kind": kind});
     match kind {
-        "decimal" => field["scale"] = [2, 0, 9, 4][choices.below(4)].into(),
+        "decimal" | "percent" => field["scale"] = [2, 0, 9, 4][choices.below(4)].into(),
         "money" => field["scale"] = [2, 0, 5][choices.below(3)].into(),
         "select" | "multiSelect" => {
             field["options"] = ["B", "A", "A_B", "ZETA"]
@@ -145,6 +153,7 @@ fn field(choices: &mut Choices, kind: &str, key: &str) -> Json {
                 .map(|value| json!({"value": value}))
                 .collect();
         }
+        "rating" => field["max"] = [2, 5, 10][choices.below(3)].into(),
         "autonumber" => {
             field["prefix"] = choices.of(&["", "N-", "Nº"]).into();
             field["digits"] = [1, 5][choices.below(2)].into();

@@ -254,7 +254,7 @@ impl Measures {
     ) -> Option<Op> {
         use ColumnType as Type;
         let scale = match column {
-            Type::Integer => Some(0),
+            Type::Integer | Type::Duration => Some(0),
             Type::Decimal(scale) => Some(scale),
             _ => None,
         };
@@ -280,6 +280,7 @@ impl Measures {
                 let sum = self.halves(&name, scale?);
                 match column {
                     Type::Integer => Op::SumInteger(sum),
+                    Type::Duration => Op::SumDuration(sum),
                     _ => Op::SumDecimal { sum, scale: scale? },
                 }
             }
@@ -287,6 +288,9 @@ impl Measures {
                 let scale = scale?;
                 let sum = self.halves(&name, scale);
                 let count = self.plainly(Plain::Values(name));
+                if column == Type::Duration {
+                    return Some(Op::MeanDuration { sum, count });
+                }
                 Op::Mean {
                     sum,
                     count,
@@ -329,7 +333,8 @@ impl Measures {
                 }
             }
             Measure::Least | Measure::Greatest
-                if scale.is_some() || matches!(column, Type::Date | Type::DateTime) =>
+                if scale.is_some()
+                    || matches!(column, Type::Date | Type::DateTime | Type::Time) =>
             {
                 let position = self.end(measure, &name);
                 Op::Cell {

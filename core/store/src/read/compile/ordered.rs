@@ -141,6 +141,8 @@ impl<'c> Compiler<'c> {
                 let own = found.text(self.backend, &scope.alias)?;
                 let digits = match found.column {
                     ColumnType::Decimal(scale) => mean_digits(scale),
+                    // To whole microseconds, as it is written.
+                    ColumnType::Duration => 0,
                     _ => mean_digits(0),
                 };
                 measures
@@ -195,7 +197,7 @@ impl Measures {
     ) -> Option<Ordered> {
         let scale = match column {
             ColumnType::Decimal(scale) => Some(scale),
-            ColumnType::Integer => Some(0),
+            ColumnType::Integer | ColumnType::Duration => Some(0),
             _ => None,
         };
         match (measure, scale) {

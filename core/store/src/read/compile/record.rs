@@ -4,7 +4,7 @@ use relata_catalog::{ColumnType, Field, FieldIndex, Kind, ObjectIndex};
 
 use super::program::{Program, Steps};
 use super::{CompileError, Compiler, Position, Select, check_depth};
-use crate::filter::{ColumnRef, SystemColumn};
+use crate::filter::ColumnRef;
 use crate::read::columns::find_column;
 use crate::read::condition::Scope;
 use crate::read::json::write_escaped;
@@ -77,13 +77,13 @@ impl<'c> Compiler<'c> {
                 column,
                 members,
             } => {
-                let found = find_column(self.catalogue, scope.object, ColumnRef::System(*column))?;
+                let found = find_column(self.catalogue, scope.object, *column)?;
                 let column_at = select_of.expression(found.text(self.backend, &scope.alias)?);
                 program.member(
                     key,
                     Op::Actor {
                         column: column_at,
-                        owner: *column == SystemColumn::Owner,
+                        owner: found.column == ColumnType::Reference,
                         program: Box::new(actor(members)),
                     },
                 );
@@ -397,6 +397,8 @@ pub(super) fn plain_cell(column: ColumnType) -> Cell {
         ColumnType::Boolean => Cell::Boolean,
         ColumnType::Date => Cell::Date,
         ColumnType::DateTime => Cell::Instant,
+        ColumnType::Time => Cell::Time,
+        ColumnType::Duration => Cell::Duration,
         ColumnType::Json => Cell::Json,
         ColumnType::TextList => Cell::List,
         ColumnType::Reference => Cell::Uuid,

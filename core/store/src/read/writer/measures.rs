@@ -1,7 +1,7 @@
 //! Sums, means and medians of one row, in 128 bits and without a float.
 
 use super::super::Measure;
-use super::super::json::{write_integer, write_string, write_wide_decimal};
+use super::super::json::{write_duration, write_integer, write_string, write_wide_decimal};
 use super::super::program::{AmountOp, AmountsProgram, Cell, Halves};
 use super::super::rows::{Row, unexpected};
 use crate::StoreError;
@@ -33,6 +33,35 @@ pub(super) fn write_sum_integer<R: Row>(
         None => null(out),
         Some(sum) if (-SAFE_MAX..=SAFE_MAX).contains(&sum) => write_integer(out, sum as i64),
         Some(_) => return Err(StoreError::SumTooLarge),
+    }
+    Ok(())
+}
+
+pub(super) fn write_sum_duration<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    halves: Halves,
+) -> Result<(), StoreError> {
+    match sum(row, halves)? {
+        None => null(out),
+        Some(sum) if (-SAFE_MAX..=SAFE_MAX).contains(&sum) => write_duration(out, sum as i64),
+        Some(_) => return Err(StoreError::SumTooLarge),
+    }
+    Ok(())
+}
+
+pub(super) fn write_mean_duration<R: Row>(
+    out: &mut Vec<u8>,
+    row: &R,
+    halves: Halves,
+    count: usize,
+) -> Result<(), StoreError> {
+    match (sum(row, halves)?, row.integer(count)?) {
+        // Between the least and the greatest of 64 bits.
+        (Some(sum), Some(count)) if count > 0 => {
+            write_duration(out, rounded(sum, count.into()) as i64);
+        }
+        _ => null(out),
     }
     Ok(())
 }
@@ -87,6 +116,11 @@ pub(super) fn write_median<R: Row>(
     match (number(middle[0])?, number(middle[1])?) {
         (Some(lower), Some(upper)) => {
             let sum = i128::from(lower) + i128::from(upper);
+            if *cell == Cell::Duration {
+                // Between two of 64 bits.
+                write_duration(out, rounded(sum, 2) as i64);
+                return Ok(());
+            }
             write_quotient(out, sum, 2, scale, digits)
         }
         _ => {

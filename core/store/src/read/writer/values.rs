@@ -4,7 +4,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::super::json::{
-    write_date, write_decimal, write_instant, write_integer, write_padded, write_string, write_uuid,
+    write_date, write_decimal, write_duration, write_instant, write_integer, write_padded,
+    write_string, write_time, write_uuid,
 };
 use super::super::program::{Cell, OptionOp, OptionProgram, OptionsProgram, StoredOp, Texts};
 use super::super::rows::{Row, unexpected};
@@ -45,6 +46,10 @@ pub(super) fn write_cell<R: Row>(
         Cell::InstantNumber => row
             .integer(column)?
             .map(|micros| write_instant(out, micros)),
+        Cell::Time => row.integer(column)?.map(|micros| write_time(out, micros)),
+        Cell::Duration => row
+            .integer(column)?
+            .map(|micros| write_duration(out, micros)),
         Cell::Json => row
             .text(column)?
             .map(|text| out.extend_from_slice(text.as_bytes())),

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::Generator;
 use crate::query_properties::{
-    data::{EMAILS, PHONES, TEXTS},
+    data::{EMAILS, PHONES, TEXTS, UUIDS},
     query::Literal,
 };
 
@@ -167,7 +167,15 @@ impl Generator<'_> {
 
     fn field(&mut self, index: ObjectIndex, depth: usize) -> (String, Literal) {
         let object = self.world.object(index).clone();
-        let at = self.choices.below(object.fields.len());
+        // Only one object of a world has a stage, and there is much to be asked of it.
+        let stage = object
+            .fields
+            .iter()
+            .position(|field| field.kind == Kind::Stage);
+        let at = match stage {
+            Some(stage) if self.choices.one_in(5) => stage,
+            _ => self.choices.below(object.fields.len()),
+        };
         let field = &object.fields[at];
         let condition = match self.world.target(&field.kind) {
             Some(_) if self.choices.one_in(3) => {
@@ -198,20 +206,24 @@ impl Generator<'_> {
         let type_name = self.world.object(index).type_name();
         let choice = format!("{type_name}{}", relata_catalog::capitalised(&field.name));
         match kind {
-            Kind::Text { .. } | Kind::LongText { .. } | Kind::Email | Kind::Url => {
-                self.operators(Operators::Text, "String", |generator| {
-                    generator.text(index, at, text_of)
+            Kind::Text { .. }
+            | Kind::LongText { .. }
+            | Kind::RichText { .. }
+            | Kind::Email
+            | Kind::Url => self.operators(Operators::Text, "String", |generator| {
+                generator.text(index, at, text_of)
+            }),
+            Kind::Integer { .. } | Kind::Rating { .. } => {
+                self.operators(Operators::Ordered, "SafeInt", |generator| {
+                    match generator.some_value(index, at) {
+                        Value::Integer(number) => generator
+                            .nearby(number)
+                            .clamp(-INTEGER_MAX, INTEGER_MAX)
+                            .into(),
+                        _ => 0.into(),
+                    }
                 })
             }
-            Kind::Integer { .. } => self.operators(Operators::Ordered, "SafeInt", |generator| {
-                match generator.some_value(index, at) {
-                    Value::Integer(number) => generator
-                        .nearby(number)
-                        .clamp(-INTEGER_MAX, INTEGER_MAX)
-                        .into(),
-                    _ => 0.into(),
-                }
-            }),
             Kind::Autonumber { .. } => self.operators(Operators::Ordered, "String", |generator| {
                 match generator.some_value(index, at) {
                     Value::Integer(number) if generator.choices.one_in(3) => {
@@ -220,12 +232,14 @@ impl Generator<'_> {
                     value => literal(kind, &value),
                 }
             }),
-            Kind::Decimal { .. } => self.operators(Operators::Ordered, "Decimal", |generator| {
-                match generator.some_value(index, at) {
-                    Value::Decimal(number) => generator.decimal(number),
-                    _ => "0".into(),
-                }
-            }),
+            Kind::Decimal { .. } | Kind::Percent { .. } => {
+                self.operators(Operators::Ordered, "Decimal", |generator| {
+                    match generator.some_value(index, at) {
+                        Value::Decimal(number) => generator.decimal(number),
+                        _ => "0".into(),
+                    }
+                })
+            }
             Kind::Boolean => self.operators(Operators::Boolean, "Boolean", |generator| {
                 Literal::Boolean(generator.choices.one_in(2))
             }),
@@ -247,6 +261,26 @@ impl Generator<'_> {
                     _ => "2026-11-22T10:30:00+02:30".into(),
                 })
             }
+            Kind::Time | Kind::Duration => {
+                let scalar = relata_catalog::capitalised(kind.name());
+                self.operators(Operators::Ordered, &scalar, |generator| {
+                    match generator.some_value(index, at) {
+                        Value::Integer(micros) => {
+                            let greatest = match kind {
+                                Kind::Time => 86_399_999_999,
+                                _ => INTEGER_MAX,
+                            };
+                            let least = if *kind == Kind::Time { 0 } else { -greatest };
+                            let near = generator.nearby(micros).clamp(least, greatest);
+                            literal(kind, &Value::Integer(near))
+                        }
+                        _ => literal(kind, &Value::Integer(0)),
+                    }
+                })
+            }
+            Kind::Uuid => self.operators(Operators::Equality, "String", |generator| {
+                generator.choices.of(&UUIDS).into()
+            }),
             Kind::Select { options } => self.operators(Operators::Equality, &choice, |generator| {
                 let option = &options[generator.choices.below(options.len())];
                 Literal::Enum(option.value.clone())
@@ -291,7 +325,12 @@ impl Generator<'_> {
                 generator.choices.of(&PHONES).into()
             }),
             Kind::Stage => self.stage(index, field),
-            Kind::Relation(_) | Kind::Formula(_) | Kind::Rollup(_) => Literal::Object(Vec::new()),
+            Kind::Texts | Kind::Tags => self.operators(Operators::List, "String", |generator| {
+                generator.choices.of(&TEXTS).into()
+            }),
+            Kind::Relation(_) | Kind::User | Kind::Formula(_) | Kind::Rollup(_) => {
+                Literal::Object(Vec::new())
+            }
         }
     }
 
@@ -505,7 +544,14 @@ impl Generator<'_> {
             .fields
             .iter()
             .filter(|field| match &field.kind {
-                Kind::MultiSelect { .. } | Kind::Json { .. } | Kind::Address | Kind::Stage => false,
+                Kind::MultiSelect { .. }
+                | Kind::Texts
+                | Kind::Tags
+                | Kind::Uuid
+                | Kind::User
+                | Kind::Json { .. }
+                | Kind::Address
+                | Kind::Stage => false,
                 Kind::Relation(_) => depth < 2,
                 _ => true,
             })

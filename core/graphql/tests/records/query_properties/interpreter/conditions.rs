@@ -97,7 +97,7 @@ impl<'w> Interpreter<'w> {
 
     fn field_holds(&self, field: &Field, value: &Value, condition: &Json) -> bool {
         match (&field.kind, value) {
-            (Kind::Integer { .. }, value) => {
+            (Kind::Integer { .. } | Kind::Rating { .. }, value) => {
                 let number = match value {
                     Value::Integer(number) => Some(*number),
                     _ => None,
@@ -116,12 +116,31 @@ impl<'w> Interpreter<'w> {
                     }
                 })
             }
-            (Kind::Decimal { .. }, value) => {
+            (Kind::Decimal { .. } | Kind::Percent { .. }, value) => {
                 let number = match value {
                     Value::Decimal(number) => Some(*number),
                     _ => None,
                 };
                 scalars(number, condition, decimal)
+            }
+            (Kind::Time | Kind::Duration, value) => {
+                let micros = match value {
+                    Value::Integer(micros) => Some(*micros),
+                    _ => None,
+                };
+                scalars(micros, condition, |operand| {
+                    match coerce_operand(field, operand, &context()).unwrap() {
+                        Value::Integer(micros) => micros,
+                        other => panic!("{other:?}"),
+                    }
+                })
+            }
+            (Kind::Uuid, value) => {
+                let known = match value {
+                    Value::Reference(known) => Some(*known),
+                    _ => None,
+                };
+                scalars(known, condition, id)
             }
             (Kind::Boolean, value) => {
                 let flag = match value {
@@ -147,7 +166,7 @@ impl<'w> Interpreter<'w> {
             (Kind::Json { .. }, value) => {
                 members(condition).all(|(_, wanted)| value.is_null() == wanted.as_bool().unwrap())
             }
-            (Kind::MultiSelect { .. }, value) => {
+            (Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags, value) => {
                 let choices = match value {
                     Value::Choices(choices) => choices.as_slice(),
                     _ => &[],
