@@ -21,6 +21,7 @@ mod pattern;
 mod plan;
 mod reading;
 mod resolve;
+mod retirement;
 mod schema;
 mod standard;
 mod value;
@@ -47,6 +48,7 @@ pub use plan::{Change, Plan, StageColumns, Step};
 pub use resolve::{
     TakenNames, plugin_prefix, resolve, resolve_document, resolve_text, resolve_within,
 };
+pub use retirement::newly_retired;
 pub use schema::JsonSchema;
 pub use standard::STANDARD;
 pub use value::*;

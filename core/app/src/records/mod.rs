@@ -222,6 +222,7 @@ async fn judged(
         one_of::check(object, draft);
         validate::required(object, draft);
         validate::users(unit, object, draft);
+        validate::options(object, draft);
         stages::gates(unit, object, draft);
     }
     rules::check(unit, object, &mut drafts).await?;

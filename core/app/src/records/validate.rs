@@ -1,9 +1,8 @@
-//! What is checked when hooks are through, beside gates and unique keys: required fields, and that
-//! there are the users that fields name. (Types,
-//! lengths, options and JSON Schemas are checked where a value is read, a plugin's like a
-//! client's.)
+//! What is checked when hooks are through, beside gates and unique keys: required fields, that
+//! there are the users that fields name, and that no record gets a retired option. (Types, lengths,
+//! options and JSON Schemas are checked where a value is read, a plugin's like a client's.)
 
-use relata_catalog::{FieldIndex, Issue, Kind, Object, PathSegment, Value};
+use relata_catalog::{FieldIndex, Issue, Kind, Object, PathSegment, Value, newly_retired};
 
 use super::{
     draft::{Concern, Draft},
@@ -47,5 +46,14 @@ pub(super) fn users(unit: &Unit, object: &Object, draft: &mut Draft) {
                 .at(field.name.as_str()),
             );
         }
+    }
+}
+
+/// A retired option stays where it is, and is given to nobody.
+pub(super) fn options(object: &Object, draft: &mut Draft) {
+    for index in (0..object.fields.len()).map(FieldIndex) {
+        let field = object.field(index);
+        let issues = newly_retired(&field.kind, draft.old_value(index), draft.value(index));
+        draft.problems_at(&field.name, issues);
     }
 }

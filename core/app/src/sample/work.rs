@@ -202,13 +202,17 @@ impl Sample {
         None
     }
 
-    /// Any option of a select field.
+    /// Any option of a select field that may be given.
     fn option(&mut self, object: &str, field: &str) -> Option<Json> {
         let (_, object) = self.object(object)?;
         match &object.field_named(field)?.1.kind {
-            Kind::Select { options } if !options.is_empty() => {
-                let option = self.random.random_range(0..options.len());
-                Some(Json::String(options[option].value.clone()))
+            Kind::Select { options } => {
+                let given: Vec<_> = options.iter().filter(|option| !option.retired).collect();
+                if given.is_empty() {
+                    return None;
+                }
+                let option = self.random.random_range(0..given.len());
+                Some(Json::String(given[option].value.clone()))
             }
             _ => None,
         }

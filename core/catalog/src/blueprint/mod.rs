@@ -375,7 +375,7 @@ pub fn options_of(values: &[&str]) -> Vec<SelectOption> {
         .iter()
         .map(|value| SelectOption {
             value: (*value).to_owned(),
-            labels: Labels::new(),
+            ..SelectOption::default()
         })
         .collect()
 }

@@ -15,8 +15,8 @@ use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
 use crate::reading::{MapReader, limit, wrong_type};
 use crate::{
-    FieldRules, Formula, Issue, Issues, JsonSchema, Kind, OnDelete, Pattern, RollupFunction,
-    SelectOption, StageType,
+    FieldRules, Formula, Issue, Issues, JsonSchema, Kind, OnDelete, OptionColor, Pattern,
+    RollupFunction, SelectOption, StageType,
 };
 
 impl Blueprint {
@@ -545,7 +545,7 @@ fn options(reader: &mut MapReader<'_>, limits: &Limits) -> Vec<SelectOption> {
         if let Json::String(value) = document {
             let option = SelectOption {
                 value: value.clone(),
-                labels: crate::Labels::new(),
+                ..SelectOption::default()
             };
             return (option, Issues::default());
         }
@@ -553,6 +553,8 @@ fn options(reader: &mut MapReader<'_>, limits: &Limits) -> Vec<SelectOption> {
         let option = SelectOption {
             value: reader.required_text("value"),
             labels: reader.labels("labels", limits, limits.label_max),
+            color: reader.one_of("color", &OptionColor::ALL),
+            retired: reader.flag("retired"),
         };
         (option, reader.finish())
     })

@@ -390,6 +390,8 @@ fn option_json(option: &SelectOption) -> Json {
     let mut map = Map::new();
     map.insert("value".to_owned(), json!(option.value));
     put_labels(&mut map, "labels", &option.labels);
+    put(&mut map, "color", option.color);
+    put_flag(&mut map, "retired", option.retired);
     Json::Object(map)
 }
 

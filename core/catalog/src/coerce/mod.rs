@@ -577,7 +577,7 @@ fn option(input: &Json, options: &[SelectOption]) -> Result<String, Issues> {
     if options.iter().any(|option| option.value == *text) {
         return Ok(text.clone());
     }
-    let known = || options.iter().map(|option| option.value.as_str());
+    let known = || crate::retirement::offered(options);
     let meant = nearest(text, known());
     let shown: String = text.chars().take(60).collect();
     let mut issue = Issue::new(
@@ -662,15 +662,23 @@ fn texts(input: &Json, each_once: bool) -> Result<Value, Issues> {
 }
 
 /// The option whose value or label (in any language, case folded) this is, else the text itself.
+/// A retired option may have left its label to another.
 fn option_by_label(text: &str, options: &[SelectOption]) -> String {
     let wanted = folded(text);
+    let is_meant = |option: &&SelectOption| {
+        option.value == text
+            || folded(&option.value) == wanted
+            || option.labels.values().any(|label| folded(label) == wanted)
+    };
+    let of = |retired: bool| {
+        options
+            .iter()
+            .filter(move |option| option.retired == retired)
+    };
     options
         .iter()
-        .find(|option| {
-            option.value == text
-                || folded(&option.value) == wanted
-                || option.labels.values().any(|label| folded(label) == wanted)
-        })
+        .find(|option| option.value == text)
+        .or_else(|| of(false).chain(of(true)).find(is_meant))
         .map_or_else(|| text.to_owned(), |option| option.value.clone())
 }
 

@@ -5,7 +5,7 @@ use crate::names::{self, is_name, mint, snake};
 use crate::{
     CoerceContext, Field, FieldDefinition, Inverse, InverseDefinition, Issue, Issues, Key, Kind,
     KindDefinition, ObjectEntry, PathSegment, RESERVED_NAMES, Relation, Rollup, Through, Tree,
-    coerce, is_convertible,
+    Value, coerce, is_convertible, newly_retired,
 };
 
 impl Resolver<'_> {
@@ -365,13 +365,15 @@ fn default_issues(field: &Field) -> Issues {
         );
         return issues;
     }
-    if let Err(part) = coerce(field, default, &CoerceContext::default()) {
-        for mut issue in part.0 {
-            issue.message = format!("the default does not fit the field: {}", issue.message);
-            let cause = std::mem::replace(&mut issue.code, "DEFAULT_INVALID".to_owned());
-            issue = issue.with("cause", cause);
-            issues.push(issue.at("default"));
-        }
+    let part = match coerce(field, default, &CoerceContext::default()) {
+        Ok(value) => newly_retired(&field.kind, &Value::Null, &value),
+        Err(part) => part,
+    };
+    for mut issue in part.0 {
+        issue.message = format!("the default does not fit the field: {}", issue.message);
+        let cause = std::mem::replace(&mut issue.code, "DEFAULT_INVALID".to_owned());
+        issue = issue.with("cause", cause);
+        issues.push(issue.at("default"));
     }
     issues
 }

@@ -124,7 +124,7 @@ impl Field {
         self.field().default.clone().map(JsonScalar)
     }
 
-    /// What a select may be; empty for other kinds.
+    /// What a select may be, in order; empty for other kinds.
     async fn options(&self) -> Vec<SelectOption> {
         match &self.field().kind {
             Kind::Select { options } | Kind::MultiSelect { options } => {
@@ -175,6 +175,17 @@ impl SelectOption {
     async fn label(&self, context: &Context<'_>, locale: Option<String>) -> String {
         let locale = locale.as_deref().unwrap_or(&caller(context).locale);
         label_for(&self.0.labels, locale, &self.0.value)
+    }
+
+    /// What it is shown in: `gray`, `red`, `orange`, `yellow`, `green`, `teal`, `blue`, `purple` or
+    /// `pink`.
+    async fn color(&self) -> Option<&'static str> {
+        self.0.color.map(catalog::OptionColor::name)
+    }
+
+    /// Whether no record gets it any more; those that have it keep it.
+    async fn is_retired(&self) -> bool {
+        self.0.retired
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     aggregates, bulk, groups,
     names::Names,
     platform,
-    writer::{InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
+    writer::{EnumValue, InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
 };
 
 /// Language of descriptions: the schema is the same for all readers.
@@ -68,11 +68,10 @@ fn enums(writer: &mut SchemaWriter, names: &Names, index: ObjectIndex, object: &
             false,
             options
                 .iter()
-                .map(|option| {
-                    (
-                        option.value.clone(),
-                        description(&option.labels, &Labels::default()),
-                    )
+                .map(|option| EnumValue {
+                    name: option.value.clone(),
+                    description: description(&option.labels, &Labels::default()),
+                    deprecated: option.retired.then_some("retired"),
                 })
                 .collect(),
         );

@@ -130,6 +130,24 @@ impl OutputDefinition {
     }
 }
 
+/// A value of an enum.
+pub(crate) struct EnumValue {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    /// Why nobody should send it any more.
+    pub(crate) deprecated: Option<&'static str>,
+}
+
+impl From<(String, Option<String>)> for EnumValue {
+    fn from((name, description): (String, Option<String>)) -> Self {
+        Self {
+            name,
+            description,
+            deprecated: None,
+        }
+    }
+}
+
 /// A type as it is written down.
 enum Definition {
     Scalar {
@@ -137,8 +155,7 @@ enum Definition {
     },
     Enum {
         structural: bool,
-        /// Values and their descriptions.
-        values: Vec<(String, Option<String>)>,
+        values: Vec<EnumValue>,
     },
     Object {
         implements: Vec<String>,
@@ -200,8 +217,9 @@ impl SchemaWriter {
         name: &str,
         description: Option<String>,
         structural: bool,
-        values: Vec<(String, Option<String>)>,
+        values: Vec<impl Into<EnumValue>>,
     ) {
+        let values = values.into_iter().map(Into::into).collect();
         self.add(name, description, Definition::Enum { structural, values });
     }
 
@@ -256,7 +274,7 @@ impl SchemaWriter {
             let input = match &named.definition {
                 Definition::Scalar { .. } => InputType::Scalar(Scalar::named(&named.name)?),
                 Definition::Enum { structural, values } => InputType::Enum {
-                    values: values.iter().map(|(value, _)| value.clone()).collect(),
+                    values: values.iter().map(|value| value.name.clone()).collect(),
                     structural: *structural,
                 },
                 Definition::Input { form, fields } => InputType::Object(InputObject {
@@ -342,12 +360,15 @@ impl Named {
             }
             Definition::Enum { values, .. } => values
                 .into_iter()
-                .fold(described!(Enum::new(name)), |all, (value, about)| {
-                    let item = EnumItem::new(value);
-                    all.item(match about {
-                        Some(about) => item.description(about),
-                        None => item,
-                    })
+                .fold(described!(Enum::new(name)), |all, value| {
+                    let mut item = EnumItem::new(value.name);
+                    if let Some(about) = value.description {
+                        item = item.description(about);
+                    }
+                    if let Some(reason) = value.deprecated {
+                        item = item.deprecation(Some(reason));
+                    }
+                    all.item(item)
                 })
                 .into(),
             Definition::Object { implements, fields } => {

@@ -19,6 +19,7 @@ mod nested;
 mod plain_kinds;
 mod query_properties;
 mod reads;
+mod retirement;
 mod rollups;
 mod rules;
 mod writes;

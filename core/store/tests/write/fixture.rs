@@ -149,7 +149,7 @@ pub fn options(values: &[&str]) -> Vec<SelectOption> {
         .iter()
         .map(|value| SelectOption {
             value: (*value).to_owned(),
-            labels: Default::default(),
+            ..SelectOption::default()
         })
         .collect()
 }
