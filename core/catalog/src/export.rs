@@ -5,7 +5,7 @@ use crate::{
     Blueprint, Catalogue, Field, FieldDefinition, Index, IndexDefinition, Key, Kind,
     KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension,
     OneOfDefinition, Pipeline, PipelineDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, Stage, StageDefinition, Unique, plugin_prefix,
+    RuleDefinition, Stage, StageDefinition, Unique, UniqueBy, UniqueField, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -52,14 +52,17 @@ impl Exporter<'_> {
             .filter(|field| field.key.owner() == self.owner)
             .map(|field| self.field(object, field, &own_uniques))
             .collect();
-        let unique: Vec<Vec<String>> = own_uniques
+        let unique: Vec<Vec<UniqueField>> = own_uniques
             .iter()
             .filter(|unique| !self.is_single_own(unique))
             .map(|unique| {
                 unique
                     .fields
                     .iter()
-                    .map(|key| self.field_reference(&object.key, key))
+                    .map(|key| UniqueField {
+                        field: self.field_reference(&object.key, key),
+                        by: asked_by(unique, key),
+                    })
                     .collect()
             })
             .collect();
@@ -184,7 +187,8 @@ impl Exporter<'_> {
             required: field.required,
             unique: own_uniques
                 .iter()
-                .any(|unique| self.is_single_own(unique) && unique.fields[0] == field.key),
+                .find(|unique| self.is_single_own(unique) && unique.fields[0] == field.key)
+                .map(|unique| asked_by(unique, &field.key)),
             indexed: object.indexes.iter().any(|index| {
                 index.owner == self.owner && self.is_mark(index) && index.fields[0] == field.key
             }),
@@ -264,6 +268,14 @@ impl Exporter<'_> {
                 .collect(),
             from: stage.from.clone(),
         }
+    }
+}
+
+/// How an author told the key to compare the field.
+fn asked_by(unique: &Unique, field: &Key) -> UniqueBy {
+    match unique.folded.contains(field) {
+        true => UniqueBy::Folded,
+        false => UniqueBy::Exact,
     }
 }
 

@@ -30,7 +30,7 @@ pub use blueprint::{
     BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition,
     InverseDefinition, KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension,
     OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, StageDefinition, ThroughDefinition, options_of,
+    RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_duration,

@@ -4,12 +4,16 @@
 //! [`Object::fields`]. Identity across revisions is the [`Key`].
 
 mod derived;
+mod options;
 mod relations;
 mod rules;
+mod uniques;
 
 pub use derived::{Formula, Rollup, RollupFunction};
+pub use options::{OptionColor, SelectOption};
 pub use relations::{Inverse, OnDelete, OneOf, Relation, Through, ToMany, Towards, Tree, Via};
 pub use rules::{FieldRules, Rule};
+pub use uniques::{Unique, UniqueBy};
 
 use std::sync::Arc;
 
@@ -243,8 +247,20 @@ impl Object {
         unique
             .fields
             .iter()
-            .filter_map(|key| self.field_keyed(key)?.1.unique_column())
+            .filter_map(|key| {
+                let (_, field) = self.field_keyed(key)?;
+                field.unique_column(unique.compares(field))
+            })
             .collect()
+    }
+
+    /// How the unique key over this field alone compares; nothing where there is none.
+    #[must_use]
+    pub fn unique_by(&self, field: &Field) -> Option<UniqueBy> {
+        self.uniques
+            .iter()
+            .find(|unique| unique.fields.as_slice() == std::slice::from_ref(&field.key))
+            .map(|unique| unique.compares(field))
     }
 }
 
@@ -510,80 +526,6 @@ impl Kind {
     }
 }
 
-/// One option of a select.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SelectOption {
-    /// Stable, `UPPER_SNAKE`: what is stored and what GraphQL shows.
-    pub value: String,
-    /// What people read.
-    #[serde(default)]
-    pub labels: Labels,
-    /// What it is shown in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub color: Option<OptionColor>,
-    /// Whether no record gets it any more. Those that have it keep it, and conditions know it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub retired: bool,
-}
-
-/// What an option is shown in. Which shade that is, whoever shows it decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
-pub enum OptionColor {
-    Gray,
-    Red,
-    Orange,
-    Yellow,
-    Green,
-    Teal,
-    Blue,
-    Purple,
-    Pink,
-}
-
-impl OptionColor {
-    /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 9] = [
-        ("gray", Self::Gray),
-        ("red", Self::Red),
-        ("orange", Self::Orange),
-        ("yellow", Self::Yellow),
-        ("green", Self::Green),
-        ("teal", Self::Teal),
-        ("blue", Self::Blue),
-        ("purple", Self::Purple),
-        ("pink", Self::Pink),
-    ];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gray => "gray",
-            Self::Red => "red",
-            Self::Orange => "orange",
-            Self::Yellow => "yellow",
-            Self::Green => "green",
-            Self::Teal => "teal",
-            Self::Blue => "blue",
-            Self::Purple => "purple",
-            Self::Pink => "pink",
-        }
-    }
-}
-
-/// A unique key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Unique {
-    /// Fields, in order; at least one.
-    pub fields: Vec<Key>,
-    /// Physical index, fixed at creation.
-    pub index: String,
-}
-
 /// An index that is there for what is often asked, and says nothing of what may be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -802,10 +744,14 @@ impl Field {
     }
 
     /// The physical column that a unique key compares, or `None` where the kind is unfit for one.
-    /// Text compares exactly, addresses and names by their folded form, phones by E.164.
+    /// Text compares exactly unless told otherwise, addresses and names by their folded form,
+    /// phones by E.164.
     #[must_use]
-    pub fn unique_column(&self) -> Option<String> {
+    pub fn unique_column(&self, by: UniqueBy) -> Option<String> {
         let part = match &self.kind {
+            Kind::Text { .. } | Kind::Url if by == UniqueBy::Folded => "folded",
+            Kind::Email | Kind::Emails | Kind::FullName => "folded",
+            _ if by == UniqueBy::Folded => return None,
             Kind::Text { .. }
             | Kind::Url
             | Kind::Select { .. }
@@ -820,7 +766,6 @@ impl Field {
             | Kind::Duration
             | Kind::Uuid
             | Kind::Autonumber { .. } => "",
-            Kind::Email | Kind::Emails | Kind::FullName => "folded",
             Kind::Phone | Kind::Phones => "e164",
             Kind::Relation(_) | Kind::User => "id",
             Kind::LongText { .. }

@@ -317,6 +317,9 @@ impl Step {
             Self::ConvertField { name, changes, .. } => {
                 format!("convert the field {name}: {}", described(changes))
             }
+            Self::AddUnique { name, unique, .. } if !unique.folded.is_empty() => {
+                format!("add the unique key {name}, case and accents aside")
+            }
             Self::AddUnique { name, .. } => format!("add the unique key {name}"),
             Self::AddPipeline { name, pipeline } => {
                 format!(

@@ -127,7 +127,16 @@ struct Object {
     #[serde(default)]
     fields: Vec<Field>,
     #[serde(default)]
-    unique: Vec<Vec<String>>,
+    unique: Vec<Vec<UniqueField>>,
+}
+
+/// What folded keys take for the same is the host's to decide: here values are the same that have
+/// the same letters.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum UniqueField {
+    Key(String),
+    Told { field: String },
 }
 
 #[derive(Debug, Deserialize)]
@@ -288,7 +297,7 @@ impl Definition {
     }
 
     /// Unique keys: names of their fields.
-    pub(super) fn uniques(&self, object: &str) -> Vec<&[String]> {
+    pub(super) fn uniques(&self, object: &str) -> Vec<Vec<String>> {
         let Some(object) = self.objects.get(object) else {
             return Vec::new();
         };
@@ -296,10 +305,15 @@ impl Definition {
             .fields
             .iter()
             .filter(|field| field.unique)
-            .map(|field| std::slice::from_ref(field.name.as_ref().unwrap_or(&field.key)));
-        single
-            .chain(object.unique.iter().map(Vec::as_slice))
-            .collect()
+            .map(|field| vec![field.name().to_owned()]);
+        let several = object.unique.iter().map(|key| {
+            key.iter()
+                .map(|part| match part {
+                    UniqueField::Key(field) | UniqueField::Told { field } => field.clone(),
+                })
+                .collect()
+        });
+        single.chain(several).collect()
     }
 
     /// The plugin's own objects have the fields of its blueprint; others are not known here.

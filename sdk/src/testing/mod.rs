@@ -548,12 +548,12 @@ impl Inner {
         }
         let state = self.state.borrow();
         for key in self.definition.uniques(object) {
-            let values = row.inputs(key);
+            let values = row.inputs(&key);
             let taken = !values.contains(&Value::Null)
                 && state
                     .tables
                     .rows(object)
-                    .any(|other| other.id != row.id && other.inputs(key) == values);
+                    .any(|other| other.id != row.id && other.inputs(&key) == values);
             if taken {
                 issues.push(Issue {
                     path: vec![key.join("+")],

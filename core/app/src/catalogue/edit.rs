@@ -192,7 +192,9 @@ pub async fn field_delete(
             if let Some(definition) = blueprint.object_mut(object.key.local())
                 && object.owner() == OWNER_WORKSPACE
             {
-                definition.unique.retain(|unique| !unique.contains(&key));
+                definition
+                    .unique
+                    .retain(|unique| unique.iter().all(|part| part.field != key));
                 if definition.label.as_ref() == Some(&key) {
                     definition.label = None;
                 }

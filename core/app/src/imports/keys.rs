@@ -119,6 +119,21 @@ impl Targets {
                 },
             };
         }
+        // Where the key folds, another spelling names what has just been made.
+        let refused: Vec<usize> = (0..texts.len())
+            .filter(|position| {
+                matches!(&found[*position], Err((code, _)) if code == "UNIQUE_VIOLATION")
+            })
+            .collect();
+        let spelled: Vec<&str> = refused.iter().map(|position| texts[*position]).collect();
+        for (position, outcome) in refused
+            .into_iter()
+            .zip(look_up(unit, lookup, &spelled).await?)
+        {
+            if outcome.is_ok() {
+                found[position] = outcome;
+            }
+        }
         Ok(())
     }
 
@@ -171,9 +186,10 @@ async fn look_up(unit: &Unit, lookup: &Lookup, texts: &[&str]) -> Result<Vec<Fou
         .filter_map(|value| value.as_ref().ok())
         .collect();
     let records = records::matching(unit, lookup.target, lookup.field, &good).await?;
+    let compares = records::compares(&target, field);
     let mut by_key: HashMap<String, Vec<Uuid>> = HashMap::new();
     for record in records {
-        if let Some(key) = records::compared(&field.kind, record.value(lookup.field)) {
+        if let Some(key) = records::compared(compares, record.value(lookup.field)) {
             by_key.entry(key).or_default().push(record.id);
         }
     }
@@ -183,7 +199,7 @@ async fn look_up(unit: &Unit, lookup: &Lookup, texts: &[&str]) -> Result<Vec<Fou
         .zip(values)
         .map(|(text, value)| {
             let value = value.map_err(|message| ("BAD_INPUT".to_owned(), message))?;
-            let found = records::compared(&field.kind, &value).and_then(|key| by_key.get(&key));
+            let found = records::compared(compares, &value).and_then(|key| by_key.get(&key));
             match found.map(Vec::as_slice) {
                 None | Some([]) => Err((
                     "NOT_FOUND".to_owned(),

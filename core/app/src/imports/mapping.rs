@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use relata_catalog::{
     Catalogue, Field, FieldIndex, Issue, Issues, Key, Kind, Object, ObjectIndex, PathSegment,
+    UniqueBy,
 };
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -212,7 +213,7 @@ impl Mapping {
                     .ok_or_else(|| no_field(target_object, by))?;
                 let is_comparable =
                     matches!(found.kind, Kind::LongText { .. } | Kind::RichText { .. })
-                        || found.unique_column().is_some();
+                        || found.unique_column(UniqueBy::Exact).is_some();
                 if !is_comparable || matches!(found.kind, Kind::Relation(_)) {
                     return Err(bad(format!(
                         "a record can't be found by a field of kind {}",

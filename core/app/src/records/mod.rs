@@ -43,7 +43,7 @@ pub use nested::{NestedLimits, nested_within};
 use rollups::Move;
 pub use trash::{CASCADE_MAX, record_delete, record_destroy, record_restore};
 use uniques::Taking;
-pub(crate) use uniques::{compared, matching};
+pub(crate) use uniques::{compared, compares, matching};
 pub use upsert::record_upsert_bulk;
 
 use crate::{AppError, access, hooks, transact::Unit};

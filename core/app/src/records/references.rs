@@ -119,7 +119,7 @@ pub(super) async fn find_many(
             Target::Id(id) => Ok(id),
             Target::Unique(by, value) => {
                 let field = described.field(by);
-                uniques::compared(&field.kind, &value)
+                uniques::compared(uniques::compares(described, field), &value)
                     .and_then(|key| there.get(&by)?.get(&key).copied())
                     .ok_or_else(|| missing(described, field, &value).into())
             }
@@ -134,14 +134,15 @@ async fn by_key(
     by: FieldIndex,
     mut values: Vec<&Value>,
 ) -> Result<HashMap<String, Uuid>, AppError> {
-    let kind = &unit.catalogue().object(object).field(by).kind;
+    let described = unit.catalogue().object(object);
+    let compares = uniques::compares(described, described.field(by));
     // Many may name the same one: an update of many records does.
     let mut distinct = HashSet::new();
-    values.retain(|value| distinct.insert(uniques::compared(kind, value)));
+    values.retain(|value| distinct.insert(uniques::compared(compares, value)));
     let found = uniques::matching(unit, object, by, &values).await?;
     Ok(found
         .into_iter()
-        .filter_map(|record| Some((uniques::compared(kind, record.value(by))?, record.id)))
+        .filter_map(|record| Some((uniques::compared(compares, record.value(by))?, record.id)))
         .collect())
 }
 
@@ -242,10 +243,7 @@ fn at(segment: &str, issues: Issues) -> Issues {
 }
 
 fn is_unique(object: &Object, field: &Field) -> bool {
-    object
-        .uniques
-        .iter()
-        .any(|unique| unique.fields.len() == 1 && unique.fields[0] == field.key)
+    object.unique_by(field).is_some()
 }
 
 fn unique_fields(object: &Object) -> impl Iterator<Item = &Field> {
@@ -349,12 +347,13 @@ async fn resolve_keys(
         })
         .collect();
     let there = by_key(unit, target, by, values).await?;
+    let compares = uniques::compares(&described, described.field(by));
     for lookup in lookups {
         let Target::Unique(_, value) = &lookup.target else {
             continue;
         };
         let draft = &mut drafts[lookup.draft];
-        match uniques::compared(&described.field(by).kind, value).and_then(|key| there.get(&key)) {
+        match uniques::compared(compares, value).and_then(|key| there.get(&key)) {
             Some(id) => draft.values[lookup.field.0] = Value::Reference(*id),
             None => {
                 let issue = missing(&described, described.field(by), value);

@@ -3,7 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use relata_catalog::{FieldIndex, Issue, Kind, Object, ObjectIndex, Unique, Value, folded};
+use relata_catalog::{
+    Field, FieldIndex, Issue, Object, ObjectIndex, Unique, UniqueBy, Value, folded,
+};
 use relata_store::{
     Find, Lock, Record,
     filter::{ColumnRef, Deleted, Filter, Operand, Operator},
@@ -84,8 +86,8 @@ async fn wanted_of<'o>(
         .map(|draft| {
             fields
                 .iter()
-                .any(|field| draft.is_changed(*field))
-                .then(|| key_of(object, &fields, &draft.values))
+                .any(|part| draft.is_changed(part.field))
+                .then(|| key_of(&fields, &draft.values))
                 .flatten()
         })
         .collect();
@@ -97,10 +99,10 @@ async fn wanted_of<'o>(
         .filter(|(_, key)| distinct.insert(*key))
         .map(|(position, _)| position)
         .collect();
-    let stored = holders(unit, index, object, &fields, drafts, &asked)
+    let stored = holders(unit, index, &fields, drafts, &asked)
         .await?
         .into_iter()
-        .filter_map(|record| Some((key_of(object, &fields, &record.values)?, record.id)))
+        .filter_map(|record| Some((key_of(&fields, &record.values)?, record.id)))
         .collect();
     Ok(Wanted {
         unique,
@@ -145,21 +147,40 @@ pub(super) fn empty_fields<'o>(
 ) -> Vec<&'o str> {
     fields_of(object, unique)
         .into_iter()
-        .map(|index| (index, object.field(index)))
-        .filter(|(index, field)| {
-            let mut values = drafts.iter().map(|draft| draft.value(*index));
-            values.any(|value| compared(&field.kind, value).is_none())
+        .filter(|part| {
+            let mut values = drafts.iter().map(|draft| draft.value(part.field));
+            values.any(|value| compared(part.by, value).is_none())
         })
-        .map(|(_, field)| field.name.as_str())
+        .map(|part| object.field(part.field).name.as_str())
         .collect()
 }
 
-fn fields_of(object: &Object, unique: &Unique) -> Vec<FieldIndex> {
+/// A field of a unique key.
+#[derive(Clone, Copy)]
+struct Part {
+    field: FieldIndex,
+    by: UniqueBy,
+}
+
+fn fields_of(object: &Object, unique: &Unique) -> Vec<Part> {
     unique
         .fields
         .iter()
-        .filter_map(|key| object.field_keyed(key).map(|(index, _)| index))
+        .filter_map(|key| {
+            let (index, field) = object.field_keyed(key)?;
+            Some(Part {
+                field: index,
+                by: unique.compares(field),
+            })
+        })
         .collect()
+}
+
+/// How the values of a field compare where it names a record by itself.
+pub(crate) fn compares(object: &Object, field: &Field) -> UniqueBy {
+    object
+        .unique_by(field)
+        .unwrap_or_else(|| UniqueBy::of(&field.kind))
 }
 
 /// What the unique index said, as an issue.
@@ -193,17 +214,16 @@ fn violation(object: &Object, unique: &Unique) -> Issue {
 async fn holders(
     unit: &Unit,
     index: ObjectIndex,
-    object: &Object,
-    fields: &[FieldIndex],
+    parts: &[Part],
     drafts: &[Draft],
     asked: &[usize],
 ) -> Result<Vec<Record>, AppError> {
-    if let [field] = fields {
+    if let [part] = parts {
         let values: Vec<&Value> = asked
             .iter()
-            .map(|position| drafts[*position].value(*field))
+            .map(|position| drafts[*position].value(part.field))
             .collect();
-        return matching(unit, index, *field, &values).await;
+        return by_part(unit, index, *part, &values).await;
     }
     let mut found = Vec::new();
     for chunk in asked.chunks(ALTERNATIVES_MAX) {
@@ -211,11 +231,9 @@ async fn holders(
             .iter()
             .map(|position| {
                 Filter::And(
-                    fields
+                    parts
                         .iter()
-                        .map(|field| {
-                            equals(object, *field, drafts[*position].value(*field).clone())
-                        })
+                        .map(|part| equals(*part, drafts[*position].value(part.field)))
                         .collect(),
                 )
             })
@@ -232,14 +250,22 @@ pub(crate) async fn matching(
     field: FieldIndex,
     values: &[&Value],
 ) -> Result<Vec<Record>, AppError> {
-    let object = unit.catalogue().object(index).clone();
+    let object = unit.catalogue().object(index);
+    let by = compares(object, object.field(field));
+    by_part(unit, index, Part { field, by }, values).await
+}
+
+async fn by_part(
+    unit: &Unit,
+    index: ObjectIndex,
+    part: Part,
+    values: &[&Value],
+) -> Result<Vec<Record>, AppError> {
     let mut found = Vec::new();
-    if is_folded(&object.field(field).kind) || values.len() == 1 {
+    if part.by == UniqueBy::Folded || values.len() == 1 {
         for chunk in values.chunks(ALTERNATIVES_MAX) {
-            let mut alternatives: Vec<Filter> = chunk
-                .iter()
-                .map(|value| equals(&object, field, (*value).clone()))
-                .collect();
+            let mut alternatives: Vec<Filter> =
+                chunk.iter().map(|value| equals(part, value)).collect();
             let filter = match alternatives.len() {
                 1 => alternatives.remove(0),
                 _ => Filter::Or(alternatives),
@@ -250,7 +276,10 @@ pub(crate) async fn matching(
     }
     for chunk in values.chunks(OPERANDS_MAX) {
         let filter = Filter::Compare {
-            column: ColumnRef::Field { field, part: 0 },
+            column: ColumnRef::Field {
+                field: part.field,
+                part: 0,
+            },
             operator: Operator::In,
             operand: Operand::List(chunk.iter().map(|value| operand(value)).collect()),
         };
@@ -271,21 +300,18 @@ async fn find(unit: &Unit, object: ObjectIndex, filter: Filter) -> Result<Vec<Re
     Ok(unit.transaction().find(unit.catalogue(), &find).await?)
 }
 
-fn equals(object: &Object, field: FieldIndex, value: Value) -> Filter {
+fn equals(part: Part, value: &Value) -> Filter {
     Filter::Compare {
-        column: ColumnRef::Field { field, part: 0 },
-        operator: if is_folded(&object.field(field).kind) {
-            Operator::IEq
-        } else {
-            Operator::Eq
+        column: ColumnRef::Field {
+            field: part.field,
+            part: 0,
         },
-        operand: Operand::Value(operand(&value)),
+        operator: match part.by {
+            UniqueBy::Exact => Operator::Eq,
+            UniqueBy::Folded => Operator::IEq,
+        },
+        operand: Operand::Value(operand(value)),
     }
-}
-
-/// Kinds whose unique index is over the folded key.
-fn is_folded(kind: &Kind) -> bool {
-    matches!(kind, Kind::Email | Kind::Emails | Kind::FullName)
 }
 
 /// What is compared of a value: for a composite its first column.
@@ -299,19 +325,19 @@ fn operand(value: &Value) -> Value {
     }
 }
 
-fn key_of(object: &Object, fields: &[FieldIndex], values: &[Value]) -> Option<Vec<String>> {
-    fields
+fn key_of(parts: &[Part], values: &[Value]) -> Option<Vec<String>> {
+    parts
         .iter()
-        .map(|field| compared(&object.field(*field).kind, &values[field.0]))
+        .map(|part| compared(part.by, &values[part.field.0]))
         .collect()
 }
 
 /// A text that is the same for two values exactly when the unique index holds them for the same.
 /// Nothing for what never collides.
-pub(crate) fn compared(kind: &Kind, value: &Value) -> Option<String> {
+pub(crate) fn compared(by: UniqueBy, value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
-        Value::Text(text) if is_folded(kind) => Some(folded(text)),
+        Value::Text(text) if by == UniqueBy::Folded => Some(folded(text)),
         Value::Emails(emails) => Some(folded(&emails.primary)),
         Value::FullName(name) => Some(folded(&name.full)),
         Value::Phone(phone) => phone.e164.clone(),

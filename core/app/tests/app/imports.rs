@@ -11,7 +11,9 @@ use relata_app::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::fixture::{Place, all, create, eventually, get, in_trash, nobody, update, value};
+use crate::fixture::{
+    Place, administrator, all, create, eventually, get, in_trash, nobody, update, value,
+};
 
 async fn upload(workspace: &Workspace, bytes: impl Into<Vec<u8>>) -> Uuid {
     let caller = relata_app::Caller::system();
@@ -51,6 +53,8 @@ on_each_database! {
     an_import_is_undone_as_a_whole
     what_was_changed_since_is_left_alone
     relations_are_matched_by_key_and_made_when_missing
+    another_spelling_names_the_same_where_the_key_folds
+    a_retired_option_is_refused_in_its_row
     rows_may_name_later_rows_of_their_own_object
     a_dry_run_tells_all_and_writes_nothing
     bad_files_are_refused_with_a_code
@@ -299,6 +303,77 @@ async fn relations_are_matched_by_key_and_made_when_missing(workspace: Workspace
     let undo = ended(&workspace, undo.id).await;
     assert_eq!(undo.counts["removed"], 4, "{undo:#?}");
     assert_eq!(all(&workspace, "company").await.len(), 1);
+}
+
+/// Parcels on shelves that are known by a code, in whatever case.
+async fn parcels(workspace: &Workspace) {
+    let document = json!({"relata": 1, "objects": [
+        {"key": "shelf", "plural": "shelves", "label": "code", "fields": [
+            {"key": "code", "kind": "text", "unique": true, "uniqueBy": "FOLDED"}]},
+        {"key": "parcel", "plural": "parcels", "label": "number", "fields": [
+            {"key": "number", "kind": "text", "unique": true, "uniqueBy": "FOLDED"},
+            {"key": "state", "kind": "select", "options": [
+                {"value": "LOST", "labels": "Gone", "retired": true},
+                {"value": "OPEN", "labels": "Open"}, {"value": "AWAY", "labels": "Gone"}]},
+            {"key": "shelf", "kind": "relation", "to": "shelf", "inverse": "parcels"}]},
+    ]});
+    let caller = administrator(workspace).await;
+    relata_app::catalogue::blueprint_apply(workspace, &caller, &document, None, &[])
+        .await
+        .unwrap();
+}
+
+async fn another_spelling_names_the_same_where_the_key_folds(workspace: Workspace) {
+    parcels(&workspace).await;
+    create(&workspace, "shelf", json!({"code": "Süd"}))
+        .await
+        .unwrap();
+    let options = || ImportOptions {
+        action: ImportAction::Upsert,
+        on: strings(&["number"]),
+        map: strings(&["number=number", "shelf=shelf.code"]),
+        create_missing: true,
+        ..ImportOptions::default()
+    };
+    let csv = "number,shelf\na1,SUD\nA2,Nord\na3,NORD\na4,nord\n";
+    let report = import(&workspace, "parcel", csv, options()).await.unwrap();
+    assert_eq!((report.created, report.related), (4, 1), "{report:#?}");
+    assert_eq!(all(&workspace, "shelf").await.len(), 2);
+
+    let csv = "number,shelf\nÁ1,nord\na2,süd\n";
+    let report = import(&workspace, "parcel", csv, options()).await.unwrap();
+    assert_eq!((report.created, report.updated), (0, 2), "{report:#?}");
+    assert_eq!(all(&workspace, "parcel").await.len(), 4);
+}
+
+async fn a_retired_option_is_refused_in_its_row(workspace: Workspace) {
+    parcels(&workspace).await;
+    let csv = "number,state\n1,LOST\n2,Open\n3,gone\n";
+    let options = ImportOptions {
+        mode: ImportMode::Partial,
+        ..ImportOptions::default()
+    };
+    let report = import(&workspace, "parcel", csv, options).await.unwrap();
+    assert_eq!(report.created, 2, "{report:#?}");
+    let errors: Vec<_> = report
+        .errors
+        .iter()
+        .map(|error| (error.line, error.code.as_str(), error.message.as_str()))
+        .collect();
+    assert_eq!(
+        errors,
+        [(
+            2,
+            "RETIRED",
+            "\"LOST\" is retired; expected \"OPEN\" or \"AWAY\""
+        )]
+    );
+    // A label that a retired option has left to another means the other.
+    let mut states = Vec::new();
+    for parcel in all(&workspace, "parcel").await {
+        states.push(value(&workspace, "parcel", parcel.id, "state").await);
+    }
+    assert_eq!(states, ["OPEN", "AWAY"]);
 }
 
 async fn rows_may_name_later_rows_of_their_own_object(workspace: Workspace) {

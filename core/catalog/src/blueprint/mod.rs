@@ -16,7 +16,9 @@ pub(crate) use write::{put_kind, put_rules};
 use serde_json::{Map, Value as Json};
 
 use crate::expression::Expression;
-use crate::{FieldRules, Kind, Labels, OnDelete, RollupFunction, SelectOption, StageType};
+use crate::{
+    FieldRules, Kind, Labels, OnDelete, RollupFunction, SelectOption, StageType, UniqueBy,
+};
 
 /// The version that a document names in its header, `relata: 1`.
 pub const BLUEPRINT_VERSION: u64 = 1;
@@ -132,7 +134,7 @@ impl ObjectEntry {
 
     /// The unique keys over several fields that it defines.
     #[must_use]
-    pub fn unique(&self) -> &[Vec<String>] {
+    pub fn unique(&self) -> &[Vec<UniqueField>] {
         match self {
             Self::Define(definition) => &definition.unique,
             Self::Extend(extension) => &extension.unique,
@@ -159,8 +161,8 @@ pub struct ObjectDefinition {
     pub label: Option<String>,
     /// In the order in which they are shown.
     pub fields: Vec<FieldDefinition>,
-    /// Unique keys over several fields, each a list of field keys.
-    pub unique: Vec<Vec<String>>,
+    /// Unique keys over several fields.
+    pub unique: Vec<Vec<UniqueField>>,
     /// Indexes for what is often asked.
     pub indexes: Vec<IndexDefinition>,
     /// What must hold of every record.
@@ -179,11 +181,20 @@ pub struct ObjectExtension {
     /// Fields that it gets.
     pub fields: Vec<FieldDefinition>,
     /// Unique keys over several fields, at least one of them one's own.
-    pub unique: Vec<Vec<String>>,
+    pub unique: Vec<Vec<UniqueField>>,
     /// Indexes for what is often asked.
     pub indexes: Vec<IndexDefinition>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
+}
+
+/// A field of a unique key over several.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UniqueField {
+    /// Its key.
+    pub field: String,
+    /// What is the same.
+    pub by: UniqueBy,
 }
 
 /// Relations of which one at most is filled, read together.
@@ -246,8 +257,8 @@ pub struct FieldDefinition {
     pub kind: KindDefinition,
     /// Whether a record without it is refused.
     pub required: bool,
-    /// Whether no two records may have the same value.
-    pub unique: bool,
+    /// Whether no two records may have the same value, and what is the same.
+    pub unique: Option<UniqueBy>,
     /// Whether there is an index of it.
     pub indexed: bool,
     /// What a new record gets that says nothing.

@@ -9,14 +9,14 @@ use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
     KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
     PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition,
+    StageDefinition, ThroughDefinition, UniqueField,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
 use crate::reading::{MapReader, limit, wrong_type};
 use crate::{
     FieldRules, Formula, Issue, Issues, JsonSchema, Kind, OnDelete, OptionColor, Pattern,
-    RollupFunction, SelectOption, StageType,
+    RollupFunction, SelectOption, StageType, UniqueBy,
 };
 
 impl Blueprint {
@@ -246,8 +246,8 @@ fn expression(reader: &mut MapReader<'_>, name: &'static str) -> Option<Expressi
     reader.text(name).map(Expression::new)
 }
 
-/// A list of lists of field keys.
-fn unique_keys(reader: &mut MapReader<'_>) -> Vec<Vec<String>> {
+/// A list of lists of fields.
+fn unique_keys(reader: &mut MapReader<'_>) -> Vec<Vec<UniqueField>> {
     let items = reader.list("unique");
     let mut issues = Issues::default();
     let mut keys = Vec::with_capacity(items.len());
@@ -261,19 +261,54 @@ fn unique_keys(reader: &mut MapReader<'_>) -> Vec<Vec<String>> {
         };
         let mut key = Vec::with_capacity(fields.len());
         for (place, field) in fields.iter().enumerate() {
-            match field {
-                Json::String(field) => key.push(field.clone()),
-                other => {
-                    let mut part = Issues::default();
-                    part.extend_at(place, wrong_type("a field's key", other));
-                    issues.extend_at(position, part);
-                }
+            match unique_field(field) {
+                Ok(field) => key.push(field),
+                Err(part) => issues.extend_at(position, part.under(place)),
             }
         }
         keys.push(key);
     }
     reader.issues.extend_at("unique", issues);
     keys
+}
+
+/// `{field, folded}`, or the field's key alone.
+fn unique_field(document: &Json) -> Result<UniqueField, Issues> {
+    match document {
+        Json::String(field) => Ok(UniqueField {
+            field: field.clone(),
+            by: UniqueBy::Exact,
+        }),
+        Json::Object(_) => {
+            let mut reader = MapReader::lenient(document, "a field's key");
+            let field = UniqueField {
+                field: reader.required_text("field"),
+                by: match reader.flag("folded") {
+                    true => UniqueBy::Folded,
+                    false => UniqueBy::Exact,
+                },
+            };
+            reader.finish().into_result(field)
+        }
+        other => Err(wrong_type("a field's key", other)),
+    }
+}
+
+/// `unique`, and `uniqueBy` beside it.
+fn unique(reader: &mut MapReader<'_>) -> Option<UniqueBy> {
+    let is_unique = reader.flag("unique");
+    let words = [("EXACT", UniqueBy::Exact), ("FOLDED", UniqueBy::Folded)];
+    let by = reader.one_of("uniqueBy", &words);
+    if by.is_some() && !is_unique {
+        reader.issues.push(
+            Issue::new(
+                "MISSING",
+                "\"uniqueBy\" says what \"unique\" means: add \"unique: true\"",
+            )
+            .at("uniqueBy"),
+        );
+    }
+    is_unique.then(|| by.unwrap_or_default())
 }
 
 fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
@@ -283,7 +318,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
     let labels = reader.labels("labels", limits, limits.label_max);
     let description = reader.labels("description", limits, limits.label_max * 10);
     let required = reader.flag("required");
-    let unique = reader.flag("unique");
+    let unique = unique(&mut reader);
     let indexed = reader.flag("indexed");
     let default = reader.take("default").cloned();
     let rules = FieldRules {

@@ -7,9 +7,11 @@ use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
     KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
     PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition,
+    StageDefinition, ThroughDefinition, UniqueField,
 };
-use crate::{FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType};
+use crate::{
+    FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType, UniqueBy,
+};
 
 impl Blueprint {
     /// The document as JSON.
@@ -63,7 +65,11 @@ impl ObjectDefinition {
             "fields",
             self.fields.iter().map(FieldDefinition::to_json),
         );
-        put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
+        put_list(
+            &mut map,
+            "unique",
+            self.unique.iter().map(|key| unique_json(key)),
+        );
         put_list(
             &mut map,
             "indexes",
@@ -140,7 +146,11 @@ impl ObjectExtension {
             "fields",
             self.fields.iter().map(FieldDefinition::to_json),
         );
-        put_list(&mut map, "unique", self.unique.iter().map(|key| json!(key)));
+        put_list(
+            &mut map,
+            "unique",
+            self.unique.iter().map(|key| unique_json(key)),
+        );
         put_list(
             &mut map,
             "indexes",
@@ -168,7 +178,12 @@ impl FieldDefinition {
             KindDefinition::Plain(kind) => put_kind(&mut map, kind),
         }
         put_flag(&mut map, "required", self.required);
-        put_flag(&mut map, "unique", self.unique);
+        put_flag(&mut map, "unique", self.unique.is_some());
+        put(
+            &mut map,
+            "uniqueBy",
+            self.unique.filter(|by| *by != UniqueBy::Exact),
+        );
         put_flag(&mut map, "indexed", self.indexed);
         put(&mut map, "default", self.default.as_ref());
         put_rules(&mut map, &self.rules);
@@ -384,6 +399,16 @@ fn put_relation(map: &mut Map<String, Json>, relation: &RelationDefinition) {
         OnDelete::Restrict => put(map, "onDelete", Some("RESTRICT")),
         OnDelete::Cascade => put(map, "onDelete", Some("CASCADE")),
     }
+}
+
+fn unique_json(fields: &[UniqueField]) -> Json {
+    fields
+        .iter()
+        .map(|field| match field.by {
+            UniqueBy::Exact => json!(field.field),
+            UniqueBy::Folded => json!({ "field": field.field, "folded": true }),
+        })
+        .collect()
 }
 
 fn option_json(option: &SelectOption) -> Json {

@@ -5,6 +5,7 @@ use crate::names::is_option_value;
 use crate::reading::limit;
 use crate::{
     DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Kind, Limits, Pattern, SelectOption,
+    UniqueBy,
 };
 
 /// Characters of a text.
@@ -433,9 +434,11 @@ fn shown<T: std::fmt::Display>(bound: Option<&T>) -> String {
 }
 
 /// Most bytes that the kind puts into a unique key: text at three bytes a character, which is
-/// what all but emoji and historic scripts need.
-pub(super) fn unique_bytes(kind: &Kind) -> u32 {
+/// what all but emoji and historic scripts need, and folded at nine, because a syllable of Hangul
+/// comes apart into three letters.
+pub(super) fn unique_bytes(kind: &Kind, by: UniqueBy) -> u32 {
     match kind {
+        Kind::Text { max } if by == UniqueBy::Folded => max.saturating_mul(9),
         Kind::Text { max } => max.saturating_mul(3),
         Kind::Url => 2_048,
         Kind::Email | Kind::Emails => 762,

@@ -222,6 +222,8 @@ impl OwnField {
 /// Where a unique key was asked for.
 struct OwnUnique {
     fields: Vec<Key>,
+    /// As in [`Unique::folded`](crate::Unique::folded).
+    folded: Vec<Key>,
 }
 
 struct Resolver<'a> {

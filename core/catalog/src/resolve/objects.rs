@@ -11,7 +11,7 @@ use crate::names::{is_name, mint, snake};
 use crate::reading::limit;
 use crate::{
     ColumnType, Field, Index, Issue, Key, Kind, Object, ObjectDefinition, ObjectEntry, OneOf,
-    PathSegment, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES, Relation, Unique,
+    PathSegment, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES, Relation, Unique, UniqueBy,
 };
 
 impl Resolver<'_> {
@@ -289,7 +289,7 @@ impl Resolver<'_> {
             }
             let part = &self.blueprint.objects[entry];
             for (position, definition) in part.fields().iter().enumerate() {
-                if definition.unique {
+                if let Some(by) = definition.unique {
                     let place = path(&[
                         "objects".into(),
                         entry.into(),
@@ -298,7 +298,7 @@ impl Resolver<'_> {
                         "unique".into(),
                     ]);
                     let key = Key::new(self.owner, &definition.key);
-                    self.ask_unique(object, vec![(key, place.clone())], place, &mut asked);
+                    self.ask_unique(object, vec![(key, by, place.clone())], place, &mut asked);
                 }
             }
             for (position, references) in part.unique().iter().enumerate() {
@@ -306,8 +306,9 @@ impl Resolver<'_> {
                 let mut keys = Vec::with_capacity(references.len());
                 for (item, reference) in references.iter().enumerate() {
                     let item_place = under(place.clone(), item);
-                    if let Some(key) = self.field_or_report(object, reference, item_place.clone()) {
-                        keys.push((key, item_place));
+                    let found = self.field_or_report(object, &reference.field, item_place.clone());
+                    if let Some(key) = found {
+                        keys.push((key, reference.by, item_place));
                     }
                 }
                 // An unknown field has been reported; the rest of such a key says nothing.
@@ -315,7 +316,7 @@ impl Resolver<'_> {
                     continue;
                 }
                 if !Self::is_definition(part)
-                    && !keys.iter().any(|(key, _)| key.owner() == self.owner)
+                    && !keys.iter().any(|(key, ..)| key.owner() == self.owner)
                 {
                     let issue = Issue::new(
                         "UNIQUE_UNFIT",
@@ -342,8 +343,10 @@ impl Resolver<'_> {
                     unique.fields.len() == 2 && ends.iter().all(|end| unique.fields.contains(end))
                 });
                 if !is_asked {
-                    let fields = ends.map(Key::clone).to_vec();
-                    asked.push(OwnUnique { fields });
+                    asked.push(OwnUnique {
+                        fields: ends.map(Key::clone).to_vec(),
+                        folded: Vec::new(),
+                    });
                 }
             }
         }
@@ -353,7 +356,7 @@ impl Resolver<'_> {
     fn ask_unique(
         &mut self,
         object: &Key,
-        keys: Vec<(Key, Vec<PathSegment>)>,
+        keys: Vec<(Key, UniqueBy, Vec<PathSegment>)>,
         place: Vec<PathSegment>,
         asked: &mut Vec<OwnUnique>,
     ) {
@@ -373,7 +376,8 @@ impl Resolver<'_> {
         }
         let mut seen = HashSet::new();
         let mut bytes = 0_u32;
-        for (key, item_place) in &keys {
+        let mut folded = Vec::new();
+        for (key, by, item_place) in &keys {
             if !seen.insert(key.clone()) {
                 let issue = Issue::new(
                     "DUPLICATE_KEY",
@@ -387,14 +391,18 @@ impl Resolver<'_> {
             if !self.is_readable(object, key) {
                 continue;
             }
-            bytes = bytes.saturating_add(kinds::unique_bytes(&field.kind));
-            if field.unique_column().is_none() {
+            bytes = bytes.saturating_add(kinds::unique_bytes(&field.kind, *by));
+            if *by == UniqueBy::Folded && UniqueBy::of(&field.kind) == UniqueBy::Exact {
+                folded.push(key.clone());
+            }
+            if field.unique_column(*by).is_none() {
+                let unfit = match field.unique_column(UniqueBy::Exact) {
+                    Some(_) => "has no case that could make no difference: expected EXACT",
+                    None => "can't be in a unique key",
+                };
                 let issue = Issue::new(
                     "UNIQUE_UNFIT",
-                    format!(
-                        "a field of kind {} can't be in a unique key",
-                        field.kind.name()
-                    ),
+                    format!("a field of kind {} {unfit}", field.kind.name()),
                 );
                 self.report(item_place.clone(), issue);
             }
@@ -405,14 +413,22 @@ impl Resolver<'_> {
                 format!(
                     "the values of this unique key may be too long for an index: together at \
                      most {} characters of text are possible",
-                    kinds::UNIQUE_BYTES_MAX / 3
+                    kinds::UNIQUE_BYTES_MAX / if folded.is_empty() { 3 } else { 9 }
                 ),
             );
-            self.report(place, issue);
+            self.report(place.clone(), issue);
         }
-        let fields: Vec<Key> = keys.into_iter().map(|(key, _)| key).collect();
-        if !asked.iter().any(|unique| unique.fields == fields) {
-            asked.push(OwnUnique { fields });
+        let fields: Vec<Key> = keys.into_iter().map(|(key, ..)| key).collect();
+        match asked.iter().find(|unique| unique.fields == fields) {
+            None => asked.push(OwnUnique { fields, folded }),
+            Some(before) if before.folded == folded => {}
+            Some(_) => {
+                let issue = Issue::new(
+                    "DUPLICATE_KEY",
+                    "the same unique key is there already, with another idea of what is the same",
+                );
+                self.report(place, issue);
+            }
         }
     }
 
@@ -523,7 +539,9 @@ impl Resolver<'_> {
                 [folded, _] if folded.column_type == ColumnType::Folded => 2,
                 _ => 1,
             };
-            bytes = bytes.saturating_add(kinds::unique_bytes(&field.kind).saturating_mul(times));
+            bytes = bytes.saturating_add(
+                kinds::unique_bytes(&field.kind, UniqueBy::Exact).saturating_mul(times),
+            );
         }
         if bytes > kinds::UNIQUE_BYTES_MAX {
             let issue = Issue::new(
@@ -553,8 +571,7 @@ impl Resolver<'_> {
         let mut uniques: Vec<Unique> = existing
             .iter()
             .filter(|unique| {
-                object.uniques.contains(unique)
-                    || asked.iter().any(|asked| asked.fields == unique.fields)
+                object.uniques.contains(unique) || asked.iter().any(|asked| asked.is(unique))
             })
             .cloned()
             .collect();
@@ -573,12 +590,13 @@ impl Resolver<'_> {
             }
         }
         for asked in asked {
-            if uniques.iter().any(|unique| unique.fields == asked.fields) {
+            if uniques.iter().any(|unique| asked.is(unique)) {
                 continue;
             }
             let index = self.mint_index(object, &asked.fields);
             uniques.push(Unique {
                 fields: asked.fields,
+                folded: asked.folded,
                 index,
             });
         }
@@ -624,6 +642,13 @@ impl Resolver<'_> {
             );
             self.report(under(place, "unique"), issue);
         }
+    }
+}
+
+impl OwnUnique {
+    /// Whether this is the key that was asked for.
+    fn is(&self, unique: &Unique) -> bool {
+        self.fields == unique.fields && self.folded == unique.folded
     }
 }
 

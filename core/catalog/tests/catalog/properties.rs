@@ -6,8 +6,9 @@ use relata_catalog::{
     Blueprint, Catalogue, CoerceContext, FieldDefinition, FieldRules, Formula, InverseDefinition,
     Issues, Kind, KindDefinition, Labels, Limits, OWNER_PLATFORM, ObjectDefinition, ObjectEntry,
     OnDelete, PipelineDefinition, RelationDefinition, RuleDefinition, STANDARD, StageDefinition,
-    TakenNames, coerce, coerce_operand, coerce_text, diff, export, folded, format_instant,
-    options_of, parse_instant, resolve, resolve_document, resolve_text, to_json, validate,
+    TakenNames, UniqueBy, UniqueField, coerce, coerce_operand, coerce_text, diff, export, folded,
+    format_instant, options_of, parse_instant, resolve, resolve_document, resolve_text, to_json,
+    validate,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -339,13 +340,18 @@ fn fields() -> impl Strategy<Value = Vec<FieldDefinition>> {
             .filter(|(number, ..)| seen.insert(*number))
             .map(
                 |(number, name, labels, (kind, default), (required, unique, has_default))| {
-                    let can_be_unique = match &kind {
-                        KindDefinition::Relation(_) => true,
+                    let can_be_unique = |by: UniqueBy| match &kind {
+                        KindDefinition::Relation(_) => by == UniqueBy::Exact,
                         KindDefinition::Rollup(_) => false,
                         KindDefinition::Plain(kind) => {
-                            field(kind.clone()).unique_column().is_some()
+                            field(kind.clone()).unique_column(by).is_some()
                         }
                     };
+                    let by = match has_default {
+                        true => UniqueBy::Folded,
+                        false => UniqueBy::Exact,
+                    };
+                    let unique = (unique && can_be_unique(by)).then_some(by);
                     FieldDefinition {
                         indexed: false,
                         key: format!("key{number}"),
@@ -354,7 +360,7 @@ fn fields() -> impl Strategy<Value = Vec<FieldDefinition>> {
                         description: Labels::new(),
                         kind,
                         required,
-                        unique: unique && can_be_unique,
+                        unique,
                         default: default.filter(|_| has_default),
                         rules: FieldRules {
                             required_when: required
@@ -384,7 +390,7 @@ fn formula(number: u8) -> FieldDefinition {
             "record.version * {number}.5"
         ))))),
         required: false,
-        unique: false,
+        unique: None,
         default: None,
         rules: FieldRules::default(),
     }
@@ -417,8 +423,12 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                     .find(|field| matches!(field.kind, KindDefinition::Plain(Kind::Text { .. })))
                     .map(|field| field.key.clone());
                 let unique = match fields.as_slice() {
-                    [first, second, ..] if first.unique && second.unique => {
-                        vec![vec![second.key.clone(), first.key.clone()]]
+                    [first, second, ..] if first.unique.is_some() && second.unique.is_some() => {
+                        let part = |field: &FieldDefinition| UniqueField {
+                            field: field.key.clone(),
+                            by: field.unique.unwrap_or_default(),
+                        };
+                        vec![vec![part(second), part(first)]]
                     }
                     _ => Vec::new(),
                 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Enum, Object, Result};
 use relata_app::{State, catalogue};
 use relata_catalog::{self as catalog, FieldIndex, Kind};
 
@@ -113,10 +113,15 @@ impl Field {
 
     /// Whether no two records may have the same value.
     async fn unique(&self) -> bool {
-        self.object
-            .uniques
-            .iter()
-            .any(|unique| unique.fields.as_slice() == [self.field().key.clone()])
+        self.object.unique_by(self.field()).is_some()
+    }
+
+    /// What is the same value, where it is unique.
+    async fn unique_by(&self) -> Option<UniqueBy> {
+        Some(match self.object.unique_by(self.field())? {
+            catalog::UniqueBy::Exact => UniqueBy::Exact,
+            catalog::UniqueBy::Folded => UniqueBy::Folded,
+        })
     }
 
     /// What a new record gets that says nothing.
@@ -153,6 +158,15 @@ impl Field {
             })
             .collect()
     }
+}
+
+/// What a unique key takes for the same.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+enum UniqueBy {
+    /// What has the same letters.
+    Exact,
+    /// What has the same letters, case and accents aside.
+    Folded,
 }
 
 /// One option of a select.

@@ -22,4 +22,5 @@ mod reads;
 mod retirement;
 mod rollups;
 mod rules;
+mod uniques;
 mod writes;

@@ -132,6 +132,7 @@ pub fn object(key: &str, fields: Vec<Field>) -> Object {
 
 pub fn unique(object: &mut Object, index: &str, fields: &[&str]) {
     object.uniques.push(Unique {
+        folded: Vec::new(),
         fields: fields
             .iter()
             .map(|key| Key::new("workspace", key))
