@@ -12,11 +12,12 @@ use anyhow::{Context, Result, bail};
 use crate::process::{self, cargo, is_there, root, target_folder};
 
 /// The targets, and how long their inputs may be.
-const TARGETS: [(&str, usize); 4] = [
+const TARGETS: [(&str, usize); 5] = [
     ("guard", 8192),
     ("filter", 4096),
     ("cursor", 512),
     ("import", 8192),
+    ("blueprint", 8192),
 ];
 
 /// How long each of them runs, unless told otherwise.

@@ -29,7 +29,7 @@ cargo xtask <task>
   clients          Apollo Client, urql, Relay, a code generator and the audit of GraphQL over HTTP,
                    against a demo; a part of `test`
   fuzz [TARGET] [--seconds N]
-                   fuzzes the guard, filters and cursors, each for N seconds (300); needs cargo-fuzz
+                   fuzzes what comes from outside, each target for N seconds (300); needs cargo-fuzz
   tidy             only the checks of the house's rules
   bench [ARGS…]    measures the server beside a hand-written floor; `bench --help` lists ARGS";
 
