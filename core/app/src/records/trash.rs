@@ -146,6 +146,8 @@ pub(super) async fn restore(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
         })
         .collect();
     put(unit, Change::Restore, &members, next).await?;
+    let ids: Vec<Uuid> = members.iter().map(|member| member.record.id).collect();
+    unit.transaction().forget_losers(&ids).await?;
     hooks::run_effects(unit, effects).await?;
     Ok(failed)
 }
@@ -190,6 +192,7 @@ pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
             after: None,
         });
         rollups::follow(unit, run[0].object, &moves.collect::<Vec<_>>()).await?;
+        unit.transaction().bridge_losers(&ids).await?;
     }
     hooks::run_effects(unit, effects).await?;
     Ok(failed)
@@ -588,7 +591,7 @@ async fn hooks_for(
 }
 
 /// The record's next version.
-fn next(unit: &Unit, record: &Record) -> Record {
+pub(super) fn next(unit: &Unit, record: &Record) -> Record {
     Record {
         version: record.version + 1,
         updated_at: unit.now(),
@@ -599,7 +602,7 @@ fn next(unit: &Unit, record: &Record) -> Record {
 
 /// Writes the next version of each member, with history (of fields that restoring has emptied, if
 /// any) and outbox.
-async fn put(
+pub(super) async fn put(
     unit: &Unit,
     change: Change,
     members: &[Member],

@@ -12,6 +12,7 @@ mod formulas;
 mod group_properties;
 mod groups;
 mod hostile;
+mod merge;
 mod nested;
 mod query_properties;
 mod reads;
