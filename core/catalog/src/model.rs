@@ -3,14 +3,20 @@
 //! Positions are stable within one revision only: a `Record` holds its values in the order of
 //! [`Object::fields`]. Identity across revisions is the [`Key`].
 
+mod derived;
+mod rules;
+
+pub use derived::{Formula, Rollup, RollupFunction};
+pub use rules::{FieldRules, Rule};
+
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::expression::{Expression, PathColumn, Type};
-use crate::{JsonSchema, Pattern};
+use crate::JsonSchema;
+use crate::expression::Expression;
 
 /// Who brought an element: `relata` (standard objects), `workspace` (its administrators), or a
 /// plugin's id (`publisher.name`).
@@ -325,182 +331,6 @@ pub struct Field {
     pub rules: FieldRules,
     /// First part of the physical column names, fixed at creation. See [`Field::columns`].
     pub column: String,
-}
-
-/// What must hold of a field's values beside its kind. Everybody who writes is held to it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct FieldRules {
-    /// When a record without it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub required_when: Option<Expression>,
-    /// What a new record gets that says nothing, where that depends on its other fields. Fields
-    /// are filled in their order; one that is filled later is still empty.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_from: Option<Expression>,
-    /// Refuses a change of the field where this holds: `old` is the record as it was, `record` as
-    /// it would be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub locked_when: Option<Expression>,
-    /// Whether it can't be changed once it is filled.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub immutable: bool,
-    /// Fewest characters of a text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_length: Option<u32>,
-    /// Regular expression that the whole of a text matches.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<Pattern>,
-}
-
-impl FieldRules {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What must hold of a record, whoever writes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rule {
-    /// Identity. Its owner may be another than the object's.
-    pub key: Key,
-    /// Which records it is about; all if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<Expression>,
-    /// What must hold. What is empty, because what it compares is, does not break the rule.
-    pub must: Expression,
-    /// What a person is told whose record breaks it.
-    #[serde(default)]
-    pub message: Labels,
-    /// The fields that a person can mend it by; the first is where the mistake is shown.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<Key>,
-}
-
-/// A value that is worked out, each time that it is asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Formula {
-    /// How, from the record and those that it points at.
-    pub expression: Expression,
-    /// The kind of a field that holds the same. Follows from the expression.
-    #[serde(default = "formula_result_default")]
-    pub result: Box<Kind>,
-}
-
-fn formula_result_default() -> Box<Kind> {
-    Box::new(Kind::Text {
-        max: text_max_default(),
-    })
-}
-
-impl Formula {
-    /// A formula whose catalogue has not been linked yet.
-    #[must_use]
-    pub fn new(expression: Expression) -> Self {
-        Self {
-            expression,
-            result: formula_result_default(),
-        }
-    }
-
-    /// The kind of a field that holds what an expression of this type gives, if there is one.
-    #[must_use]
-    pub fn result_of(of: Type) -> Option<Kind> {
-        Some(match of {
-            Type::Text => Kind::Text {
-                max: text_max_default(),
-            },
-            Type::Integer => Kind::Integer {
-                min: None,
-                max: None,
-            },
-            Type::Decimal(scale) => Kind::Decimal {
-                scale,
-                min: None,
-                max: None,
-            },
-            Type::Money(scale) => Kind::Money {
-                scale,
-                currency: None,
-            },
-            Type::Boolean => Kind::Boolean,
-            Type::Date => Kind::Date,
-            Type::Instant => Kind::DateTime,
-            Type::Null | Type::Duration | Type::Reference | Type::Choices => return None,
-        })
-    }
-}
-
-/// A figure over the records outside the trash that point at this one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rollup {
-    /// Whose records.
-    pub object: Key,
-    /// Their relation to this object, as its author wrote it.
-    pub by: String,
-    /// Which figure.
-    pub function: RollupFunction,
-    /// Of what, from a record's own columns; nothing where records are counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expression: Option<Expression>,
-    /// Which of the records; all if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filter: Option<Expression>,
-    /// The kind of a field that holds the same. Follows from function and expression.
-    #[serde(default = "formula_result_default")]
-    pub result: Box<Kind>,
-    /// The key that `by` means. Known once the catalogue is linked.
-    #[serde(skip)]
-    pub relation: Option<Key>,
-}
-
-impl Rollup {
-    /// What it reads of each record, beside the relation.
-    pub fn reads(&self) -> impl Iterator<Item = &PathColumn> {
-        [&self.expression, &self.filter]
-            .into_iter()
-            .flatten()
-            .filter_map(Expression::program)
-            .flat_map(|program| program.paths())
-            .map(|path| &path.column)
-    }
-
-    /// The figure over no record at all.
-    #[must_use]
-    pub fn of_nothing(&self) -> crate::Value {
-        match (self.function, self.result.as_ref()) {
-            (RollupFunction::Count, _) | (RollupFunction::Sum, Kind::Integer { .. }) => {
-                crate::Value::Integer(0)
-            }
-            (RollupFunction::Sum, Kind::Decimal { scale, .. }) => {
-                crate::Value::Decimal(Decimal::new(0, *scale))
-            }
-            // No amount is without a currency.
-            _ => crate::Value::Null,
-        }
-    }
-}
-
-/// Which figure a rollup is. What is empty counts in none of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RollupFunction {
-    /// How many records; with an expression, how many of which it gives something.
-    Count,
-    /// The sum. Of amounts in several currencies there is none.
-    Sum,
-    /// The least.
-    Min,
-    /// The greatest.
-    Max,
-    /// The mean, rounded half away from zero: with at least 6 digits behind the point, of amounts
-    /// with as many as they have.
-    Avg,
 }
 
 /// What a field holds.

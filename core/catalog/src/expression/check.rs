@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use ::cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators};
+use ::cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 use rust_decimal::Decimal;
 use std::str::FromStr as _;
 
+use super::arithmetic::{number_type, single};
 use super::number::units_of;
-use super::program::{
-    Function, Node, Op, Path, PathColumn, Program, Root, SystemField, Type, Variable,
-};
+use super::program::{Node, Op, Path, PathColumn, Program, Root, SystemField, Type, Variable};
 use super::syntax::{Parsed, parse};
-use super::{Datum, EXPRESSION_DEPTH_MAX, EXPRESSION_HOPS_MAX, EXPRESSION_NODES_MAX, functions};
+use super::{Datum, EXPRESSION_DEPTH_MAX, EXPRESSION_HOPS_MAX, EXPRESSION_NODES_MAX};
 use crate::names::{did_you_mean, nearest, one_of};
 use crate::reading::limit;
 use crate::{Catalogue, Field, FieldIndex, Issue, Issues, Key, Kind, OWNER_PLATFORM, Object};
 
 /// Most digits behind the point.
-const SCALE_MAX: u32 = 9;
+pub(super) const SCALE_MAX: u32 = 9;
 /// Digits behind the point of a quotient, at least.
-const QUOTIENT_SCALE: u32 = 6;
+pub(super) const QUOTIENT_SCALE: u32 = 6;
 
 /// What an expression may name beside `record`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub struct Roots {
 
 /// What a formula of the catalogue means, by its object and field; or why it means nothing.
 pub(super) type Formulas<'a> =
-    &'a mut (dyn FnMut(&Catalogue, &Key, &Key) -> Result<Arc<Program>, Issue> + Send);
+    &'a mut (dyn FnMut(&Catalogue, &Key, &Key) -> Result<Arc<Program>, Issues> + Send);
 
 /// The program of a text about records of an object, written by `owner`.
 ///
@@ -55,7 +54,8 @@ pub fn check(
             Err(Issue::new(
                 "EXPRESSION_UNKNOWN",
                 format!("{} of {} can't be read here", field.local(), object.local()),
-            ))
+            )
+            .into())
         },
     )
 }
@@ -135,8 +135,8 @@ fn check_here(
 
 pub(super) struct Checker<'a, 'f> {
     parsed: &'a Parsed,
-    catalogue: &'a Catalogue,
-    object: &'a Object,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) object: &'a Object,
     owner: &'a str,
     roots: Roots,
     formulas: Formulas<'f>,
@@ -508,7 +508,12 @@ impl<'a> Checker<'a, '_> {
                 if !field.kind.is_written() {
                     let program = match (self.formulas)(self.catalogue, &object.key, &field.key) {
                         Ok(program) => program,
-                        Err(issue) => return self.wrong(tree, issue),
+                        Err(issues) => {
+                            for issue in issues.0 {
+                                self.wrong::<()>(tree, issue);
+                            }
+                            return None;
+                        }
                     };
                     let mut program = program.as_ref().clone();
                     for part in &mut program.parts {
@@ -545,563 +550,6 @@ impl<'a> Checker<'a, '_> {
         let first = program.parts.into_iter().next()?;
         Some(Node::same(first, Node::null()).negated())
     }
-
-    fn call(&mut self, tree: &IdedExpr, call: &CallExpr, depth: usize) -> Option<Program> {
-        match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::LOGICAL_AND, parts) => self.joined(parts, depth, true),
-            (operators::LOGICAL_OR, parts) => self.joined(parts, depth, false),
-            (operators::LOGICAL_NOT, [part]) => {
-                let part = self.condition(part, depth)?;
-                Some(single(part.negated()))
-            }
-            (operators::CONDITIONAL, [condition, then, otherwise]) => {
-                let condition = self.condition(condition, depth);
-                let then = self.expression(then, depth);
-                let otherwise = self.expression(otherwise, depth);
-                self.choice(tree, condition?, then?, otherwise?)
-            }
-            (operators::EQUALS, [left, right]) => {
-                let (left, right) = self.pair(left, right, depth)?;
-                let same = self.same(tree, left, right)?;
-                Some(single(same))
-            }
-            (operators::NOT_EQUALS, [left, right]) => {
-                let (left, right) = self.pair(left, right, depth)?;
-                let same = self.same(tree, left, right)?;
-                Some(single(same.negated()))
-            }
-            (
-                operator @ (operators::LESS
-                | operators::LESS_EQUALS
-                | operators::GREATER
-                | operators::GREATER_EQUALS),
-                [left, right],
-            ) => self.ordered(tree, operator, left, right, depth),
-            (operators::IN, [value, list]) => self.within(tree, value, list, depth),
-            (operators::NEGATE, [number]) => {
-                let number = self.expression(number, depth)?;
-                self.arithmetic(tree, operators::MULTIPLY, number, minus_one())
-            }
-            (
-                operator @ (operators::ADD
-                | operators::SUBSTRACT
-                | operators::MULTIPLY
-                | operators::DIVIDE
-                | operators::MODULO),
-                [left, right],
-            ) => {
-                let (left, right) = self.pair(left, right, depth)?;
-                self.arithmetic(tree, operator, left, right)
-            }
-            _ => functions::call(self, tree, call, depth),
-        }
-    }
-
-    fn pair(
-        &mut self,
-        left: &IdedExpr,
-        right: &IdedExpr,
-        depth: usize,
-    ) -> Option<(Program, Program)> {
-        let left = self.expression(left, depth);
-        let right = self.expression(right, depth);
-        Some((left?, right?))
-    }
-
-    fn joined(&mut self, parts: &[IdedExpr], depth: usize, all: bool) -> Option<Program> {
-        let nodes: Vec<Option<Node>> = parts
-            .iter()
-            .map(|part| self.condition(part, depth))
-            .collect();
-        let nodes: Vec<Node> = nodes.into_iter().collect::<Option<_>>()?;
-        // `a && b && c` comes as a tree of pairs.
-        let mut flat = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match node.op {
-                Op::And(parts) if all => flat.extend(parts),
-                Op::Or(parts) if !all => flat.extend(parts),
-                op => flat.push(Node::new(node.of, op)),
-            }
-        }
-        let op = if all { Op::And(flat) } else { Op::Or(flat) };
-        Some(single(Node::new(Type::Boolean, op)))
-    }
-
-    fn choice(
-        &mut self,
-        tree: &IdedExpr,
-        condition: Node,
-        then: Program,
-        otherwise: Program,
-    ) -> Option<Program> {
-        let (then, otherwise) = match (then.of, otherwise.of) {
-            (Type::Null, Type::Null) => return Some(then),
-            (Type::Null, _) => (nothing_like(&otherwise), otherwise),
-            (_, Type::Null) => {
-                let nothing = nothing_like(&then);
-                (then, nothing)
-            }
-            (left, right) if left == right => (then, otherwise),
-            (left, right) if left.is_number() && right.is_number() => {
-                let scale = left.scale().max(right.scale());
-                let of = Type::Decimal(scale);
-                (at_scale(then, of), at_scale(otherwise, of))
-            }
-            (Type::Money(left), Type::Money(right)) => {
-                let of = Type::Money(left.max(right));
-                (at_scale(then, of), at_scale(otherwise, of))
-            }
-            (left, right) => {
-                return self.mismatch(
-                    tree,
-                    format!(
-                        "both sides of ? : must be of one type, got {} and {}",
-                        left.name(),
-                        right.name()
-                    ),
-                );
-            }
-        };
-        let of = then.of;
-        let parts = then
-            .parts
-            .into_iter()
-            .zip(otherwise.parts)
-            .map(|(then, otherwise)| Node::choice(condition.clone(), then, otherwise))
-            .collect();
-        Some(Program { of, parts })
-    }
-
-    pub(super) fn same(&mut self, tree: &IdedExpr, left: Program, right: Program) -> Option<Node> {
-        let (left, right) = self.comparable(tree, left, right)?;
-        self.options(tree, &left, &right)?;
-        let mut pairs: Vec<Node> = left
-            .parts
-            .into_iter()
-            .zip(right.parts)
-            .map(|(left, right)| Node::same(left, right))
-            .collect();
-        Some(if pairs.len() == 1 {
-            pairs.remove(0)
-        } else {
-            Node::new(Type::Boolean, Op::And(pairs))
-        })
-    }
-
-    /// Both of one type, where they can be compared.
-    fn comparable(
-        &mut self,
-        tree: &IdedExpr,
-        left: Program,
-        right: Program,
-    ) -> Option<(Program, Program)> {
-        let fits = match (left.of, right.of) {
-            (Type::Null, Type::Money(_)) => return Some((nothing_like(&right), right)),
-            (Type::Money(_), Type::Null) => {
-                let nothing = nothing_like(&left);
-                return Some((left, nothing));
-            }
-            (Type::Null, _) | (_, Type::Null) | (Type::Money(_), Type::Money(_)) => true,
-            (Type::Reference, Type::Text) => {
-                let right = self.reference(tree, right)?;
-                return Some((left, right));
-            }
-            (Type::Text, Type::Reference) => {
-                let left = self.reference(tree, left)?;
-                return Some((left, right));
-            }
-            (left, right) => left == right || (left.is_number() && right.is_number()),
-        };
-        if fits {
-            return Some((left, right));
-        }
-        let hint = match (left.of, right.of) {
-            (Type::Date, Type::Text) | (Type::Text, Type::Date) => ": write date(\"2026-01-31\")",
-            (Type::Instant, Type::Text) | (Type::Text, Type::Instant) => {
-                ": write timestamp(\"2026-01-31T08:00:00Z\")"
-            }
-            (Type::Money(_), other) | (other, Type::Money(_)) if other.is_number() => {
-                ": take the .amount of the money"
-            }
-            _ => "",
-        };
-        self.mismatch(
-            tree,
-            format!(
-                "{} and {} can't be compared{hint}",
-                left.of.name(),
-                right.of.name()
-            ),
-        )
-    }
-
-    /// A text that stands where an id is expected.
-    fn reference(&mut self, tree: &IdedExpr, text: Program) -> Option<Program> {
-        if let [
-            Node {
-                op: Op::Literal(Datum::Text(text)),
-                ..
-            },
-        ] = text.parts.as_slice()
-            && let Ok(id) = uuid::Uuid::parse_str(text)
-        {
-            return Some(single(Node::reference(id)));
-        }
-        self.mismatch(tree, "a reference compares with an id".to_owned())
-    }
-
-    /// A select compared with a text that is none of its options is a slip.
-    fn options(&mut self, tree: &IdedExpr, left: &Program, right: &Program) -> Option<()> {
-        for (field, text) in [(left, right), (right, left)] {
-            if let [
-                Node {
-                    op: Op::Read(path), ..
-                },
-            ] = field.parts.as_slice()
-                && let [
-                    Node {
-                        op: Op::Literal(Datum::Text(text)),
-                        ..
-                    },
-                ] = text.parts.as_slice()
-            {
-                self.option(tree, path, text)?;
-            }
-        }
-        Some(())
-    }
-
-    pub(super) fn option(&mut self, tree: &IdedExpr, path: &Path, text: &str) -> Option<()> {
-        let Some(field) = field_at(self.catalogue, self.object, path) else {
-            return Some(());
-        };
-        let (Kind::Select { options } | Kind::MultiSelect { options }) = &field.kind else {
-            return Some(());
-        };
-        let values = || options.iter().map(|option| option.value.as_str());
-        if values().any(|value| value == text) {
-            return Some(());
-        }
-        let issue = Issue::new(
-            "EXPRESSION_UNKNOWN",
-            format!(
-                "{} has no option \"{text}\"; expected {}",
-                field.name,
-                one_of(values())
-            ),
-        );
-        self.wrong(tree, issue)
-    }
-
-    fn ordered(
-        &mut self,
-        tree: &IdedExpr,
-        operator: &str,
-        left: &IdedExpr,
-        right: &IdedExpr,
-        depth: usize,
-    ) -> Option<Program> {
-        let (left, right) = self.pair(left, right, depth)?;
-        let (left, right) = self.comparable(tree, left, right)?;
-        let or_equal = matches!(operator, operators::LESS_EQUALS | operators::GREATER_EQUALS);
-        let (left, right) = match operator {
-            operators::GREATER | operators::GREATER_EQUALS => (right, left),
-            _ => (left, right),
-        };
-        for side in [&left, &right] {
-            if matches!(side.of, Type::Boolean | Type::Reference | Type::Choices) {
-                return self.mismatch(tree, format!("{} has no order", side.of.name()));
-            }
-        }
-        let order = |left: Node, right: Node| {
-            Node::new(
-                Type::Boolean,
-                Op::Less(Box::new(left), Box::new(right), or_equal),
-            )
-        };
-        let mut lefts = left.parts.into_iter();
-        let mut rights = right.parts.into_iter();
-        let amounts = order(lefts.next()?, rights.next()?);
-        // Amounts in different currencies have no order: the answer is empty.
-        Some(single(match (lefts.next(), rights.next()) {
-            (Some(left), Some(right)) => {
-                Node::choice(Node::same(left, right), amounts, typed_null(Type::Boolean))
-            }
-            _ => amounts,
-        }))
-    }
-
-    fn within(
-        &mut self,
-        tree: &IdedExpr,
-        value: &IdedExpr,
-        list: &IdedExpr,
-        depth: usize,
-    ) -> Option<Program> {
-        if let Expr::List(list) = &list.expr {
-            let value = self.expression(value, depth)?;
-            let mut parts = Vec::with_capacity(list.elements.len());
-            for element in &list.elements {
-                let element = self.expression(element, depth)?;
-                parts.push(self.same(tree, value.clone(), element)?);
-            }
-            return Some(single(match parts.len() {
-                0 => Node::literal(Type::Boolean, Datum::Boolean(false)),
-                1 => parts.remove(0),
-                _ => Node::new(Type::Boolean, Op::Or(parts)),
-            }));
-        }
-        let value = self.node(value, depth);
-        let list = self.node(list, depth);
-        let (value, list) = (value?, list?);
-        if list.of != Type::Choices || value.of != Type::Text {
-            return self.mismatch(
-                tree,
-                format!(
-                    "\"in\" takes a value and a list, got {} and {}",
-                    value.of.name(),
-                    list.of.name()
-                ),
-            );
-        }
-        if let (Op::Read(path), Op::Literal(Datum::Text(text))) = (&list.op, &value.op) {
-            self.option(tree, path, text)?;
-        }
-        // An empty list has nothing in it.
-        let has = Node::call(Type::Boolean, Function::Has, vec![list.clone(), value]);
-        let is_empty = Node::same(list, Node::null());
-        Some(single(Node::choice(
-            is_empty,
-            Node::literal(Type::Boolean, Datum::Boolean(false)),
-            has,
-        )))
-    }
-
-    fn arithmetic(
-        &mut self,
-        tree: &IdedExpr,
-        operator: &str,
-        left: Program,
-        right: Program,
-    ) -> Option<Program> {
-        match arithmetic(operator, left, right) {
-            Ok(program) => Some(program),
-            Err((left, right)) => self.mismatch(
-                tree,
-                format!(
-                    "{} {} {} has no meaning",
-                    left.name(),
-                    operator.trim_matches('_'),
-                    right.name()
-                ),
-            ),
-        }
-    }
-}
-
-fn minus_one() -> Program {
-    single(Node::literal(Type::Integer, Datum::Number(-1)))
-}
-
-pub(super) fn single(node: Node) -> Program {
-    Program {
-        of: node.of,
-        parts: vec![node],
-    }
-}
-
-fn typed_null(of: Type) -> Node {
-    Node::literal(of, Datum::Null)
-}
-
-/// Nothing, of the same type.
-fn nothing_like(program: &Program) -> Program {
-    Program {
-        of: program.of,
-        parts: program
-            .parts
-            .iter()
-            .map(|part| typed_null(part.of))
-            .collect(),
-    }
-}
-
-/// The same number, or amount, at another scale.
-pub(super) fn at_scale(program: Program, of: Type) -> Program {
-    let mut parts = program.parts;
-    if program.of.scale() != of.scale()
-        && let Some(first) = parts.first_mut()
-    {
-        let number = std::mem::replace(first, Node::null());
-        *first = Node::call(Type::Decimal(of.scale()), Function::Round, vec![number]);
-    }
-    if let Some(first) = parts.first_mut() {
-        first.of = number_type(of);
-    }
-    Program { of, parts }
-}
-
-/// The type of the first part.
-fn number_type(of: Type) -> Type {
-    match of {
-        Type::Money(scale) => Type::Decimal(scale),
-        other => other,
-    }
-}
-
-fn sum_type(left: Type, right: Type) -> Type {
-    match (left, right) {
-        (Type::Integer, Type::Integer) => Type::Integer,
-        _ => Type::Decimal(left.scale().max(right.scale())),
-    }
-}
-
-/// An operation of two values, or their types where it has no meaning for them.
-type Made = Result<Program, (Type, Type)>;
-
-fn arithmetic(operator: &str, left: Program, right: Program) -> Made {
-    let types = (left.of, right.of);
-    if matches!(types, (Type::Money(_), _) | (_, Type::Money(_))) {
-        return money(operator, left, right);
-    }
-    let mut pair = vec![];
-    pair.extend(left.parts);
-    pair.extend(right.parts);
-    use Function as F;
-    let (of, function) = match (operator, types.0, types.1) {
-        // What is empty stays empty, in any type.
-        (_, Type::Null, of) | (_, of, Type::Null) => return Ok(single(typed_null(of))),
-        (operators::ADD, Type::Text, Type::Text) => (Type::Text, F::Concat),
-        (operators::ADD, Type::Duration, Type::Duration) => (Type::Duration, F::Add),
-        (operators::SUBSTRACT, Type::Duration, Type::Duration) => (Type::Duration, F::Subtract),
-        (operators::MULTIPLY, Type::Duration, Type::Integer)
-        | (operators::MULTIPLY, Type::Integer, Type::Duration) => (Type::Duration, F::Multiply),
-        (operators::ADD, Type::Date, Type::Integer) => (Type::Date, F::AddDays),
-        (operators::ADD, Type::Integer, Type::Date) => {
-            pair.swap(0, 1);
-            (Type::Date, F::AddDays)
-        }
-        (operators::SUBSTRACT, Type::Date, Type::Integer) => {
-            let days = pair.remove(1);
-            pair.push(negative(days));
-            (Type::Date, F::AddDays)
-        }
-        (operators::SUBSTRACT, Type::Date, Type::Date) => (Type::Integer, F::DaysBetween),
-        (operators::ADD, Type::Instant, Type::Duration) => (Type::Instant, F::AddTime),
-        (operators::ADD, Type::Duration, Type::Instant) => {
-            pair.swap(0, 1);
-            (Type::Instant, F::AddTime)
-        }
-        (operators::SUBSTRACT, Type::Instant, Type::Duration) => {
-            let time = pair.remove(1);
-            pair.push(negative(time));
-            (Type::Instant, F::AddTime)
-        }
-        (operators::SUBSTRACT, Type::Instant, Type::Instant) => (Type::Duration, F::TimeBetween),
-        (_, left, right) if !left.is_number() || !right.is_number() => {
-            return Err((left, right));
-        }
-        (operators::ADD, left, right) => (sum_type(left, right), F::Add),
-        (operators::SUBSTRACT, left, right) => (sum_type(left, right), F::Subtract),
-        (operators::MULTIPLY, Type::Integer, Type::Integer) => (Type::Integer, F::Multiply),
-        (operators::MULTIPLY, left, right) => {
-            let scale = (left.scale() + right.scale()).min(SCALE_MAX);
-            (Type::Decimal(scale), F::Multiply)
-        }
-        (operators::DIVIDE, Type::Integer, Type::Integer) => (Type::Integer, F::Quotient),
-        (operators::DIVIDE, left, right) => {
-            let scale = left.scale().max(right.scale()).max(QUOTIENT_SCALE);
-            (Type::Decimal(scale.min(SCALE_MAX)), F::Divide)
-        }
-        (operators::MODULO, Type::Integer, Type::Integer) => (Type::Integer, F::Remainder),
-        (_, left, right) => return Err((left, right)),
-    };
-    Ok(single(Node::call(of, function, pair)))
-}
-
-fn negative(number: Node) -> Node {
-    let of = number.of;
-    let minus = Node::literal(Type::Integer, Datum::Number(-1));
-    Node::call(of, Function::Multiply, vec![number, minus])
-}
-
-/// Money with money of one currency, or with a number.
-fn money(operator: &str, left: Program, right: Program) -> Made {
-    let types = (left.of, right.of);
-    let wrong = Err(types);
-    let mut lefts = left.parts.into_iter();
-    let mut rights = right.parts.into_iter();
-    let (Some(first), Some(second)) = (lefts.next(), rights.next()) else {
-        return wrong;
-    };
-    let calculated = |of: Type| {
-        arithmetic(operator, single(first.clone()), single(second.clone()))
-            .ok()
-            .map(|made| at_scale(made, of))
-            .and_then(|made| made.parts.into_iter().next())
-    };
-    match (types, lefts.next(), rights.next()) {
-        ((Type::Money(one), Type::Money(other)), Some(currency), Some(with)) => {
-            let alike = Node::same(currency.clone(), with);
-            let scale = one.max(other);
-            match operator {
-                operators::ADD | operators::SUBSTRACT => {
-                    let Some(amount) = calculated(Type::Decimal(scale)) else {
-                        return wrong;
-                    };
-                    Ok(Program {
-                        of: Type::Money(scale),
-                        parts: amount_and(alike, amount, currency),
-                    })
-                }
-                operators::DIVIDE => {
-                    let ratio = Type::Decimal(scale.max(QUOTIENT_SCALE));
-                    let Some(quotient) = calculated(ratio) else {
-                        return wrong;
-                    };
-                    Ok(single(Node::choice(alike, quotient, typed_null(ratio))))
-                }
-                _ => wrong,
-            }
-        }
-        ((Type::Money(scale), number), Some(currency), None)
-            if number.is_number()
-                && matches!(operator, operators::MULTIPLY | operators::DIVIDE) =>
-        {
-            priced(calculated(Type::Decimal(scale)), scale, currency, types)
-        }
-        ((number, Type::Money(scale)), None, Some(currency))
-            if number.is_number() && operator == operators::MULTIPLY =>
-        {
-            priced(calculated(Type::Decimal(scale)), scale, currency, types)
-        }
-        _ => wrong,
-    }
-}
-
-fn priced(amount: Option<Node>, scale: u32, currency: Node, types: (Type, Type)) -> Made {
-    let Some(amount) = amount else {
-        return Err(types);
-    };
-    let filled = Node::same(amount.clone(), Node::null()).negated();
-    Ok(Program {
-        of: Type::Money(scale),
-        parts: vec![
-            amount,
-            Node::choice(filled, currency, typed_null(Type::Text)),
-        ],
-    })
-}
-
-/// An amount under a condition, and its currency where there is an amount.
-fn amount_and(condition: Node, amount: Node, currency: Node) -> Vec<Node> {
-    let nothing = typed_null(amount.of);
-    let amount = Node::choice(condition, amount, nothing);
-    let filled = Node::same(amount.clone(), Node::null()).negated();
-    vec![
-        amount,
-        Node::choice(filled, currency, typed_null(Type::Text)),
-    ]
 }
 
 pub(super) fn read(root: Root, through: Vec<Key>, field: &Field, part: usize, of: Type) -> Node {

@@ -4,7 +4,8 @@ use ::cel::common::ast::{CallExpr, Expr, IdedExpr};
 use jiff::{Timestamp, civil::Date};
 
 use super::Datum;
-use super::check::{Checker, at_scale, single};
+use super::arithmetic::{at_scale, single};
+use super::check::Checker;
 use super::program::{CalendarPart, Function, Node, Op, Program, Type};
 use crate::Issue;
 use crate::names::{did_you_mean, nearest};

@@ -338,7 +338,7 @@ impl Linker {
         catalogue: &Catalogue,
         object: &Key,
         field: &Key,
-    ) -> Result<Arc<Program>, Issue> {
+    ) -> Result<Arc<Program>, Issues> {
         let name = (object.clone(), field.clone());
         let subject = Subject {
             object: object.clone(),
@@ -358,20 +358,22 @@ impl Linker {
                     subject.name(catalogue)
                 })
                 .collect();
-            return Err(cycle(names.join(" → ")));
+            return Err(cycle(names.join(" → ")).into());
         }
         if self.open.len() > EXPRESSION_FORMULAS_MAX {
             return Err(limit(
                 "formulas that read each other",
                 EXPRESSION_FORMULAS_MAX,
                 self.open.len(),
-            ));
+            )
+            .into());
         }
         let unreadable = || {
             Issue::new(
                 "EXPRESSION_UNKNOWN",
                 format!("the formula {} is wrong itself", subject.name(catalogue)),
             )
+            .into()
         };
         let (_, of_object) = catalogue.object_keyed(object).ok_or_else(unreadable)?;
         let (_, of_field) = of_object.field_keyed(field).ok_or_else(unreadable)?;
@@ -380,7 +382,7 @@ impl Linker {
                 .0
                 .iter()
                 .find_map(|issue| Some(issue.params.get("cycle")?.as_str()?.to_owned()));
-            way.map_or_else(unreadable, cycle)
+            way.map_or_else(unreadable, |way| cycle(way).into())
         };
         match &of_field.kind {
             Kind::Formula(formula) => self

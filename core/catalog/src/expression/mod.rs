@@ -18,12 +18,14 @@
 //!
 //! Not here: SQL, loading of records, who may read what.
 
+mod arithmetic;
 mod check;
 mod default;
 mod evaluate;
 mod functions;
 mod link;
 mod number;
+mod operators;
 mod program;
 mod syntax;
 

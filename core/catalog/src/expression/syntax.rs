@@ -4,8 +4,8 @@ use ::cel::common::ast::{IdedExpr, SourceInfo};
 use ::cel::parser::Parser;
 
 use super::{EXPRESSION_CHARACTERS_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_SIGNS_MAX};
-use crate::Issue;
 use crate::reading::limit;
+use crate::{Issue, Issues};
 
 /// A text, read.
 pub(super) struct Parsed {
@@ -41,20 +41,22 @@ impl Parsed {
 }
 
 /// Reads a text.
-pub(super) fn parse(text: &str) -> Result<Parsed, Issue> {
+pub(super) fn parse(text: &str) -> Result<Parsed, Issues> {
     let characters = text.chars().count();
     if characters > EXPRESSION_CHARACTERS_MAX {
         return Err(limit(
             "characters of an expression",
             EXPRESSION_CHARACTERS_MAX,
             characters,
-        ));
+        )
+        .into());
     }
     if text.trim().is_empty() {
         return Err(Issue::new(
             "EXPRESSION_SYNTAX",
             "the expression is empty: write something like record.amount > 1000",
-        ));
+        )
+        .into());
     }
     guard(text)?;
     Parser::new()
@@ -77,13 +79,14 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Issue> {
                 format!("this is no CEL at character {column}: {what}"),
             )
             .with("column", i64::try_from(column).unwrap_or_default())
+            .into()
         })
 }
 
 /// The parser recurses, and so does what walks over its tree: what makes either go deeper is
 /// counted before it begins. Signs inside of texts count too, since telling texts apart is what a
 /// hostile one would lead astray.
-fn guard(text: &str) -> Result<(), Issue> {
+fn guard(text: &str) -> Result<(), Issues> {
     let signs = text
         .bytes()
         .filter(|byte| b"([{?!-+*/%<>=&|.".contains(byte))
@@ -93,7 +96,8 @@ fn guard(text: &str) -> Result<(), Issue> {
             "operators, dots and brackets in an expression",
             EXPRESSION_SIGNS_MAX,
             signs,
-        ));
+        )
+        .into());
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! What expressions mean, one `check` at a time. That the databases agree is a property of the
 //! store's tests.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 
 use rust_decimal::Decimal;

@@ -664,7 +664,7 @@ impl World {
                 );
             }
         }
-        for number in 0..formulas.len() {
+        for (number, formula) in formulas.iter().enumerate() {
             let (field, _) = job.field_named(&format!("f{number}")).unwrap();
             let read = Read::Many(relata_store::read::Connection {
                 object: index,
@@ -693,7 +693,7 @@ impl World {
             );
             let asked = [(compiled, Vec::new())];
             let answer = self.reader.run(&asked, Arc::new(Nobody)).await;
-            let answer = answer.unwrap_or_else(|error| panic!("{error:?}\n{}", formulas[number]));
+            let answer = answer.unwrap_or_else(|error| panic!("{error:?}\n{}", formula));
             let found: Json = serde_json::from_slice(&answer[0]).unwrap();
             let filled = self
                 .jobs
@@ -708,7 +708,7 @@ impl World {
                     program.evaluate(&given)[0] != Datum::Null
                 })
                 .count();
-            assert_eq!(found["total"], json!(filled), "{}", formulas[number]);
+            assert_eq!(found["total"], json!(filled), "{}", formula);
         }
         formulas.len()
     }
