@@ -117,7 +117,7 @@ impl Transaction {
     /// What the database says.
     pub async fn forget_losers(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         for chunk in ids.chunks(IDS_AT_ONCE) {
-            let merges = self.of_losers("merge", chunk).await?;
+            let merges = self.of_losers("merge", "loser", chunk).await?;
             if merges.is_empty() {
                 continue;
             }
@@ -139,14 +139,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// Records that are gone for good: nobody answers for them any more, and those for which they
-    /// answered are answered for by who came after them.
+    /// Records that are gone for good: nobody answers for them any more. Those for which they
+    /// answered are answered for by who came after them, or answer for themselves again.
     ///
     /// # Errors
     /// What the database says.
     pub async fn bridge_losers(&self, ids: &[Uuid]) -> Result<(), StoreError> {
         // One after the other: two of them may follow each other in a chain.
-        for id in self.of_losers("loser", ids).await? {
+        for id in self.of_losers("loser", "loser", ids).await? {
             let backend = self.backend();
             let text = format!(
                 "UPDATE relata_merge_loser SET survivor = \
@@ -159,15 +159,21 @@ impl Transaction {
                 .await?;
             self.forget_losers(&[id]).await?;
         }
-        Ok(())
+        let abandoned = self.of_losers("loser", "survivor", ids).await?;
+        self.forget_losers(&abandoned).await
     }
 
-    /// One column of those among these that were merged away, each value once.
-    async fn of_losers(&self, column: &str, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    /// One column of the losers of which another one is among these, each value once.
+    async fn of_losers(
+        &self,
+        column: &str,
+        among: &str,
+        ids: &[Uuid],
+    ) -> Result<Vec<Uuid>, StoreError> {
         let mut found = Vec::new();
         for chunk in ids.chunks(IDS_AT_ONCE) {
             let text = format!(
-                "SELECT DISTINCT l.{column} FROM relata_merge_loser AS l WHERE l.loser IN ({})",
+                "SELECT DISTINCT l.{column} FROM relata_merge_loser AS l WHERE l.{among} IN ({})",
                 self.backend().placeholders(chunk.len())
             );
             for row in self.query_all(self.statement(text, values(chunk))).await? {

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use relata_catalog::{FieldIndex, Kind, Object, Value, folded, to_json};
+use relata_catalog::{FieldIndex, Kind, Object, Value, folded, to_json, validate};
+use relata_store::Record;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -29,9 +30,15 @@ pub struct MergeConflict {
     pub values: Vec<(Uuid, Json)>,
 }
 
-/// Whose values the survivor's are, by field.
+/// Whose values the survivor's are.
 #[derive(Debug, Default)]
-pub(super) struct Origins(HashMap<FieldIndex, Vec<Uuid>>);
+pub(super) struct Origins {
+    fields: HashMap<FieldIndex, Vec<Uuid>>,
+    owner: Vec<Uuid>,
+}
+
+/// How clients call who a record belongs to: no field of the catalogue.
+pub(super) const OWNER: &str = "owner";
 
 /// Whether a field holds what somebody has given: neither a number of the platform nor worked out.
 pub(super) fn is_own(kind: &Kind) -> bool {
@@ -54,45 +61,57 @@ pub(super) fn fill(
         if !is_own(&field.kind) || request.data.contains_key(&field.name) {
             continue;
         }
-        let mut value = outside(&draft.values[position], set);
+        let mut value = outside(&draft.values[position], &set.keep, set);
         let mut from = Vec::new();
+        let mut is_united = false;
         if !value.is_null() {
             from.push(set.keep.id);
         }
         for loser in &set.losers {
-            let theirs = outside(loser.value(index), set);
+            let theirs = outside(loser.value(index), loser, set);
             let united = match (&value, theirs) {
                 (_, Value::Null) => None,
                 (Value::Null, theirs) => Some(theirs),
-                (mine, theirs) => united(mine, &theirs),
+                (mine, theirs) => united(mine, &theirs).inspect(|_| is_united = true),
             };
             if let Some(united) = united {
                 value = united;
                 from.push(loser.id);
             }
         }
+        if is_united {
+            // Each was within the limits; together they may be beyond.
+            draft.problems_at(&field.name, validate(field, &value));
+        }
         draft.values[position] = value;
-        origins.0.insert(index, from);
+        origins.fields.insert(index, from);
     }
-    if draft.owner.is_none() && !request.data.contains_key("owner") {
-        draft.owner = set.losers.iter().find_map(|loser| loser.owner);
+    if !request.data.contains_key(OWNER) {
+        let mut records = set.records();
+        if let Some(record) = records.find(|record| record.owner.is_some()) {
+            draft.owner = record.owner;
+            origins.owner.push(record.id);
+        }
     }
     origins
 }
 
-/// The value, unless it points at one of those that become one.
-fn outside(value: &Value, set: &Set) -> Value {
+/// The value, unless it points at one of those that become one. What has always pointed at itself
+/// goes on.
+fn outside(value: &Value, record: &Record, set: &Set) -> Value {
     match value {
+        Value::Reference(id) if *id == record.id && *id == set.keep.id => value.clone(),
         Value::Reference(id) if set.has(*id) => Value::Null,
         other => other.clone(),
     }
 }
 
 /// Empties relations to the record itself that come of a merge.
-pub(super) fn without_itself(object: &Object, draft: &mut Draft, keep: Uuid) {
-    for position in 0..object.fields.len() {
-        if draft.values[position] == Value::Reference(keep) {
-            draft.values[position] = Value::Null;
+pub(super) fn without_itself(draft: &mut Draft) {
+    let itself = Value::Reference(draft.id);
+    for index in (0..draft.values.len()).map(FieldIndex) {
+        if *draft.value(index) == itself && draft.is_changed(index) {
+            draft.values[index.0] = Value::Null;
         }
     }
 }
@@ -138,23 +157,29 @@ impl Origins {
         &self,
         object: &Object,
         set: &Set,
-        after: &relata_store::Record,
+        after: &Record,
         request: &MergeRequest,
     ) -> Vec<MergedField> {
         let fields = object.fields.iter().enumerate();
+        let owner = after.owner.map(|owner| MergedField {
+            name: OWNER.to_owned(),
+            value: Json::from(owner.to_string()),
+            from: self.owner.clone(),
+        });
         fields
             .map(|(position, field)| (FieldIndex(position), field))
             .filter(|(index, _)| !after.value(*index).is_null())
             .map(|(index, field)| MergedField {
                 name: field.name.clone(),
                 value: to_json(field.shown(), after.value(index)),
-                from: match self.0.get(&index) {
+                from: match self.fields.get(&index) {
                     Some(from) => from.clone(),
                     None if request.data.contains_key(&field.name) => Vec::new(),
                     None if matches!(field.kind, Kind::Autonumber { .. }) => vec![set.keep.id],
                     None => Vec::new(),
                 },
             })
+            .chain(owner)
             .collect()
     }
 }
@@ -171,9 +196,9 @@ pub(super) fn conflicts(object: &Object, set: &Set, request: &MergeRequest) -> V
         if !is_own(&field.kind) || is_united || request.data.contains_key(&field.name) {
             continue;
         }
-        let records = std::iter::once(&set.keep).chain(&set.losers);
-        let values: Vec<(Uuid, Value)> = records
-            .map(|record| (record.id, outside(record.value(index), set)))
+        let values: Vec<(Uuid, Value)> = set
+            .records()
+            .map(|record| (record.id, outside(record.value(index), record, set)))
             .filter(|(_, value)| !value.is_null())
             .collect();
         let differ = values
@@ -188,6 +213,20 @@ pub(super) fn conflicts(object: &Object, set: &Set, request: &MergeRequest) -> V
                     .collect(),
             });
         }
+    }
+    let owners: Vec<(Uuid, Uuid)> = set
+        .records()
+        .filter_map(|record| Some((record.id, record.owner?)))
+        .collect();
+    let differ = owners.iter().any(|(_, owner)| *owner != owners[0].1);
+    if differ && !request.data.contains_key(OWNER) {
+        conflicts.push(MergeConflict {
+            name: OWNER.to_owned(),
+            values: owners
+                .into_iter()
+                .map(|(id, owner)| (id, Json::from(owner.to_string())))
+                .collect(),
+        });
     }
     conflicts
 }

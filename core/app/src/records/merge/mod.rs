@@ -1,9 +1,9 @@
 //! Records that are the same become one: the survivor takes what it has empty from the others,
 //! everything that points at them points at it, and they go to the trash.
 //!
-//! In this order: relations move (so that nothing forbids the deletion), the losers go to the
-//! trash (so that their unique keys are free), the survivor changes. Each part goes through the
-//! steps of its own kind. Where one fails the whole merge is lost; what comes after it is looked at
+//! In this order: relations of others move (so that nothing forbids the deletion), the losers go to
+//! the trash as they are (so that their unique keys are free), the survivor changes, once. Each part
+//! goes through the steps of its own kind. Where one fails the whole merge is lost; what comes after it is looked at
 //! nevertheless, so that all mistakes are told at once.
 //!
 //! A preview is the merge itself, come back from: so it can't promise what the merge refuses.
@@ -183,8 +183,13 @@ impl Set {
         self.losers.iter().map(|record| record.id).collect()
     }
 
+    /// The survivor first, then the others in the order in which they were named.
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        std::iter::once(&self.keep).chain(&self.losers)
+    }
+
     fn has(&self, id: Uuid) -> bool {
-        id == self.keep.id || self.losers.iter().any(|record| record.id == id)
+        self.records().any(|record| record.id == id)
     }
 
     /// Where a loser stands among the ids.
@@ -268,7 +273,7 @@ async fn delete(
     if !is_in_vain {
         let members = losers_now(unit, set).await?;
         let deleted = attempt(unit, async {
-            let failed = trash::delete(unit, members).await?;
+            let failed = trash::delete(unit, members, &[set.keep.id]).await?;
             if failed.is_empty() {
                 return Ok(());
             }
@@ -295,7 +300,7 @@ async fn delete(
     trash::put(unit, Change::Delete, &members, next).await
 }
 
-/// The losers as they are now: those that pointed at each other have changed.
+/// The losers as they are now: hooks may have written them, and figures on them have changed.
 async fn losers_now(unit: &Unit, set: &Set) -> Result<Vec<Member>, AppError> {
     let described = unit.catalogue().object(set.object).clone();
     let mut members = Vec::with_capacity(set.losers.len());
@@ -318,12 +323,15 @@ async fn change_survivor(
     let mut draft = Draft::of(live(unit, described, request.keep).await?);
     let origins = fields::fill(described, &mut draft, set, request);
     access::authorise(unit, described, Change::Update, &draft.changed())?;
-    let keep = request.keep;
     let written = attempt(
         unit,
-        nested::put_over(unit, set.object, draft, &request.data, |draft| {
-            fields::without_itself(described, draft, keep);
-        }),
+        nested::put_over(
+            unit,
+            set.object,
+            draft,
+            &request.data,
+            fields::without_itself,
+        ),
     );
     if let Err(error) = written.await? {
         errors.push(with_issue(error).at("data"));

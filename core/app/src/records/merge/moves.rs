@@ -6,7 +6,7 @@ use relata_catalog::{FieldIndex, Issue, ObjectIndex, Value};
 use relata_store::{Lock, Record, filter::Deleted, log::Change};
 use uuid::Uuid;
 
-use super::{MERGE_MOVES_MAX, Set};
+use super::{MERGE_IDS_MAX, MERGE_MOVES_MAX, Set};
 use crate::{
     AppError, access,
     records::{
@@ -43,7 +43,8 @@ pub struct MovedRelation {
     pub trashed: usize,
 }
 
-/// Everything that points at a loser, except the survivor itself.
+/// Everything that points at a loser, except those that become one: the survivor is changed later,
+/// the losers keep what they had.
 pub(super) async fn referring(unit: &Unit, set: &Set) -> Result<Vec<Move>, AppError> {
     let catalogue = unit.catalogue().clone();
     let losers = set.loser_ids();
@@ -57,14 +58,14 @@ pub(super) async fn referring(unit: &Unit, set: &Set) -> Result<Vec<Move>, AppEr
                 &losers,
                 Deleted::Include,
                 Lock::Update,
-                MERGE_MOVES_MAX + 2 - moves.len(),
+                MERGE_MOVES_MAX + MERGE_IDS_MAX + 1 - moves.len(),
             )
             .await?;
         moves.extend(found.into_iter().filter_map(|record| {
             let Value::Reference(from) = record.value(field) else {
                 return None;
             };
-            (record.id != set.keep.id).then_some(Move {
+            (!set.has(record.id)).then_some(Move {
                 object,
                 field,
                 record: record.id,

@@ -13,7 +13,10 @@ use relata_store::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::moves::{self, Move};
+use super::{
+    fields,
+    moves::{self, Move},
+};
 use crate::{
     AppError, access,
     records::{
@@ -163,6 +166,12 @@ async fn change_survivor(
     let (before, after) = trace.owner;
     if draft.owner == after {
         draft.owner = before;
+    } else if before != after {
+        left.push(UnmergeLeft {
+            object: described.singular.clone(),
+            id: survivor,
+            field: fields::OWNER.to_owned(),
+        });
     }
     access::authorise(unit, &described, Change::Update, &draft.changed())?;
     if draft.is_unchanged() {
