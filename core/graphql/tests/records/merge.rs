@@ -606,6 +606,7 @@ async fn a_preview_says_what_the_merge_does(client: Client) {
                 {"name": "size", "value": 4, "from": [b]},
                 {"name": "tags", "value": ["X", "Y"], "from": [a, b]},
                 {"name": "seatCount", "value": 1, "from": []},
+                {"name": "owner", "value": client.caller.user.as_ref().unwrap().id, "from": [a]},
             ],
             "moves": [{"object": "seat", "field": "firm", "count": 1, "trashed": 1}],
             "conflicts": [{"name": "name", "values": [{"id": a, "value": "A"}, {"id": b, "value": "B"}]}],
@@ -777,7 +778,7 @@ async fn what_can_not_move_refuses_the_merge(client: Client) {
         .data("{ bills { nodes { payee { id } } } }", json!({}))
         .await;
     let payee = json!({"payee": {"id": b}});
-    assert_eq!(bills["bills"]["nodes"], json!([payee, payee]));
+    assert_eq!(bills["bills"]["nodes"], json!([payee, payee, payee]));
 }
 
 async fn lists_are_united_within_their_limits(client: Client) {
@@ -868,16 +869,16 @@ async fn figures_follow_a_merge_and_its_undoing(client: Client) {
     blueprint(
         &client,
         json!([
-            {"key": "group", "plural": "groupings", "label": "name", "fields": [
+            {"key": "holding", "plural": "holdings", "label": "name", "fields": [
                 {"key": "name", "kind": "text"},
-                {"key": "seats", "kind": "rollup", "of": "firm", "by": "group", "function": "SUM",
+                {"key": "seats", "kind": "rollup", "of": "firm", "by": "holding", "function": "SUM",
                  "expression": "record.seatCount"},
-                {"key": "largest", "kind": "rollup", "of": "firm", "by": "group", "function": "MAX",
+                {"key": "largest", "kind": "rollup", "of": "firm", "by": "holding", "function": "MAX",
                  "expression": "record.seatCount"},
             ]},
             {"key": "firm", "plural": "firms", "label": "name", "fields": [
                 {"key": "name", "kind": "text"},
-                {"key": "group", "kind": "relation", "to": "group", "inverse": "firms"},
+                {"key": "holding", "kind": "relation", "to": "holding", "inverse": "firms"},
                 {"key": "boss", "kind": "relation", "to": "firm", "inverse": "branches"},
                 {"key": "seatCount", "kind": "rollup", "of": "seat", "by": "firm", "function": "COUNT"},
                 {"key": "rent", "kind": "rollup", "of": "seat", "by": "firm", "function": "SUM",
@@ -894,18 +895,18 @@ async fn figures_follow_a_merge_and_its_undoing(client: Client) {
     )
     .await;
     let by = |id: &String| json!({"connect": {"id": id}});
-    let g = client.create("group", json!({"name": "G"})).await;
-    let h = client.create("group", json!({"name": "H"})).await;
+    let g = client.create("holding", json!({"name": "G"})).await;
+    let h = client.create("holding", json!({"name": "H"})).await;
     let a = client
-        .create("firm", json!({"name": "A", "group": by(&g)}))
+        .create("firm", json!({"name": "A", "holding": by(&g)}))
         .await;
     let b = client
-        .create("firm", json!({"name": "B", "group": by(&h)}))
+        .create("firm", json!({"name": "B", "holding": by(&h)}))
         .await;
     let c = client
         .create(
             "firm",
-            json!({"name": "C", "group": by(&h), "boss": by(&b)}),
+            json!({"name": "C", "holding": by(&h), "boss": by(&b)}),
         )
         .await;
     let d = client
@@ -929,17 +930,17 @@ async fn figures_follow_a_merge_and_its_undoing(client: Client) {
         .await;
     let figures =
         "{ firms(orderBy: [{name: ASC}]) { nodes { name seatCount rent yearly branchCount } }
-        groupings(orderBy: [{name: ASC}]) { nodes { seats largest } } }";
+        holdings(orderBy: [{name: ASC}]) { nodes { seats largest } } }";
     let before = client.data(figures, json!({})).await;
     assert_eq!(
-        before["groupings"]["nodes"],
+        before["holdings"]["nodes"],
         json!([{"seats": 1, "largest": 1}, {"seats": 3, "largest": 2}])
     );
     let merged = client
         .data(
             &merging(
                 FIRM_MERGE,
-                "seatCount rent yearly branchCount group { seats largest }",
+                "seatCount rent yearly branchCount holding { seats largest }",
             ),
             json!({"ids": [a, b, c], "keep": a}),
         )
@@ -947,12 +948,12 @@ async fn figures_follow_a_merge_and_its_undoing(client: Client) {
     assert_eq!(
         merged["mergeFirms"],
         json!({"seatCount": 4, "rent": 4321, "yearly": 51852, "branchCount": 1,
-               "group": {"seats": 4, "largest": 4}})
+               "holding": {"seats": 4, "largest": 4}})
     );
     let after = client.data(figures, json!({})).await;
     assert_eq!(
-        after["groupings"]["nodes"][1],
-        json!({"seats": null, "largest": null})
+        after["holdings"]["nodes"][1],
+        json!({"seats": 0, "largest": null})
     );
     // Also what comes out of the trash meanwhile, and what is new.
     client
