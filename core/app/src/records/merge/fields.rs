@@ -139,7 +139,7 @@ fn united(mine: &Value, theirs: &Value) -> Option<Value> {
             for phone in std::iter::once(&theirs.primary).chain(&theirs.additional) {
                 let is_there = |other: &relata_catalog::Phone| match (&other.e164, &phone.e164) {
                     (Some(other), Some(this)) => other == this,
-                    _ => other == phone,
+                    _ => other.typed == phone.typed,
                 };
                 if !is_there(&all.primary) && !all.additional.iter().any(is_there) {
                     all.additional.push(phone.clone());

@@ -7,7 +7,7 @@
 
 use relata_catalog::{Catalogue, FieldIndex, Key, ObjectIndex, Value};
 use relata_store::{
-    Lock,
+    Lock, Record,
     log::{Change, FieldChange},
 };
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     AppError, access,
     records::{
-        Draft, absent,
+        Draft, absent, attempt,
         bulk::{together, with_issue},
         changes, live,
         trash::{self, Member},
@@ -93,7 +93,7 @@ impl MovedBack {
 ///
 /// # Errors
 /// `NOT_FOUND` where it was lost in none, or not all of its records are there any more; what
-/// refuses one of the writes that undo it.
+/// refuses one of the writes that undo it, with a path of plural name and id of the record.
 pub async fn record_unmerge(
     unit: &Unit,
     object: ObjectIndex,
@@ -121,16 +121,27 @@ pub async fn record_unmerge(
             described.singular, merge.survivor
         )));
     }
+    let survivor = live(unit, &described, merge.survivor).await?;
+    let losers = in_trash(unit, object, &trace).await?;
     let mut left = Vec::new();
-    change_survivor(unit, object, merge.survivor, &trace, &mut left).await?;
+    let mut errors = Vec::new();
+    let changed = change_survivor(unit, object, survivor, &trace, &mut left);
+    if let Err(error) = attempt(unit, changed).await? {
+        let error = with_issue(error).at(merge.survivor.to_string());
+        errors.push(error.at(described.plural.as_str()));
+    }
     unit.transaction().delete_merge(merge.id).await?;
-    restore(unit, object, &trace).await?;
+    // While the survivor holds their keys, nothing can be said of the losers.
+    if errors.is_empty()
+        && let Err(error) = attempt(unit, restore(unit, object, losers)).await?
+    {
+        errors.push(error);
+    }
     let moves = moves_back(unit, merge.survivor, &trace, &mut left).await?;
     let refused = moves::carry_out(unit, &moves).await?;
-    if !refused.is_empty() {
-        return Err(together(
-            refused.into_iter().map(|(_, error)| error).collect(),
-        ));
+    errors.extend(refused.into_iter().map(|(_, error)| error));
+    if !errors.is_empty() {
+        return Err(together(errors));
     }
     Ok(Unmerged {
         survivor: merge.survivor,
@@ -142,12 +153,13 @@ pub async fn record_unmerge(
 async fn change_survivor(
     unit: &Unit,
     object: ObjectIndex,
-    survivor: Uuid,
+    survivor: Record,
     trace: &Trace,
     left: &mut Vec<UnmergeLeft>,
 ) -> Result<(), AppError> {
     let described = unit.catalogue().object(object).clone();
-    let mut draft = Draft::of(live(unit, &described, survivor).await?);
+    let id = survivor.id;
+    let mut draft = Draft::of(survivor);
     for change in &trace.fields {
         let Some((index, field)) = described.field_keyed(&change.field) else {
             continue;
@@ -158,7 +170,7 @@ async fn change_survivor(
         } else {
             left.push(UnmergeLeft {
                 object: described.singular.clone(),
-                id: survivor,
+                id,
                 field: field.name.clone(),
             });
         }
@@ -169,7 +181,7 @@ async fn change_survivor(
     } else if before != after {
         left.push(UnmergeLeft {
             object: described.singular.clone(),
-            id: survivor,
+            id,
             field: fields::OWNER.to_owned(),
         });
     }
@@ -181,8 +193,12 @@ async fn change_survivor(
     Ok(())
 }
 
-/// Brings back the losers that are in the trash.
-async fn restore(unit: &Unit, object: ObjectIndex, trace: &Trace) -> Result<(), AppError> {
+/// The losers that are in the trash; others were restored alone.
+async fn in_trash(
+    unit: &Unit,
+    object: ObjectIndex,
+    trace: &Trace,
+) -> Result<Vec<Member>, AppError> {
     let described = unit.catalogue().object(object).clone();
     let mut members = Vec::with_capacity(trace.losers.len());
     for id in &trace.losers {
@@ -195,14 +211,22 @@ async fn restore(unit: &Unit, object: ObjectIndex, trace: &Trace) -> Result<(), 
             members.push(Member { object, record });
         }
     }
-    let failed = trash::restore(unit, members).await?;
+    Ok(members)
+}
+
+async fn restore(unit: &Unit, object: ObjectIndex, losers: Vec<Member>) -> Result<(), AppError> {
+    let described = unit.catalogue().object(object).clone();
+    let failed = trash::restore(unit, losers).await?;
     if failed.is_empty() {
         return Ok(());
     }
     Err(together(
         failed
             .into_iter()
-            .map(|failed| with_issue(failed.error))
+            .map(|failed| {
+                let error = with_issue(failed.error).at(failed.id.to_string());
+                error.at(described.plural.as_str())
+            })
             .collect(),
     ))
 }
@@ -257,6 +281,6 @@ async fn moves_back(
     Ok(moves)
 }
 
-fn points_at(record: &relata_store::Record, field: FieldIndex, target: Uuid) -> bool {
+fn points_at(record: &Record, field: FieldIndex, target: Uuid) -> bool {
     *record.value(field) == Value::Reference(target)
 }
