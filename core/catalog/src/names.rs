@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 131] = [
+pub const PLATFORM_TYPES: [&str; 137] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -136,6 +136,10 @@ pub const PLATFORM_TYPES: [&str; 131] = [
     "JsonFilter",
     "ListFilter",
     "Match_Reason",
+    "Merge_Conflict",
+    "Merge_Field",
+    "Merge_Move",
+    "Merge_Value",
     "Money",
     "MoneyAggregate",
     "MoneyFilter",
@@ -189,6 +193,8 @@ pub const PLATFORM_TYPES: [&str; 131] = [
     "Text_Order",
     "Time",
     "Token",
+    "Unmerge_Left",
+    "Unmerge_Result",
     "User",
     "Value_Aggregate",
     "Value_Having",
