@@ -591,7 +591,8 @@ async fn merged_records_are_in_lists_once(client: Client) {
     assert_eq!(names(&after["band"]["lineage"]), "X1 Y1");
     assert_eq!(names(&after["bands"]), "X X1 Y1");
     assert_eq!(after["memberships"]["totalCount"], 3);
-    for loser in &ids[1..] {
+    {
+        let loser = ids[1];
         run(
             &client,
             &format!("unmergeBand(id: \"{loser}\") {{ left {{ __typename }} }}"),
