@@ -11,6 +11,7 @@
 mod m0001_platform;
 mod m0002_requests;
 mod m0013_jobs;
+mod m0034_merges;
 mod spelling;
 
 use sea_orm_migration::prelude::*;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_platform::Migration),
             Box::new(m0002_requests::Migration),
             Box::new(m0013_jobs::Migration),
+            Box::new(m0034_merges::Migration),
         ]
     }
 

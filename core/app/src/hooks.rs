@@ -478,7 +478,7 @@ pub(crate) fn plugin_actor(actor: &Actor) -> PluginActor {
 pub(crate) fn hook_change(change: Change) -> HookChange {
     match change {
         Change::Create => HookChange::Create,
-        Change::Update => HookChange::Update,
+        Change::Update | Change::Merge => HookChange::Update,
         Change::Delete => HookChange::Delete,
         Change::Restore => HookChange::Restore,
         Change::Destroy => HookChange::Destroy,

@@ -792,6 +792,8 @@ impl Field {
             .iter()
             .any(|column| matches!(column.column_type, ColumnType::Json | ColumnType::TextList))
             && !matches!(self.kind, Kind::Emails | Kind::Phones);
+        let is_unfit =
+            is_unfit || matches!(self.kind, Kind::LongText { .. } | Kind::RichText { .. });
         match columns.as_slice() {
             [] => Vec::new(),
             _ if is_unfit => Vec::new(),

@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 142] = [
+pub const PLATFORM_TYPES: [&str; 148] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -141,6 +141,10 @@ pub const PLATFORM_TYPES: [&str; 142] = [
     "JsonFilter",
     "ListFilter",
     "Match_Reason",
+    "Merge_Conflict",
+    "Merge_Field",
+    "Merge_Move",
+    "Merge_Value",
     "Money",
     "MoneyAggregate",
     "MoneyFilter",
@@ -199,6 +203,8 @@ pub const PLATFORM_TYPES: [&str; 142] = [
     "Time_Having",
     "Time_Order",
     "Token",
+    "Unmerge_Left",
+    "Unmerge_Result",
     "User",
     "Uuid_Filter",
     "Value_Aggregate",

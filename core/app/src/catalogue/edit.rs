@@ -156,7 +156,9 @@ pub async fn field_update(
         move |catalogue, blueprint| {
             let object = object_named(catalogue, &object)?;
             let definition = own_field(blueprint, object, &field)?;
-            let merged = merged(definition.to_json(), &changes, "")?;
+            let mut before = definition.to_json();
+            forget_kind(&mut before, definition, &changes);
+            let merged = merged(before, &changes, "")?;
             *definition =
                 FieldDefinition::from_json(&merged).map_err(AppError::bad_input_issues)?;
             if changes.contains_key("to") {
@@ -166,6 +168,29 @@ pub async fn field_update(
         },
     )
     .await
+}
+
+/// Of another kind, what the former one was told means something else or nothing: the longest text
+/// is no greatest number. The options of a select stay with who may choose several of them.
+fn forget_kind(before: &mut Json, definition: &FieldDefinition, changes: &Map<String, Json>) {
+    let members = definition.kind_members();
+    let (Some(old), Some(new)) = (
+        members.get("kind").and_then(Json::as_str),
+        changes.get("kind").and_then(Json::as_str),
+    ) else {
+        return;
+    };
+    let chooses = |kind: &str| matches!(kind, "select" | "multiSelect");
+    if old == new {
+        return;
+    }
+    if let Some(before) = before.as_object_mut() {
+        for name in members.keys() {
+            if !(name == "options" && chooses(old) && chooses(new)) {
+                before.remove(name);
+            }
+        }
+    }
 }
 
 /// Removes a field with its values. What it loses is confirmed by its name, `object.field`.

@@ -48,7 +48,11 @@ pub(super) fn of_entries(unit: &Unit, object: &Object, change: Change, entries: 
             object: object.key.clone(),
             record: entry.id,
             version: entry.version,
-            change,
+            // What else was merged is told of each of those records.
+            change: match change {
+                Change::Merge => Change::Update,
+                other => other,
+            },
             actor: actor.clone(),
             at: unit.now(),
             fields: entry

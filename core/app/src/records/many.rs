@@ -90,7 +90,7 @@ pub async fn record_delete_where(
     access::authorise(unit, &described, Change::Delete, &[])?;
     let records = found(unit, object, matching, Deleted::Exclude).await?;
     let (ids, members) = set(object, records);
-    refused(trash::delete(unit, members).await?)?;
+    refused(trash::delete(unit, members, &[]).await?)?;
     Ok(ids)
 }
 

@@ -10,6 +10,7 @@ mod draft;
 mod input;
 mod keyed;
 mod many;
+mod merge;
 mod nested;
 mod one_of;
 mod references;
@@ -38,6 +39,10 @@ pub(crate) use input::overlay;
 pub use keyed::{FoundBy, Keyed, KeyedRow, RowDone, RowsDone, record_write_keyed};
 pub use many::{
     Matching, record_delete_where, record_destroy_where, record_restore_where, record_update_where,
+};
+pub use merge::{
+    MERGE_IDS_MAX, MERGE_MOVES_MAX, MergeConflict, MergePreview, MergeRequest, MergedField,
+    MovedRelation, UnmergeLeft, Unmerged, record_merge, record_merge_preview, record_unmerge,
 };
 pub use nested::{NestedLimits, nested_within};
 use rollups::Move;

@@ -307,20 +307,22 @@ async fn resolve_ids(
             Target::Unique(..) => None,
         })
         .collect();
-    let there = existing(unit, target, &wanted).await?;
+    let mut followed: HashMap<Uuid, Uuid> = wanted.iter().map(|id| (*id, *id)).collect();
+    let there = follow_merged(unit, target, followed.values_mut()).await?;
     for lookup in lookups {
-        let Target::Id(id) = lookup.target else {
+        let Target::Id(given) = lookup.target else {
             continue;
         };
+        let id = followed[&given];
         let draft = &mut drafts[lookup.draft];
         if there.contains(&id) {
             draft.values[lookup.field.0] = Value::Reference(id);
         } else {
             let issue = Issue::new(
                 "NOT_FOUND",
-                format!("there is no {} with the id {id}", described.singular),
+                format!("there is no {} with the id {given}", described.singular),
             )
-            .with("id", id.to_string());
+            .with("id", given.to_string());
             draft.problem(
                 Concern::Data,
                 issue.at(object.field(lookup.field).name.as_str()),
@@ -367,6 +369,39 @@ async fn resolve_keys(
         }
     }
     Ok(())
+}
+
+/// Puts survivors in the place of records that were merged away. Gives which of the ids, as they
+/// are then, are records outside the trash.
+pub(super) async fn follow_merged<'i>(
+    unit: &Unit,
+    object: ObjectIndex,
+    ids: impl Iterator<Item = &'i mut Uuid>,
+) -> Result<HashSet<Uuid>, AppError> {
+    let ids: Vec<&mut Uuid> = ids.collect();
+    let wanted: Vec<Uuid> = ids.iter().map(|id| **id).collect();
+    let mut there = existing(unit, object, &wanted).await?;
+    let missing: Vec<Uuid> = wanted
+        .into_iter()
+        .filter(|id| !there.contains(id))
+        .collect();
+    if missing.is_empty() {
+        return Ok(there);
+    }
+    let survivors = unit.transaction().survivors(&missing).await?;
+    if survivors.is_empty() {
+        return Ok(there);
+    }
+    let found: Vec<Uuid> = survivors.values().copied().collect();
+    there.extend(existing(unit, object, &found).await?);
+    for id in ids {
+        if let Some(survivor) = survivors.get(&*id)
+            && there.contains(survivor)
+        {
+            *id = *survivor;
+        }
+    }
+    Ok(there)
 }
 
 /// Which of the ids are records outside the trash.

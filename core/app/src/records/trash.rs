@@ -27,6 +27,7 @@ use super::{
     bulk::together,
     can_go_together, changes, is_demanded, live,
     many::Failed,
+    references,
     rollups::{self, Move},
     rows::{self, Next},
     rules, uniques,
@@ -53,7 +54,7 @@ pub async fn record_delete(unit: &Unit, object: ObjectIndex, id: Uuid) -> Result
     let described = unit.catalogue().object(object).clone();
     access::authorise(unit, &described, Change::Delete, &[])?;
     let record = live(unit, &described, id).await?;
-    told(delete(unit, vec![Member { object, record }]).await?)
+    told(delete(unit, vec![Member { object, record }], &[]).await?)
 }
 
 /// Takes a record out of the trash, and with it what went there together with it by CASCADE.
@@ -103,11 +104,16 @@ fn told(failed: Vec<Failed>) -> Result<(), AppError> {
     ))
 }
 
-/// The deletion of a set, or why nothing of it is deleted.
-pub(super) async fn delete(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>, AppError> {
+/// The deletion of a set, or why nothing of it is deleted. Those that are `about_to_change` point
+/// elsewhere before the transaction ends, so what they point at now is as if they did not.
+pub(super) async fn delete(
+    unit: &Unit,
+    set: Vec<Member>,
+    about_to_change: &[Uuid],
+) -> Result<Vec<Failed>, AppError> {
     let named = set.len();
-    let members = carried(unit, set, Deleted::Exclude).await?;
-    let (emptied, mut failed) = loosened(unit, &members, named).await?;
+    let members = carried(unit, set, Deleted::Exclude, about_to_change).await?;
+    let (emptied, mut failed) = loosened(unit, &members, named, about_to_change).await?;
     failed.extend(locked(unit, &members, named).await?);
     let effects = hooks_for(unit, Change::Delete, &members, named, &mut failed).await?;
     if !failed.is_empty() {
@@ -129,7 +135,7 @@ pub(super) async fn delete(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>,
 /// The restoration of a set, or why nothing of it is restored.
 pub(super) async fn restore(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>, AppError> {
     let named = set.len();
-    let members = carried(unit, set, Deleted::Only).await?;
+    let members = carried(unit, set, Deleted::Only, &[]).await?;
     let (restored, mut failed) = targets_there(unit, &members, named).await?;
     let effects = hooks_for(unit, Change::Restore, &members, named, &mut failed).await?;
     failed.extend(not_unique(unit, &members, named).await?);
@@ -146,6 +152,8 @@ pub(super) async fn restore(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
         })
         .collect();
     put(unit, Change::Restore, &members, next).await?;
+    let ids: Vec<Uuid> = members.iter().map(|member| member.record.id).collect();
+    unit.transaction().forget_losers(&ids).await?;
     hooks::run_effects(unit, effects).await?;
     Ok(failed)
 }
@@ -153,8 +161,8 @@ pub(super) async fn restore(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
 /// The end of a set, or why nothing of it ends.
 pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>, AppError> {
     let named = set.len();
-    let members = carried(unit, set, Deleted::Include).await?;
-    let (emptied, mut failed) = loosened(unit, &members, named).await?;
+    let members = carried(unit, set, Deleted::Include, &[]).await?;
+    let (emptied, mut failed) = loosened(unit, &members, named, &[]).await?;
     failed.extend(locked(unit, &members, named).await?);
     let effects = hooks_for(unit, Change::Destroy, &members, named, &mut failed).await?;
     if !failed.is_empty() {
@@ -190,6 +198,7 @@ pub(super) async fn destroy(unit: &Unit, set: Vec<Member>) -> Result<Vec<Failed>
             after: None,
         });
         rollups::follow(unit, run[0].object, &moves.collect::<Vec<_>>()).await?;
+        unit.transaction().bridge_losers(&ids).await?;
     }
     hooks::run_effects(unit, effects).await?;
     Ok(failed)
@@ -229,11 +238,12 @@ fn by_object(members: &[Member]) -> IndexMap<ObjectIndex, Vec<Uuid>> {
 
 /// The records and everything that goes with them by CASCADE, each before what depends on it.
 /// `which` of the dependants: those outside the trash (delete), those that went into the trash at
-/// the same instant (restore), all (destroy).
+/// the same instant (restore), all (destroy). Those of `besides` never go.
 async fn carried(
     unit: &Unit,
     mut members: Vec<Member>,
     which: Deleted,
+    besides: &[Uuid],
 ) -> Result<Vec<Member>, AppError> {
     let catalogue = unit.catalogue().clone();
     let named = members.len();
@@ -275,7 +285,8 @@ async fn carried(
                         _ => None,
                     };
                     let belongs = which != Deleted::Only || record.deleted_at == together;
-                    if belongs && !instants.contains_key(&record.id) {
+                    let is_new = !instants.contains_key(&record.id);
+                    if belongs && is_new && !besides.contains(&record.id) {
                         instants.insert(record.id, record.deleted_at);
                         members.push(Member { object, record });
                     }
@@ -296,11 +307,12 @@ struct Emptied {
     id: Uuid,
 }
 
-/// What the deletion of the set empties, and who forbids it.
+/// What the deletion of the set empties, and who forbids it; nobody of `besides` does.
 async fn loosened(
     unit: &Unit,
     members: &[Member],
     named: usize,
+    besides: &[Uuid],
 ) -> Result<(Vec<Emptied>, Vec<Failed>), AppError> {
     let catalogue = unit.catalogue().clone();
     let going: HashMap<Uuid, usize> = members
@@ -320,9 +332,9 @@ async fn loosened(
             // Emptying a required relation would leave a record that breaks its own rules.
             let forbids = relation.on_delete == OnDelete::Restrict || is_demanded(referring, field);
             let limit = if forbids {
-                (REFERRERS_NAMED_MAX * ids.len()).min(CASCADE_MAX) + going.len()
+                (REFERRERS_NAMED_MAX * ids.len()).min(CASCADE_MAX) + going.len() + besides.len()
             } else {
-                CASCADE_MAX + going.len() + 1
+                CASCADE_MAX + going.len() + besides.len() + 1
             };
             let mut referrers: IndexMap<usize, Vec<Record>> = IndexMap::new();
             for record in unit
@@ -340,6 +352,7 @@ async fn loosened(
                 if let Value::Reference(target) = record.value(field)
                     && let Some(position) = going.get(target)
                     && !going.contains_key(&record.id)
+                    && !besides.contains(&record.id)
                 {
                     referrers.entry(*position).or_default().push(record);
                 }
@@ -453,8 +466,8 @@ async fn empty(unit: &Unit, emptied: Vec<Emptied>) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Values with which each member comes back: what they must point at has to be there, what they
-/// may point at and is not there becomes empty.
+/// Values with which each member comes back: what was merged away is its survivor, what they must
+/// point at has to be there, what they may point at and is not there becomes empty.
 async fn targets_there(
     unit: &Unit,
     members: &[Member],
@@ -471,9 +484,12 @@ async fn targets_there(
             pointed_at.entry(target).or_default().push(id);
         }
     }
+    let mut survivors: HashMap<Uuid, Uuid> = HashMap::new();
     for (target, ids) in pointed_at {
         if let Some((target, _)) = catalogue.object_keyed(target) {
-            there.extend(super::references::existing(unit, target, &ids).await?);
+            let mut followed = ids.clone();
+            there.extend(references::follow_merged(unit, target, followed.iter_mut()).await?);
+            survivors.extend(ids.into_iter().zip(followed));
         }
     }
     let mut restored = Vec::with_capacity(members.len());
@@ -484,6 +500,13 @@ async fn targets_there(
         let mut issues = Issues::default();
         for (field, target, id) in targets(&catalogue, member) {
             if there.contains(&id) {
+                continue;
+            }
+            let survivor = survivors
+                .get(&id)
+                .filter(|survivor| there.contains(*survivor) && **survivor != member.record.id);
+            if let Some(survivor) = survivor {
+                values[field.0] = Value::Reference(*survivor);
                 continue;
             }
             let Kind::Relation(relation) = &object.field(field).kind else {
@@ -588,7 +611,7 @@ async fn hooks_for(
 }
 
 /// The record's next version.
-fn next(unit: &Unit, record: &Record) -> Record {
+pub(super) fn next(unit: &Unit, record: &Record) -> Record {
     Record {
         version: record.version + 1,
         updated_at: unit.now(),
@@ -599,7 +622,7 @@ fn next(unit: &Unit, record: &Record) -> Record {
 
 /// Writes the next version of each member, with history (of fields that restoring has emptied, if
 /// any) and outbox.
-async fn put(
+pub(super) async fn put(
     unit: &Unit,
     change: Change,
     members: &[Member],

@@ -37,10 +37,15 @@ pub(crate) fn membership_with(
 
 /// The package that breaks when a note's title, or an argument, tells it to.
 pub(crate) fn faulty() -> Vec<u8> {
+    faulty_with(|manifest| manifest)
+}
+
+/// The package, with its manifest changed by `edit`.
+pub(crate) fn faulty_with(edit: impl Fn(String) -> String) -> Vec<u8> {
     let root = root();
     let manifest = root.join("tests/guests/faulty/plugin.toml");
     Package::pack(&PackageParts {
-        manifest: std::fs::read_to_string(manifest).unwrap(),
+        manifest: edit(std::fs::read_to_string(manifest).unwrap()),
         component: component(&root, "tests/guests/faulty", "guest-faulty"),
         blueprint: None,
         translations: IndexMap::new(),

@@ -13,6 +13,7 @@ mod duplicates;
 mod exports;
 mod guest;
 mod imports;
+mod merges;
 mod plugins;
 mod queries;
 mod records;

@@ -166,17 +166,25 @@ impl ObjectExtension {
 }
 
 impl FieldDefinition {
+    /// Those of its members that come with its kind: another kind has others.
+    #[must_use]
+    pub fn kind_members(&self) -> Map<String, Json> {
+        let mut map = Map::new();
+        match &self.kind {
+            KindDefinition::Relation(relation) => put_relation(&mut map, relation),
+            KindDefinition::Rollup(rollup) => put_rollup(&mut map, rollup),
+            KindDefinition::Plain(kind) => put_kind(&mut map, kind),
+        }
+        map
+    }
+
     /// The item of `fields` as JSON.
     #[must_use]
     pub fn to_json(&self) -> Json {
         let mut map = Map::new();
         map.insert("key".to_owned(), json!(self.key));
         put(&mut map, "name", self.name.as_ref());
-        match &self.kind {
-            KindDefinition::Relation(relation) => put_relation(&mut map, relation),
-            KindDefinition::Rollup(rollup) => put_rollup(&mut map, rollup),
-            KindDefinition::Plain(kind) => put_kind(&mut map, kind),
-        }
+        map.extend(self.kind_members());
         put_flag(&mut map, "required", self.required);
         put_flag(&mut map, "unique", self.unique.is_some());
         put(

@@ -509,12 +509,12 @@ impl Resolver<'_> {
         place: Vec<PathSegment>,
         indexes: &'i mut Vec<Index>,
     ) -> Option<&'i mut Index> {
-        if keys.is_empty() || keys.len() > self.limits.unique_fields_max {
-            let issue = limit(
-                "fields in an index, at least one",
-                self.limits.unique_fields_max,
-                keys.len(),
-            );
+        let max = self.limits.unique_fields_max;
+        if keys.is_empty() || keys.len() > max {
+            let issue = match keys.len() {
+                0 => Issue::new("MISSING", "an index has at least one field"),
+                count => limit("fields in an index", max, count),
+            };
             self.report(place, issue);
             return None;
         }

@@ -6,6 +6,7 @@
 //! Rows become bytes in the store; here they are only put one after the other.
 
 mod bulk;
+mod merge;
 mod search;
 mod work;
 
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use relata_app::{
     Actor, AppError, Caller, State, Unit, Workspace, idempotency::Repeatable, operations,
 };
-use relata_catalog::{CoerceContext, Issues};
+use relata_catalog::{CoerceContext, Issues, ObjectIndex};
 use relata_store::{
     StoreError,
     read::{CompileError, Compiled, Directory, Parameter},
@@ -153,10 +154,11 @@ impl Run<'_> {
     async fn query(&self, plan: &Plan) -> Result<Answer, Stop> {
         let reads = self.reads(plan)?;
         let mut read = self
-            .run_reads(plan, reads)
+            .run_reads(plan, &reads)
             .instrument(tracing::debug_span!("sql"))
-            .await
-            .into_iter();
+            .await;
+        self.follow_merged(plan, &reads, &mut read).await;
+        let mut read = read.into_iter();
         let mut outcomes = Outcomes::with_capacity(plan.roots.len());
         let mut snapshot = None;
         for root in &plan.roots {
@@ -180,7 +182,8 @@ impl Run<'_> {
                 Step::Search(step) => self.search(root, step).await,
                 Step::Duplicates(step) => self.duplicates(root, step).await,
                 Step::Plugin(step) => self.plugin_query(root, step, &mut snapshot).await?,
-                Step::Write(_) | Step::Bulk(_) => Err(lost(root)),
+                Step::MergePreview(step) => self.merge_preview(root, step).await,
+                Step::Write(_) | Step::Bulk(_) | Step::Unmerge(_) => Err(lost(root)),
             };
             outcomes.push(outcome);
         }
@@ -243,13 +246,13 @@ impl Run<'_> {
         }
     }
 
-    async fn run_reads(&self, plan: &Plan, reads: Vec<Reading>) -> Outcomes {
+    async fn run_reads(&self, plan: &Plan, reads: &[Reading]) -> Outcomes {
         if reads.is_empty() {
             return Vec::new();
         }
         let reader = self.workspace.reader();
         let directory: Arc<dyn Directory> = self.state.directory.clone();
-        match reader.run(&reads, directory.clone()).await {
+        match reader.run(reads, directory.clone()).await {
             Ok(written) => written
                 .into_iter()
                 .map(|json| Ok(Bytes::from(json)))
@@ -268,7 +271,7 @@ impl Run<'_> {
                 if is_of_one && reads.len() > 1 {
                     // One root's mistake is not the others'.
                     let mut outcomes = Vec::with_capacity(reads.len());
-                    for (root, read) in roots.zip(&reads) {
+                    for (root, read) in roots.zip(reads) {
                         let alone = std::slice::from_ref(read);
                         let outcome = match reader.run(alone, directory.clone()).await {
                             Ok(mut written) => {
@@ -418,6 +421,17 @@ impl Run<'_> {
                     arguments: self.arguments(step),
                     pick: step.pick.clone(),
                 },
+                Step::Unmerge(step) => match self.id_of(step.object, &step.id) {
+                    Ok(id) => Job::Unmerge {
+                        object: step.object,
+                        id,
+                        picked: step.picked.clone(),
+                    },
+                    Err(error) => {
+                        early.push(GraphqlError::of_app(&error, &root.key, root.at));
+                        continue;
+                    }
+                },
                 Step::Literal(json) => Job::Known(Bytes::from(json.clone())),
                 _ => {
                     early.push(*lost(root));
@@ -479,18 +493,24 @@ impl Run<'_> {
         }
     }
 
-    fn write(&self, step: &WriteStep) -> Result<Write, AppError> {
-        let object = &self.state.catalogue.object(step.object).singular;
-        let id = |template: &Template| {
-            let given = template.render(self.variables).unwrap_or_default();
-            let text = match &given {
-                Json::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            // What is no id is the id of nothing.
-            Uuid::parse_str(&text)
-                .map_err(|_| AppError::NotFound(format!("there is no {object} {text}")))
+    /// The id of a record that is written. What is no id is the id of nothing.
+    fn id_of(&self, object: ObjectIndex, template: &Template) -> Result<Uuid, AppError> {
+        self.id_in(object, &template.render(self.variables).unwrap_or_default())
+    }
+
+    fn id_in(&self, object: ObjectIndex, given: &Json) -> Result<Uuid, AppError> {
+        let text = match given {
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
         };
+        Uuid::parse_str(&text).map_err(|_| {
+            let object = &self.state.catalogue.object(object).singular;
+            AppError::NotFound(format!("there is no {object} {text}"))
+        })
+    }
+
+    fn write(&self, step: &WriteStep) -> Result<Write, AppError> {
+        let id = |template: &Template| self.id_of(step.object, template);
         let data = |template: &Template| match template.render(self.variables) {
             Some(Json::Object(data)) => Ok(data),
             _ => Err(AppError::bad_input("`data` must be given")),
@@ -514,6 +534,7 @@ impl Run<'_> {
             Change::Delete { id: template } => Write::Delete { id: id(template)? },
             Change::Restore { id: template } => Write::Restore { id: id(template)? },
             Change::Destroy { id: template } => Write::Destroy { id: id(template)? },
+            Change::Merge(arguments) => Write::Merge(self.merge_request(step.object, arguments)?),
         })
     }
 }

@@ -12,7 +12,8 @@ use relata_app::{
     idempotency::{self, Repeatable},
     operations,
     records::{
-        Written, record_create, record_delete, record_destroy, record_restore, record_update,
+        MergeRequest, Written, record_create, record_delete, record_destroy, record_merge,
+        record_restore, record_unmerge, record_update,
     },
 };
 use relata_catalog::{ObjectIndex, Value};
@@ -43,6 +44,7 @@ pub(super) enum Write {
     Destroy {
         id: Uuid,
     },
+    Merge(MergeRequest),
 }
 
 /// One root field of a mutation.
@@ -53,6 +55,11 @@ pub(super) enum Job {
         read: Option<Reading>,
     },
     Bulk(Box<BulkJob>),
+    Unmerge {
+        object: ObjectIndex,
+        id: Uuid,
+        picked: pick::Picked,
+    },
     Plugin {
         field: String,
         arguments: Map<String, Json>,
@@ -128,7 +135,7 @@ impl Job {
     pub(super) fn may_take_long(&self) -> bool {
         match self {
             Self::Known(_) => false,
-            Self::Bulk(_) | Self::Plugin { .. } => true,
+            Self::Bulk(_) | Self::Plugin { .. } | Self::Unmerge { .. } => true,
             // Others may go with it.
             Self::Write { write, .. } => {
                 !matches!(write, Write::Create { .. } | Write::Update { .. })
@@ -140,6 +147,11 @@ impl Job {
         match self {
             Self::Known(bytes) => Ok(bytes.clone()),
             Self::Bulk(job) => job.run(unit).await,
+            Self::Unmerge { object, id, picked } => {
+                let undone = record_unmerge(unit, *object, *id).await?;
+                let json = picked.apply(&super::merge::json_of_undone(&undone));
+                Ok(Bytes::from(json.to_string()))
+            }
             Self::Plugin {
                 field,
                 arguments,
@@ -222,6 +234,7 @@ impl Write {
     pub(super) fn data(&self) -> Option<&Map<String, Json>> {
         match self {
             Self::Create { data } | Self::Update { data, .. } => Some(data),
+            Self::Merge(request) => Some(&request.data),
             Self::Delete { .. } | Self::Restore { .. } | Self::Destroy { .. } => None,
         }
     }
@@ -249,6 +262,7 @@ impl Write {
             Self::Destroy { id } => record_destroy(unit, object, *id)
                 .await
                 .map(|()| unread(*id)),
+            Self::Merge(request) => record_merge(unit, object, request).await,
         }
     }
 }

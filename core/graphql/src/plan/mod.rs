@@ -18,6 +18,7 @@ mod draft;
 mod filter;
 mod groups;
 pub(crate) mod inputs;
+pub(crate) mod merge;
 mod order;
 pub(crate) mod pick;
 pub(crate) mod prepare;
@@ -49,7 +50,7 @@ use self::{
     coercer::{CoerceContext, Coercer, LIMITS},
     cost::Cost,
     draft::Draft,
-    inputs::{Slot, Template, Variables},
+    inputs::{Input, Slot, Template, Variables},
     pick::Pick,
     prepare::{Prepared, Selected},
     record::quoted,
@@ -88,6 +89,10 @@ pub(crate) enum Step {
     Search(Box<search::SearchStep>),
     /// Records that may be the same.
     Duplicates(Box<search::DuplicatesStep>),
+    /// What a merge would do.
+    MergePreview(Box<merge::MergePreviewStep>),
+    /// A merge is undone.
+    Unmerge(Box<merge::UnmergeStep>),
     /// A plugin's operation.
     Plugin(PluginStep),
     /// On whose behalf this runs.
@@ -103,6 +108,8 @@ pub(crate) struct ReadStep {
     pub(crate) compiled: Arc<Compiled>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) cost: Cost,
+    /// One record, whose id the client gives by the first parameter.
+    pub(crate) by_id: bool,
 }
 
 /// A change of one record.
@@ -133,6 +140,7 @@ pub(crate) enum Change {
     Destroy {
         id: Template,
     },
+    Merge(merge::MergeArguments),
 }
 
 /// A plugin's operation and what is selected of its result.
@@ -240,6 +248,8 @@ impl<'v> Planner<'v> {
                     (self.write(draft, field)?, false)
                 } else if let Some(step) = self.duplicates(draft, field)? {
                     (step, false)
+                } else if let Some(step) = self.merge_preview(draft, field) {
+                    (step, false)
                 } else {
                     self.read(draft, field)?
                 }
@@ -262,13 +272,8 @@ impl<'v> Planner<'v> {
         for (position, object) in self.catalogue.objects.iter().enumerate() {
             let index = ObjectIndex(position);
             if object.singular == field.name() {
-                let id = match draft.argument(field, "id", "ID!") {
-                    Some(input) => draft.inside("id", |draft| {
-                        draft.operand(&input, Coercer::LenientId, false)
-                    }),
-                    None => Operand::Value(relata_catalog::Value::Null),
-                };
-                let step = self.one(draft, index, id, field)?;
+                let input = draft.argument(field, "id", "ID!");
+                let step = self.one_by_id(draft, index, input.as_ref(), field)?;
                 return Ok((Step::Read(step), true));
             }
             if object.plural == field.name() {
@@ -279,6 +284,29 @@ impl<'v> Planner<'v> {
         }
         draft.issue(unknown_root(field));
         Ok((Step::Literal("null".to_owned()), true))
+    }
+
+    /// A record by the client's id. Always a parameter: a survivor's may have to take its place.
+    fn one_by_id(
+        &self,
+        draft: &mut Draft<'_, 'v>,
+        object: ObjectIndex,
+        input: Option<&Input<'v>>,
+        field: &Selected<'v>,
+    ) -> Result<ReadStep, NoPlan> {
+        let template = input.map_or(Template::Known(serde_json::Value::Null), |input| {
+            input.template(self.variables)
+        });
+        draft.inside("id", |draft| {
+            let path = draft.path.clone();
+            let slot = Slot::new(template, Coercer::LenientId, false, path);
+            draft.slots.push(slot);
+        });
+        let step = self.one(draft, object, Operand::Parameter(0), field)?;
+        Ok(ReadStep {
+            by_id: true,
+            ..step
+        })
     }
 
     fn one(
@@ -328,6 +356,7 @@ impl<'v> Planner<'v> {
             compiled: Arc::new(compiled),
             slots: std::mem::take(&mut draft.slots),
             cost,
+            by_id: false,
         })
     }
 
@@ -335,13 +364,7 @@ impl<'v> Planner<'v> {
         let input = draft.argument(field, "id", "ID!");
         let mut reads = Vec::with_capacity(self.catalogue.objects.len());
         for position in 0..self.catalogue.objects.len() {
-            let id = match &input {
-                Some(input) => draft.inside("id", |draft| {
-                    draft.operand(input, Coercer::LenientId, false)
-                }),
-                None => Operand::Value(relata_catalog::Value::Null),
-            };
-            reads.push(self.one(draft, ObjectIndex(position), id, field)?);
+            reads.push(self.one_by_id(draft, ObjectIndex(position), input.as_ref(), field)?);
         }
         Ok(Step::Node(reads))
     }
@@ -359,6 +382,9 @@ impl<'v> Planner<'v> {
         });
         let Some((verb, object)) = found else {
             if let Some(step) = self.bulk(draft, field)? {
+                return Ok(step);
+            }
+            if let Some(step) = self.merge(draft, field)? {
                 return Ok(step);
             }
             draft.issue(unknown_root(field));

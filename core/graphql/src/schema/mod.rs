@@ -12,6 +12,7 @@ pub(crate) mod aggregates;
 pub(crate) mod bulk;
 mod filters;
 pub(crate) mod groups;
+mod merge;
 pub(crate) mod names;
 pub(crate) mod objects;
 pub(crate) mod operations;
@@ -86,6 +87,7 @@ impl Source {
         let mut writer = SchemaWriter::default();
         platform::write(&mut writer);
         bulk::write_platform(&mut writer);
+        merge::write_platform(&mut writer);
         let operations = operations::write(&mut writer, &self.plugin_operations);
         (writer, operations)
     }
@@ -98,6 +100,7 @@ impl Source {
         let mut writer = SchemaWriter::default();
         platform::write(&mut writer);
         bulk::write_platform(&mut writer);
+        merge::write_platform(&mut writer);
         for index in objects {
             objects::write(&mut writer, &self.catalogue, &self.names, index);
         }

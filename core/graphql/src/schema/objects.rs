@@ -3,7 +3,7 @@
 use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex, Via};
 
 use super::{
-    aggregates, bulk, groups,
+    aggregates, bulk, groups, merge,
     names::Names,
     platform,
     writer::{EnumValue, InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
@@ -33,6 +33,7 @@ pub(super) fn write(
     match_types(writer, type_name);
     root_fields(writer, object, type_name);
     bulk::write(writer, object, type_name);
+    merge::write(writer, object, type_name);
 }
 
 /// `Label. What it is for.`

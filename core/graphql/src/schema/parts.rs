@@ -18,7 +18,9 @@ use relata_catalog::{Catalogue, Kind, ObjectIndex, Via, capitalised};
 use super::names::Names;
 
 /// What the names of mutations begin with.
-const VERBS: [&str; 6] = ["create", "update", "upsert", "delete", "restore", "destroy"];
+const VERBS: [&str; 8] = [
+    "create", "update", "upsert", "delete", "restore", "destroy", "merge", "unmerge",
+];
 
 /// The objects, in the order of the catalogue.
 pub(super) fn named(
@@ -50,7 +52,8 @@ pub(super) fn named(
         .collect();
     for (position, object) in catalogue.objects.iter().enumerate() {
         let duplicates = format!("{}Duplicates", object.singular);
-        let read = [&object.singular, &object.plural, &duplicates];
+        let preview = format!("{}MergePreview", object.singular);
+        let read = [&object.singular, &object.plural, &duplicates, &preview];
         if read
             .iter()
             .any(|name| words.members.contains(name.as_str()))

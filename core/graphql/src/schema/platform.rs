@@ -146,6 +146,7 @@ fn enums(writer: &mut SchemaWriter) {
             ("UPDATE", ""),
             ("DELETE", "Into the trash."),
             ("RESTORE", "Out of the trash."),
+            ("MERGE", "Others were merged into it."),
         ]),
     );
 }

@@ -83,7 +83,7 @@ async fn answers_stay_the_same(client: Client) {
         "items(where: {tone: {eq: HIGH}}, orderBy: [{price: ASC}], first: 20) { nodes { id } pageInfo { endCursor } }",
         "items(where: {who: {iStartsWith: \"per son1\"}}, orderBy: [{who: DESC}]) { nodes { id } }",
         "items(deleted: ONLY, orderBy: [{size: ASC}, {code: DESC}]) { nodes { id } }",
-        "items(where: {step: {stage: {eq: \"a\"}}}) { aggregate { count size { sum } } }",
+        "items(where: {step: {eq: \"a\"}}) { aggregate { count size { sum } } }",
     ];
     let ask = || async {
         let mut answers = Vec::new();
@@ -207,7 +207,7 @@ async fn a_large_table_keeps_its_writers(client: Client) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     client
-        .data("mutation { updateItems(where: {size: {eq: 5}}, data: {maker: {create: {name: \"M\"}}}) { count } }", json!({}))
+        .data("mutation { createCompany(data: {name: \"M\", items: {create: [{code: \"new\"}, {code: \"newer\"}]}}) { id } }", json!({}))
         .await;
     let data = client
         .data(
@@ -215,7 +215,7 @@ async fn a_large_table_keeps_its_writers(client: Client) {
             json!({}),
         )
         .await;
-    assert_eq!(data["companies"]["nodes"][0]["items"]["totalCount"], 25);
+    assert_eq!(data["companies"]["nodes"][0]["items"]["totalCount"], 2);
 }
 
 async fn wrong_indexes_are_told(client: Client) {

@@ -12,6 +12,7 @@ on_each_database! {
     no_record_stands_over_itself
     wrong_lists_are_told
     one_of_several_is_shown
+    merged_records_are_in_lists_once
 }
 
 fn document() -> Json {
@@ -551,4 +552,76 @@ async fn one_of_several_is_shown(client: Client) {
         "wrong_alternatives",
         relata_catalog::Issues(told.issues().to_vec()).to_string()
     );
+}
+
+async fn merged_records_are_in_lists_once(client: Client) {
+    apply(&client, &document()).await.unwrap();
+    let made = run(
+        &client,
+        "createBands(data: [
+            {name: \"X\", offshoots: {create: [{name: \"X1\"}]}, players: {create: [{name: \"Ann\"}, {name: \"Bo\"}]}},
+            {name: \"Y\", offshoots: {create: [{name: \"Y1\"}]}, players: {connect: [{name: \"Ann\"}], create: [{name: \"Cy\"}]}},
+            {name: \"Z\", players: {connect: [{name: \"Cy\"}, {name: \"Ann\"}]}}]) { nodes { id } }",
+    )
+    .await;
+    let ids: Vec<&str> = made["createBands"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
+    let read = || async {
+        client
+            .data(
+                "query($id: ID!) { band(id: $id) { players(orderBy: [{name: ASC}]) { nodes { name } }
+                   lineage(orderBy: [{name: ASC}]) { nodes { name } } }
+                   bands(orderBy: [{name: ASC}]) { nodes { name } } memberships { totalCount } }",
+                json!({"id": ids[0]}),
+            )
+            .await
+    };
+    let before = read().await;
+    let merge = format!(
+        "mergeBands(ids: [\"{}\", \"{}\", \"{}\"], keep: \"{}\") {{ id }}",
+        ids[0], ids[1], ids[2], ids[0]
+    );
+    run(&client, &merge).await;
+    let after = read().await;
+    assert_eq!(names(&after["band"]["players"]), "Ann Bo Cy");
+    assert_eq!(names(&after["band"]["lineage"]), "X1 Y1");
+    assert_eq!(names(&after["bands"]), "X X1 Y1");
+    assert_eq!(after["memberships"]["totalCount"], 3);
+    {
+        let loser = ids[1];
+        run(
+            &client,
+            &format!("unmergeBand(id: \"{loser}\") {{ left {{ __typename }} }}"),
+        )
+        .await;
+    }
+    assert_eq!(read().await, before);
+    // What stands over another can't be below it at the same time.
+    let below = client
+        .data(
+            "{ bands(where: {name: {eq: \"X1\"}}) { nodes { id } } }",
+            json!({}),
+        )
+        .await;
+    let below = below["bands"]["nodes"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let deeper = format!(
+        "createBand(data: {{name: \"X2\", origin: {{connect: {{id: \"{below}\"}}}}}}) {{ id }}"
+    );
+    let deeper = run(&client, &deeper).await["createBand"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let circle = format!(
+        "mergeBands(ids: [\"{deeper}\", \"{}\"], keep: \"{deeper}\") {{ id }}",
+        ids[0]
+    );
+    let told = refused(&client, &circle).await;
+    assert!(told.contains("CYCLE"), "{told}");
 }

@@ -15,6 +15,7 @@ mod groups;
 mod hostile;
 mod indexes;
 mod lists;
+mod merge;
 mod nested;
 mod plain_kinds;
 mod query_properties;

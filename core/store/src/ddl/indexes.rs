@@ -8,9 +8,11 @@
 //!
 //! Unique keys are not among them: they say what may be stored, so they come with the change.
 
+use std::collections::HashSet;
+
 use relata_catalog::{Catalogue, Key, Kind, Object, Plan, Step};
 use sea_orm::sqlx::{self, Executor as _, PgConnection};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Statement, Value as SqlValue};
 
 use super::{column_names, physical_name};
 use crate::cells::quoted;
@@ -113,7 +115,7 @@ pub(super) fn wanted(object: &Object) -> Vec<IndexSpec> {
     for index in &object.indexes {
         specs.extend(asked_for(object, index));
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     specs.retain(|spec| seen.insert(spec.name.clone()));
     specs
 }
@@ -196,36 +198,44 @@ fn label_column(object: &Object) -> Option<String> {
 
 /// An index that a table has.
 struct Present {
+    table: String,
     name: String,
     /// Names of its columns, those that are carried along included.
     columns: Vec<String>,
     is_valid: bool,
 }
 
+/// Of one table, or of all.
 async fn present(
     connection: &impl ConnectionTrait,
     backend: Backend,
-    table: &str,
+    table: Option<&str>,
 ) -> Result<Vec<Present>, StoreError> {
     let text = match backend {
         Backend::Sqlite => {
-            "SELECT m.name, coalesce((SELECT group_concat(i.name, ',') FROM pragma_index_info(m.name) AS i), ''), 1 \
-             FROM sqlite_master AS m WHERE m.type = 'index' AND m.tbl_name = ?1 AND m.name GLOB 'ix_*'"
+            "SELECT m.tbl_name, m.name, coalesce((SELECT group_concat(i.name, ',') FROM pragma_index_info(m.name) AS i), ''), 1 \
+             FROM sqlite_master AS m WHERE m.type = 'index' AND m.name GLOB 'ix_*' AND m.tbl_name = coalesce(?1, m.tbl_name)"
         }
         Backend::Postgres => {
-            "SELECT c.relname::text, coalesce((SELECT string_agg(a.attname, ',') FROM pg_attribute AS a \
+            "SELECT t.relname::text, c.relname::text, coalesce((SELECT string_agg(a.attname, ',') FROM pg_attribute AS a \
              WHERE a.attrelid = c.oid), ''), CASE WHEN i.indisvalid THEN 1::bigint ELSE 0 END \
-             FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid \
-             WHERE i.indrelid = to_regclass(quote_ident($1)) AND c.relname LIKE 'ix\\_%'"
+             FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_class AS t ON t.oid = i.indrelid \
+             WHERE t.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'ix\\_%' \
+             AND t.relname = coalesce($1, t.relname)"
         }
     };
-    let statement = Statement::from_sql_and_values(backend.sea(), text, [table.into()]);
+    let statement = Statement::from_sql_and_values(
+        backend.sea(),
+        text,
+        [SqlValue::String(table.map(str::to_owned))],
+    );
     let mut found = Vec::new();
     for row in connection.query_all_raw(statement).await? {
-        let columns: String = row.try_get_by_index(1)?;
-        let is_valid: i64 = row.try_get_by_index(2)?;
+        let columns: String = row.try_get_by_index(2)?;
+        let is_valid: i64 = row.try_get_by_index(3)?;
         found.push(Present {
-            name: row.try_get_by_index(0)?,
+            table: row.try_get_by_index(0)?,
+            name: row.try_get_by_index(1)?,
             columns: columns.split(',').map(str::to_owned).collect(),
             is_valid: is_valid == 1,
         });
@@ -262,7 +272,7 @@ impl Transaction {
         let wanted = wanted(object);
         let present = match is_new {
             true => Vec::new(),
-            false => present(&self.statements(), self.backend(), &object.table).await?,
+            false => present(&self.statements(), self.backend(), Some(&object.table)).await?,
         };
         let own: Vec<String> = object.fields.iter().flat_map(column_names).collect();
         for index in &present {
@@ -313,10 +323,18 @@ impl Database {
         &self,
         catalogue: &Catalogue,
     ) -> Result<Vec<IndexSpec>, StoreError> {
-        let mut missing = Vec::new();
-        for object in &catalogue.objects {
-            missing.extend(self.missing_indexes_of(object).await?);
-        }
+        let present = present(&self.platform(), self.backend(), None).await?;
+        let valid: HashSet<(&str, &str)> = present
+            .iter()
+            .filter(|index| index.is_valid)
+            .map(|index| (index.table.as_str(), index.name.as_str()))
+            .collect();
+        let mut missing: Vec<IndexSpec> = catalogue
+            .objects
+            .iter()
+            .flat_map(|object| wanted(object))
+            .collect();
+        missing.retain(|spec| !valid.contains(&(spec.table.as_str(), spec.name.as_str())));
         Ok(missing)
     }
 
@@ -325,7 +343,7 @@ impl Database {
     /// # Errors
     /// What the database says.
     pub async fn missing_indexes_of(&self, object: &Object) -> Result<Vec<IndexSpec>, StoreError> {
-        let present = present(&self.platform(), self.backend(), &object.table).await?;
+        let present = present(&self.platform(), self.backend(), Some(&object.table)).await?;
         let mut missing = wanted(object);
         missing.retain(|spec| {
             !present

@@ -162,6 +162,7 @@ impl Transaction {
                     at: work.at,
                 })
                 .await?;
+                self.check_references().await?;
                 self.remove_field(name, object, table, from, work).await
             }
             Step::AddUnique {
@@ -176,6 +177,17 @@ impl Transaction {
             | Step::ChangeObject { .. }
             | Step::AddPipeline { .. }
             | Step::ChangePipeline { .. } => Ok(()),
+        }
+    }
+
+    /// `PostgreSQL` changes no table whose references are still to be looked at.
+    async fn check_references(&self) -> Result<(), StoreError> {
+        match self.backend() {
+            Backend::Sqlite => Ok(()),
+            Backend::Postgres => {
+                self.execute_text("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+                    .await
+            }
         }
     }
 

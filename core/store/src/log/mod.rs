@@ -32,6 +32,8 @@ pub enum Change {
     Restore,
     /// Removed for good.
     Destroy,
+    /// Others were merged into it. In the history alone: for the outbox it is an update.
+    Merge,
 }
 
 impl Change {
@@ -44,6 +46,7 @@ impl Change {
             Self::Delete => "DELETE",
             Self::Restore => "RESTORE",
             Self::Destroy => "DESTROY",
+            Self::Merge => "MERGE",
         }
     }
 
@@ -54,6 +57,7 @@ impl Change {
             Self::Delete,
             Self::Restore,
             Self::Destroy,
+            Self::Merge,
         ]
         .into_iter()
         .find(|change| change.as_str() == text)

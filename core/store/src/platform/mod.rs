@@ -1,4 +1,4 @@
-//! The platform's own nouns: users, tokens, plugins, uploads, documents, answers, jobs. Small tables, written through
+//! The platform's own nouns: users, tokens, plugins, uploads, documents, answers, jobs, merges. Small tables, written through
 //! transactions and read outside of them.
 
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -9,6 +9,7 @@ use crate::error::StoreError;
 pub mod answers;
 pub mod documents;
 pub mod jobs;
+pub mod merges;
 pub mod plugins;
 pub mod tokens;
 pub mod uploads;
@@ -17,6 +18,7 @@ pub mod users;
 pub use answers::KeptAnswer;
 pub use documents::Document;
 pub use jobs::{Job, JobLease};
+pub use merges::Merge;
 pub use plugins::Plugin;
 pub use tokens::Token;
 pub use uploads::Upload;

@@ -306,7 +306,14 @@ impl<'c> Compiler<'c> {
             self.known = Known::of(self.catalogue, object, &scope.alias, columns);
         }
         let columns = select_of.checked_columns()?;
-        let tail = format!(" FROM {} WHERE t.\"id\" = {place}", select_of.tables);
+        let mut tail = format!(" FROM {} WHERE t.\"id\" = {place}", select_of.tables);
+        // Another answers for what was merged away. Outside the trash nothing is looked up.
+        if self.runs == Runs::OnReaders {
+            tail.push_str(
+                " AND (t.\"_deleted_at\" IS NULL OR NOT EXISTS \
+                 (SELECT 1 FROM relata_merge_loser AS l WHERE l.loser = t.\"id\"))",
+            );
+        }
         self.levels[level] = Some(Level {
             index: level,
             depth: 0,

@@ -20,7 +20,8 @@ use crate::filter::{ColumnRef, Deleted, Filter, Operand, OrderTerm};
     reason = "a read is made once for each plan; boxes would only be in the way"
 )]
 pub enum Read {
-    /// One record by its id, or `null`. Trashed records are found too.
+    /// One record by its id, or `null`. Trashed records are found too, unless they were merged away
+    /// (on readers; who answers for them is in [`crate::Database::survivors`]).
     One {
         /// The object.
         object: ObjectIndex,

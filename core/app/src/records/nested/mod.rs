@@ -59,14 +59,25 @@ pub(super) async fn update(
     if_version: Option<i64>,
 ) -> Result<(), AppError> {
     let described = unit.catalogue().object(object).clone();
-    let mut parts = taken_apart(unit, object, data, None);
     let fields = input::named(&described, data);
     access::authorise(unit, &described, Change::Update, &fields)?;
     let record = live(unit, &described, id).await?;
     expect_version(&described, &record, if_version)?;
-    let mut draft = Draft::of(record);
+    put_over(unit, object, Draft::of(record), data, |_| ()).await
+}
+
+/// Puts data over a draft, settles what comes of both, and writes it with what hangs on the data.
+pub(super) async fn put_over(
+    unit: &Unit,
+    object: ObjectIndex,
+    mut draft: Draft,
+    data: &Map<String, Json>,
+    settle: impl FnOnce(&mut Draft),
+) -> Result<(), AppError> {
+    let mut parts = taken_apart(unit, object, data, None);
     parts.complain(&mut draft);
     input::overlay(unit, object, &mut draft, &parts.own).await?;
+    settle(&mut draft);
     with_parts(unit, object, draft, &parts, Mode::Write).await?;
     Ok(())
 }
@@ -310,7 +321,8 @@ async fn repoint(
     };
     let mut named = HashSet::new();
     for (keys, places) in keys.chunks(at_once).zip(places.chunks(at_once)) {
-        let found = references::find_many(unit, list.object, keys).await?;
+        let mut found = references::find_many(unit, list.object, keys).await?;
+        references::follow_merged(unit, list.object, found.iter_mut().flatten()).await?;
         let ids: Vec<Uuid> = found.iter().flatten().copied().collect();
         let there: HashMap<Uuid, Record> = unit
             .transaction()
