@@ -283,6 +283,9 @@ pub async fn job_cancel(
         .await?
         || transaction.cancel_job(id).await?;
     transaction.commit().await?;
+    // It may have begun meanwhile: whoever began before the commit hears of it here, whoever
+    // began after it has read it.
+    workspace.jobs().stop(id);
     let job = job_get(workspace, caller, id)
         .await?
         .ok_or_else(|| AppError::NotFound(format!("there is no job with the id {id}")))?;

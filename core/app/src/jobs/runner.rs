@@ -75,6 +75,12 @@ async fn carry_out(workspace: &Workspace, job: Job) {
         is_cancelled: Arc::default(),
     };
     workspace.jobs().set_running(Some(running.clone()));
+    // Between the claim and here somebody may have stopped it.
+    if let Ok(Some(lease)) = workspace.database().job_lease(id).await {
+        running
+            .is_cancelled
+            .fetch_or(lease.cancelled, Ordering::Relaxed);
+    }
     let job = Arc::new(job);
     let work = work(workspace, &job, running.clone());
     let lease = keep_lease(workspace, &job, &running.is_cancelled);
