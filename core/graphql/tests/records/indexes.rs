@@ -130,7 +130,7 @@ async fn answers_stay_the_same(client: Client) {
     converted["objects"][0]["fields"][1]["kind"] = json!("longText");
     let refused = apply(&client, &converted).await.unwrap_err();
     assert_eq!(refused.issues()[0].code, "INDEX_UNFIT");
-    converted["objects"][0]["fields"][1]["kind"] = json!("email");
+    converted["objects"][0]["fields"][1] = json!({"key": "code", "kind": "email", "indexed": true});
     converted["objects"][0]["fields"][2]["indexed"] = json!(true);
     let plan = relata_app::catalogue::blueprint_plan(&client.workspace, &client.caller, &converted)
         .await
