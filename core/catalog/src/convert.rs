@@ -66,7 +66,6 @@ pub fn convert(from: &Field, to: &Field, value: &Value, context: &CoerceContext)
 fn converted_text(to: &Field, text: &str, context: &CoerceContext) -> Option<Value> {
     // As a person would write it into a cell; a list of one where there may be several.
     let inputs = match &to.kind {
-        Kind::Text { .. } | Kind::LongText { .. } | Kind::RichText { .. } => vec![json!(text)],
         Kind::Emails | Kind::Phones => vec![json!({ "primary": text })],
         Kind::FullName => vec![json!({ "full": text })],
         Kind::Json { .. } => vec![json!(text)],
@@ -141,13 +140,11 @@ fn texts(from: &Field, value: &Value) -> Vec<String> {
         },
         Value::FullName(name) => vec![name.full.clone()],
         Value::Emails(emails) => {
-            let all = std::iter::once(&emails.primary).chain(&emails.additional);
-            vec![all.cloned().collect::<Vec<_>>().join("; ")]
+            vec![emails.all().cloned().collect::<Vec<_>>().join("; ")]
         }
         Value::Phone(phone) => vec![phone.typed.clone()],
         Value::Phones(phones) => {
-            let all = std::iter::once(&phones.primary).chain(&phones.additional);
-            let all: Vec<&str> = all.map(|phone| phone.typed.as_str()).collect();
+            let all: Vec<&str> = phones.all().map(|phone| phone.typed.as_str()).collect();
             vec![all.join("; ")]
         }
         Value::Address(_) => {

@@ -4,8 +4,9 @@ use crate::resolve::unique_owner;
 use crate::{
     Blueprint, Catalogue, Field, FieldDefinition, Index, IndexDefinition, Key, Kind,
     KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension,
-    OneOfDefinition, Pipeline, PipelineDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, Stage, StageDefinition, Unique, UniqueBy, UniqueField, plugin_prefix,
+    ObjectMembers, OneOfDefinition, Pipeline, PipelineDefinition, RelationDefinition,
+    RollupDefinition, RuleDefinition, Stage, StageDefinition, Unique, UniqueBy, UniqueField,
+    plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -66,26 +67,21 @@ impl Exporter<'_> {
                     .collect()
             })
             .collect();
-        let own_indexes = || {
-            object
-                .indexes
-                .iter()
-                .filter(|index| index.owner == self.owner)
-        };
         let references = |keys: &[Key]| {
             keys.iter()
                 .map(|key| self.field_reference(&object.key, key))
                 .collect()
         };
-        let indexes: Vec<IndexDefinition> = own_indexes()
-            .filter(|index| !self.is_mark(index))
+        let indexes = object
+            .indexes
+            .iter()
+            .filter(|index| index.owner == self.owner && !self.is_mark(index))
             .map(|index| IndexDefinition {
                 fields: references(&index.fields),
                 include: references(&index.include),
                 filled: index.filled,
                 live: index.live,
-            })
-            .collect();
+            });
         let rules = object
             .rules
             .iter()
@@ -95,13 +91,14 @@ impl Exporter<'_> {
                 when: rule.when.clone(),
                 must: rule.must.clone(),
                 message: rule.message.clone(),
-                fields: rule
-                    .fields
-                    .iter()
-                    .map(|key| self.field_reference(&object.key, key))
-                    .collect(),
-            })
-            .collect::<Vec<_>>();
+                fields: references(&rule.fields),
+            });
+        let members = ObjectMembers {
+            fields,
+            unique,
+            indexes: indexes.collect(),
+            rules: rules.collect(),
+        };
         if object.owner() == self.owner {
             Some(ObjectEntry::Define(ObjectDefinition {
                 key: object.key.local().to_owned(),
@@ -114,10 +111,7 @@ impl Exporter<'_> {
                     .label_field
                     .as_ref()
                     .map(|key| self.field_reference(&object.key, key)),
-                fields,
-                unique,
-                indexes,
-                rules,
+                members,
                 one_of: object
                     .one_of
                     .iter()
@@ -135,15 +129,12 @@ impl Exporter<'_> {
                     .collect(),
                 locked_when: object.locked_when.clone(),
             }))
-        } else if fields.is_empty() && unique.is_empty() && indexes.is_empty() && rules.is_empty() {
+        } else if members.is_empty() {
             None
         } else {
             Some(ObjectEntry::Extend(ObjectExtension {
                 extends: self.object_reference(&object.key),
-                fields,
-                unique,
-                indexes,
-                rules,
+                members,
             }))
         }
     }

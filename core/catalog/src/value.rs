@@ -113,6 +113,13 @@ pub struct Emails {
     pub additional: Vec<String>,
 }
 
+impl Emails {
+    /// All of them, the primary one first.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.primary).chain(&self.additional)
+    }
+}
+
 /// A phone number, normalised and as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -133,6 +140,13 @@ pub struct Phones {
     /// All others.
     #[serde(default)]
     pub additional: Vec<Phone>,
+}
+
+impl Phones {
+    /// All of them, the primary one first.
+    pub fn all(&self) -> impl Iterator<Item = &Phone> {
+        std::iter::once(&self.primary).chain(&self.additional)
+    }
 }
 
 /// A postal address. Every part is optional, at least one is there.

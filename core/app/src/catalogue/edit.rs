@@ -7,7 +7,7 @@
 
 use relata_catalog::{
     Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, KindDefinition, OWNER_PLATFORM,
-    OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry, PathSegment, Pipeline,
+    OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry, ObjectMembers, PathSegment, Pipeline,
     PipelineDefinition, StageDefinition,
 };
 use serde_json::{Map, Value as Json};
@@ -34,7 +34,7 @@ pub async fn object_create(
         &[],
         move |catalogue, blueprint| {
             let mut definition = definition.clone();
-            for field in &mut definition.fields {
+            for field in &mut definition.members.fields {
                 point_by_name(catalogue, field);
             }
             blueprint.objects.push(ObjectEntry::Define(definition));
@@ -128,7 +128,7 @@ pub async fn field_create(
             let object = object_named(catalogue, &name)?;
             let mut definition = definition.clone();
             point_by_name(catalogue, &mut definition);
-            fields_mut(blueprint, object).push(definition);
+            members_mut(blueprint, object).fields.push(definition);
             Ok(())
         },
     )
@@ -213,16 +213,19 @@ pub async fn field_delete(
         move |catalogue, blueprint| {
             let object = object_named(catalogue, &object)?;
             let key = own_field(blueprint, object, &field)?.key.clone();
-            fields_mut(blueprint, object).retain(|definition| definition.key != key);
+            let members = members_mut(blueprint, object);
+            members.fields.retain(|definition| definition.key != key);
+            members
+                .unique
+                .retain(|unique| unique.iter().all(|part| part.field != key));
+            members
+                .indexes
+                .retain(|index| !index.fields.contains(&key) && !index.include.contains(&key));
             if let Some(definition) = blueprint.object_mut(object.key.local())
                 && object.owner() == OWNER_WORKSPACE
+                && definition.label.as_ref() == Some(&key)
             {
-                definition
-                    .unique
-                    .retain(|unique| unique.iter().all(|part| part.field != key));
-                if definition.label.as_ref() == Some(&key) {
-                    definition.label = None;
-                }
+                definition.label = None;
             }
             Ok(())
         },
@@ -567,17 +570,17 @@ fn own_object<'a>(
         .ok_or_else(|| AppError::broken("an object is missing in its owner's export"))
 }
 
-/// Where the workspace's fields of an object stand in its blueprint.
-fn fields_mut<'a>(blueprint: &'a mut Blueprint, object: &Object) -> &'a mut Vec<FieldDefinition> {
+/// Where what the workspace brings to an object stands in its blueprint.
+fn members_mut<'a>(blueprint: &'a mut Blueprint, object: &Object) -> &'a mut ObjectMembers {
     let key = object.key.local();
     let own = object.owner() == OWNER_WORKSPACE;
     if own && blueprint.object(key).is_some() {
         return &mut blueprint
             .object_mut(key)
             .expect("it was found a line above")
-            .fields;
+            .members;
     }
-    &mut blueprint.extension_mut(object.key.as_str()).fields
+    &mut blueprint.extension_mut(object.key.as_str()).members
 }
 
 fn own_field<'a>(
@@ -597,7 +600,8 @@ fn own_field<'a>(
         let name = format!("{}.{name}", object.singular);
         return Err(not_own("field", &name, field.key.owner()));
     }
-    fields_mut(blueprint, object)
+    members_mut(blueprint, object)
+        .fields
         .iter_mut()
         .find(|definition| definition.key == field.key.local())
         .ok_or_else(|| AppError::broken("a field is missing in its owner's export"))

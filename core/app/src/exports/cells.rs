@@ -1,7 +1,7 @@
 //! What a cell says of a value.
 
 use relata_catalog::{
-    Catalogue, CoerceContext, Field, Kind, Phone, StageValue, Value, coerce_text, format_duration,
+    Catalogue, CoerceContext, Field, Kind, StageValue, Value, coerce_text, format_duration,
     format_instant, format_time, to_json,
 };
 use rust_decimal::Decimal;
@@ -45,14 +45,12 @@ pub(super) fn whole(field: &Field, value: &Value, context: &CoerceContext) -> Ce
         Value::Json(document) => Cell::Plain(document.to_string()),
         Value::Reference(id) => Cell::Plain(id.to_string()),
         Value::Emails(emails) => {
-            let all = std::iter::once(&emails.primary).chain(&emails.additional);
-            let all: Vec<&str> = all.map(String::as_str).collect();
+            let all: Vec<&str> = emails.all().map(String::as_str).collect();
             short(field, value, all.join("; "), context)
         }
         Value::Phone(phone) => short(field, value, phone.typed.clone(), context),
         Value::Phones(phones) => {
-            let all = std::iter::once(&phones.primary).chain(&phones.additional);
-            let all: Vec<&str> = all.map(|Phone { typed, .. }| typed.as_str()).collect();
+            let all: Vec<&str> = phones.all().map(|phone| phone.typed.as_str()).collect();
             short(field, value, all.join("; "), context)
         }
         Value::Money(_) | Value::FullName(_) | Value::Address(_) | Value::Stage(_) => {

@@ -71,15 +71,9 @@ pub(super) fn texts(field: &Field, value: &Value) -> Vec<Text> {
             all.iter().map(|text| plain(text)).collect()
         }
         (_, Value::FullName(name)) => vec![plain(&name.full)],
-        (_, Value::Emails(emails)) => std::iter::once(&emails.primary)
-            .chain(&emails.additional)
-            .map(|address| plain(address))
-            .collect(),
+        (_, Value::Emails(emails)) => emails.all().map(|address| plain(address)).collect(),
         (_, Value::Phone(found)) => vec![phone(found)],
-        (_, Value::Phones(phones)) => std::iter::once(&phones.primary)
-            .chain(&phones.additional)
-            .map(phone)
-            .collect(),
+        (_, Value::Phones(phones)) => phones.all().map(phone).collect(),
         (_, Value::Address(address)) => {
             let parts = [
                 &address.street,

@@ -64,10 +64,7 @@ impl Blueprint {
         let position = position.unwrap_or_else(|| {
             self.objects.push(ObjectEntry::Extend(ObjectExtension {
                 extends: object.to_owned(),
-                fields: Vec::new(),
-                unique: Vec::new(),
-                indexes: Vec::new(),
-                rules: Vec::new(),
+                members: ObjectMembers::default(),
             }));
             self.objects.len() - 1
         });
@@ -97,48 +94,43 @@ pub enum ObjectEntry {
 }
 
 impl ObjectEntry {
-    /// The fields that it defines.
+    /// What it brings to its object.
     #[must_use]
-    pub fn fields(&self) -> &[FieldDefinition] {
+    pub fn members(&self) -> &ObjectMembers {
         match self {
-            Self::Define(definition) => &definition.fields,
-            Self::Extend(extension) => &extension.fields,
+            Self::Define(definition) => &definition.members,
+            Self::Extend(extension) => &extension.members,
         }
     }
 
-    /// The fields that it defines, to be edited.
-    pub fn fields_mut(&mut self) -> &mut Vec<FieldDefinition> {
+    /// What it brings to its object, to be edited.
+    pub fn members_mut(&mut self) -> &mut ObjectMembers {
         match self {
-            Self::Define(definition) => &mut definition.fields,
-            Self::Extend(extension) => &mut extension.fields,
+            Self::Define(definition) => &mut definition.members,
+            Self::Extend(extension) => &mut extension.members,
         }
     }
+}
 
-    /// The rules that it defines.
-    #[must_use]
-    pub fn rules(&self) -> &[RuleDefinition] {
-        match self {
-            Self::Define(definition) => &definition.rules,
-            Self::Extend(extension) => &extension.rules,
-        }
-    }
+/// What an owner brings to an object, its own or somebody else's.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObjectMembers {
+    /// In the order in which they are shown.
+    pub fields: Vec<FieldDefinition>,
+    /// Unique keys over several fields; on somebody else's object at least one of them is one's
+    /// own.
+    pub unique: Vec<Vec<UniqueField>>,
+    /// Indexes for what is often asked.
+    pub indexes: Vec<IndexDefinition>,
+    /// What must hold of every record.
+    pub rules: Vec<RuleDefinition>,
+}
 
-    /// The indexes that it defines.
+impl ObjectMembers {
+    /// Whether there is nothing of any kind.
     #[must_use]
-    pub fn indexes(&self) -> &[IndexDefinition] {
-        match self {
-            Self::Define(definition) => &definition.indexes,
-            Self::Extend(extension) => &extension.indexes,
-        }
-    }
-
-    /// The unique keys over several fields that it defines.
-    #[must_use]
-    pub fn unique(&self) -> &[Vec<UniqueField>] {
-        match self {
-            Self::Define(definition) => &definition.unique,
-            Self::Extend(extension) => &extension.unique,
-        }
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -159,14 +151,8 @@ pub struct ObjectDefinition {
     pub description: Labels,
     /// Key of the field that names a record to people.
     pub label: Option<String>,
-    /// In the order in which they are shown.
-    pub fields: Vec<FieldDefinition>,
-    /// Unique keys over several fields.
-    pub unique: Vec<Vec<UniqueField>>,
-    /// Indexes for what is often asked.
-    pub indexes: Vec<IndexDefinition>,
-    /// What must hold of every record.
-    pub rules: Vec<RuleDefinition>,
+    /// Its fields, and what is said of them.
+    pub members: ObjectMembers,
     /// Relations of which one at most is filled, read together.
     pub one_of: Vec<OneOfDefinition>,
     /// Which records can't be changed any more.
@@ -178,14 +164,8 @@ pub struct ObjectDefinition {
 pub struct ObjectExtension {
     /// `company` (one's own first, then the platform's) or `owner/company`.
     pub extends: String,
-    /// Fields that it gets.
-    pub fields: Vec<FieldDefinition>,
-    /// Unique keys over several fields, at least one of them one's own.
-    pub unique: Vec<Vec<UniqueField>>,
-    /// Indexes for what is often asked.
-    pub indexes: Vec<IndexDefinition>,
-    /// What must hold of every record.
-    pub rules: Vec<RuleDefinition>,
+    /// What it gets.
+    pub members: ObjectMembers,
 }
 
 /// A field of a unique key over several.
@@ -267,9 +247,9 @@ pub struct FieldDefinition {
     pub rules: FieldRules,
 }
 
+/// What a field holds, where relations still name their target as the author wrote it.
 // Documents have few of them: a box would only be in the way of who edits one.
 #[allow(clippy::large_enum_variant)]
-/// What a field holds, where relations still name their target as the author wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KindDefinition {
     /// A relation to one record.

@@ -7,9 +7,9 @@ use serde_json::Value as Json;
 
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
-    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
-    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition, UniqueField,
+    KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, ObjectMembers,
+    OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
+    RuleDefinition, StageDefinition, ThroughDefinition, UniqueField,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
@@ -185,10 +185,7 @@ fn object(document: &Json, limits: &Limits) -> (ObjectDefinition, Issues) {
         plural_labels: reader.labels("pluralLabels", limits, limits.label_max),
         description: reader.labels("description", limits, limits.label_max * 10),
         label: reader.text("label"),
-        fields: each(&mut reader, "fields", limits, field),
-        unique: unique_keys(&mut reader),
-        indexes: each(&mut reader, "indexes", limits, index),
-        rules: each(&mut reader, "rules", limits, rule),
+        members: members(&mut reader, limits),
         one_of: each(&mut reader, "oneOf", limits, one_of),
         locked_when: expression(&mut reader, "lockedWhen"),
     };
@@ -211,12 +208,18 @@ fn extension(document: &Json, limits: &Limits) -> (ObjectExtension, Issues) {
     let mut reader = MapReader::lenient(document, "an extension: a mapping with extends, fields");
     let definition = ObjectExtension {
         extends: reader.required_text("extends"),
-        fields: each(&mut reader, "fields", limits, field),
-        unique: unique_keys(&mut reader),
-        indexes: each(&mut reader, "indexes", limits, index),
-        rules: each(&mut reader, "rules", limits, rule),
+        members: members(&mut reader, limits),
     };
     (definition, reader.finish())
+}
+
+fn members(reader: &mut MapReader<'_>, limits: &Limits) -> ObjectMembers {
+    ObjectMembers {
+        fields: each(reader, "fields", limits, field),
+        unique: unique_keys(reader),
+        indexes: each(reader, "indexes", limits, index),
+        rules: each(reader, "rules", limits, rule),
+    }
 }
 
 fn index(document: &Json, _: &Limits) -> (IndexDefinition, Issues) {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
-    KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
+    KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension, ObjectMembers, OneOfDefinition,
     PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
     StageDefinition, ThroughDefinition, UniqueField,
 };
@@ -60,26 +60,7 @@ impl ObjectDefinition {
         put_labels(&mut map, "pluralLabels", &self.plural_labels);
         put_labels(&mut map, "description", &self.description);
         put(&mut map, "label", self.label.as_ref());
-        put_list(
-            &mut map,
-            "fields",
-            self.fields.iter().map(FieldDefinition::to_json),
-        );
-        put_list(
-            &mut map,
-            "unique",
-            self.unique.iter().map(|key| unique_json(key)),
-        );
-        put_list(
-            &mut map,
-            "indexes",
-            self.indexes.iter().map(IndexDefinition::to_json),
-        );
-        put_list(
-            &mut map,
-            "rules",
-            self.rules.iter().map(RuleDefinition::to_json),
-        );
+        put_members(&mut map, &self.members);
         put_list(
             &mut map,
             "oneOf",
@@ -141,28 +122,32 @@ impl ObjectExtension {
     pub fn to_json(&self) -> Json {
         let mut map = Map::new();
         map.insert("extends".to_owned(), json!(self.extends));
-        put_list(
-            &mut map,
-            "fields",
-            self.fields.iter().map(FieldDefinition::to_json),
-        );
-        put_list(
-            &mut map,
-            "unique",
-            self.unique.iter().map(|key| unique_json(key)),
-        );
-        put_list(
-            &mut map,
-            "indexes",
-            self.indexes.iter().map(IndexDefinition::to_json),
-        );
-        put_list(
-            &mut map,
-            "rules",
-            self.rules.iter().map(RuleDefinition::to_json),
-        );
+        put_members(&mut map, &self.members);
         Json::Object(map)
     }
+}
+
+fn put_members(map: &mut Map<String, Json>, members: &ObjectMembers) {
+    put_list(
+        map,
+        "fields",
+        members.fields.iter().map(FieldDefinition::to_json),
+    );
+    put_list(
+        map,
+        "unique",
+        members.unique.iter().map(|key| unique_json(key)),
+    );
+    put_list(
+        map,
+        "indexes",
+        members.indexes.iter().map(IndexDefinition::to_json),
+    );
+    put_list(
+        map,
+        "rules",
+        members.rules.iter().map(RuleDefinition::to_json),
+    );
 }
 
 impl FieldDefinition {

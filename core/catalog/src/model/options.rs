@@ -38,7 +38,7 @@ pub enum OptionColor {
 }
 
 impl OptionColor {
-    /// All of them, with their names.
+    /// All of them in their order, with their names.
     pub const ALL: [(&'static str, Self); 9] = [
         ("gray", Self::Gray),
         ("red", Self::Red),
@@ -54,16 +54,7 @@ impl OptionColor {
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Gray => "gray",
-            Self::Red => "red",
-            Self::Orange => "orange",
-            Self::Yellow => "yellow",
-            Self::Green => "green",
-            Self::Teal => "teal",
-            Self::Blue => "blue",
-            Self::Purple => "purple",
-            Self::Pink => "pink",
-        }
+        let (name, _) = Self::ALL[self as usize];
+        name
     }
 }

@@ -22,7 +22,7 @@ impl Resolver<'_> {
             if self.subjects[entry].as_ref() != Some(object) {
                 continue;
             }
-            let definitions = self.blueprint.objects[entry].rules();
+            let definitions = &self.blueprint.objects[entry].members().rules;
             for (position, definition) in definitions.iter().enumerate() {
                 let place = under(under(Self::entry_path(entry), "rules"), position);
                 self.check_key(&definition.key, under(place.clone(), "key"));
@@ -98,7 +98,7 @@ impl Resolver<'_> {
             Some(element) if element.owner() != self.owner => return None,
             Some(element) => match subject.place {
                 Place::RuleWhen | Place::RuleMust => entries().find_map(|entry| {
-                    let rules = self.blueprint.objects[entry].rules();
+                    let rules = &self.blueprint.objects[entry].members().rules;
                     let position = rules.iter().position(|rule| rule.key == element.local())?;
                     Some(under(under(Self::entry_path(entry), "rules"), position))
                 })?,

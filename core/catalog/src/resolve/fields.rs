@@ -15,7 +15,7 @@ impl Resolver<'_> {
             let Some(object) = self.subjects[entry].clone() else {
                 continue;
             };
-            for (position, definition) in part.fields().iter().enumerate() {
+            for (position, definition) in part.members().fields.iter().enumerate() {
                 let place = under(under(Self::entry_path(entry), "fields"), position);
                 let is_readable = !self.unreadable.contains(&(entry, position));
                 let field = self.make_field(&object, definition, is_readable, &place);
@@ -222,7 +222,6 @@ impl Resolver<'_> {
     /// and the list there leads back.
     fn join_ends(&mut self) {
         let mut wrong = Vec::new();
-        let mut found = Vec::new();
         for (object, fields) in &self.fields {
             for (position, own) in fields.iter().enumerate() {
                 let Kind::Relation(Relation {
@@ -248,15 +247,12 @@ impl Resolver<'_> {
                             own.field.key.local()
                         ),
                     );
-                    wrong.push((place, issue));
-                    found.push((object.clone(), position));
+                    wrong.push((object.clone(), position, place, issue));
                 }
             }
         }
-        for (place, issue) in wrong {
+        for (object, position, place, issue) in wrong {
             self.report(place, issue);
-        }
-        for (object, position) in found {
             if let Some(own) = self
                 .fields
                 .get_mut(&object)

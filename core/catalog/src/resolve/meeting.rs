@@ -36,7 +36,7 @@ impl Resolver<'_> {
         let mut members: Vec<(String, Bearer)> = Vec::new();
         for field in &object.fields {
             let place = self.own_field(&object.key, &field.key).map(|own| {
-                let definition = &self.blueprint.objects[own.entry].fields()[own.position];
+                let definition = &self.blueprint.objects[own.entry].members().fields[own.position];
                 under(
                     own.path(),
                     if definition.name.is_some() {
@@ -168,7 +168,8 @@ impl Resolver<'_> {
                     continue;
                 }
                 let place = self.own_field(&object.key, &field.key).map(|own| {
-                    let definition = &self.blueprint.objects[own.entry].fields()[own.position];
+                    let definition =
+                        &self.blueprint.objects[own.entry].members().fields[own.position];
                     under(
                         own.path(),
                         if definition.name.is_some() {

@@ -288,7 +288,7 @@ impl Resolver<'_> {
                 continue;
             }
             let part = &self.blueprint.objects[entry];
-            for (position, definition) in part.fields().iter().enumerate() {
+            for (position, definition) in part.members().fields.iter().enumerate() {
                 if let Some(by) = definition.unique {
                     let place = path(&[
                         "objects".into(),
@@ -301,7 +301,7 @@ impl Resolver<'_> {
                     self.ask_unique(object, vec![(key, by, place.clone())], place, &mut asked);
                 }
             }
-            for (position, references) in part.unique().iter().enumerate() {
+            for (position, references) in part.members().unique.iter().enumerate() {
                 let place = under(under(Self::entry_path(entry), "unique"), position);
                 let mut keys = Vec::with_capacity(references.len());
                 for (item, reference) in references.iter().enumerate() {
@@ -450,7 +450,7 @@ impl Resolver<'_> {
                 continue;
             }
             let part = &self.blueprint.objects[entry];
-            for (position, definition) in part.fields().iter().enumerate() {
+            for (position, definition) in part.members().fields.iter().enumerate() {
                 if definition.indexed {
                     let place = under(under(Self::entry_path(entry), "fields"), position);
                     let place = under(place, "indexed");
@@ -458,7 +458,7 @@ impl Resolver<'_> {
                     self.add_index(object, vec![(key, place.clone())], place, &mut indexes);
                 }
             }
-            for (position, definition) in part.indexes().iter().enumerate() {
+            for (position, definition) in part.members().indexes.iter().enumerate() {
                 let place = under(under(Self::entry_path(entry), "indexes"), position);
                 let mut keys = Vec::new();
                 for (item, reference) in definition.fields.iter().enumerate() {

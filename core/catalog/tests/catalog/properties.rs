@@ -5,10 +5,10 @@ use relata_catalog::expression::Expression;
 use relata_catalog::{
     Blueprint, Catalogue, CoerceContext, FieldDefinition, FieldRules, Formula, InverseDefinition,
     Issues, Kind, KindDefinition, Labels, Limits, OWNER_PLATFORM, ObjectDefinition, ObjectEntry,
-    OnDelete, PipelineDefinition, RelationDefinition, RuleDefinition, STANDARD, StageDefinition,
-    TakenNames, UniqueBy, UniqueField, coerce, coerce_operand, coerce_text, diff, export, folded,
-    format_instant, options_of, parse_instant, resolve, resolve_document, resolve_text, to_json,
-    validate,
+    ObjectMembers, OnDelete, PipelineDefinition, RelationDefinition, RuleDefinition, STANDARD,
+    StageDefinition, TakenNames, UniqueBy, UniqueField, coerce, coerce_operand, coerce_text, diff,
+    export, folded, format_instant, options_of, parse_instant, resolve, resolve_document,
+    resolve_text, to_json, validate,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -436,7 +436,6 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                     .objects
                     .push(ObjectEntry::Define(ObjectDefinition {
                         one_of: Vec::new(),
-                        indexes: Vec::new(),
                         key: format!("made{number}"),
                         name: None,
                         plural: format!("mades{number}"),
@@ -444,21 +443,24 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                         plural_labels: labels,
                         description: Labels::new(),
                         label,
-                        fields,
-                        unique,
-                        rules: vec![RuleDefinition {
-                            key: format!("rule{number}"),
-                            when: (number > 2).then(|| Expression::new("old.version > 3")),
-                            must: Expression::new("record.createdAt <= now"),
-                            message: labels_of("No"),
-                            fields: Vec::new(),
-                        }],
+                        members: ObjectMembers {
+                            fields,
+                            unique,
+                            indexes: Vec::new(),
+                            rules: vec![RuleDefinition {
+                                key: format!("rule{number}"),
+                                when: (number > 2).then(|| Expression::new("old.version > 3")),
+                                must: Expression::new("record.createdAt <= now"),
+                                message: labels_of("No"),
+                                fields: Vec::new(),
+                            }],
+                        },
                         locked_when: (number > 2).then(|| Expression::new("old.version > 3")),
                     }));
             }
             let has_extension = !extension.is_empty();
             if has_extension {
-                blueprint.extension_mut("company").fields = extension;
+                blueprint.extension_mut("company").members.fields = extension;
             }
             let mut seen = std::collections::HashSet::new();
             for (number, labels, stages) in pipelines {

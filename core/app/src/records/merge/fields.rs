@@ -144,9 +144,8 @@ fn united(mine: &Value, theirs: &Value) -> Option<Value> {
         }
         (Value::Emails(mine), Value::Emails(theirs)) => {
             let mut all = mine.clone();
-            for address in std::iter::once(&theirs.primary).chain(&theirs.additional) {
-                let is_there = |other: &String| folded(other) == folded(address);
-                if !is_there(&all.primary) && !all.additional.iter().any(is_there) {
+            for address in theirs.all() {
+                if !all.all().any(|other| folded(other) == folded(address)) {
                     all.additional.push(address.clone());
                 }
             }
@@ -154,12 +153,12 @@ fn united(mine: &Value, theirs: &Value) -> Option<Value> {
         }
         (Value::Phones(mine), Value::Phones(theirs)) => {
             let mut all = mine.clone();
-            for phone in std::iter::once(&theirs.primary).chain(&theirs.additional) {
+            for phone in theirs.all() {
                 let is_there = |other: &relata_catalog::Phone| match (&other.e164, &phone.e164) {
                     (Some(other), Some(this)) => other == this,
                     _ => other.typed == phone.typed,
                 };
-                if !is_there(&all.primary) && !all.additional.iter().any(is_there) {
+                if !all.all().any(is_there) {
                     all.additional.push(phone.clone());
                 }
             }
