@@ -122,12 +122,6 @@ async fn batch(
     of: Conversion<'_>,
     after: Option<Uuid>,
 ) -> Result<Vec<(Uuid, Value)>, StoreError> {
-    let columns: Vec<String> = of
-        .from
-        .stored_columns()
-        .iter()
-        .map(|column| selected(backend, column))
-        .collect();
     let (behind, values): (String, Vec<SqlValue>) = match after {
         Some(id) => (
             format!(" AND \"id\" > {}", backend.placeholder(1)),
@@ -135,11 +129,31 @@ async fn batch(
         ),
         None => (String::new(), Vec::new()),
     };
+    let which = format!(
+        "({}){behind} ORDER BY \"id\" LIMIT {BATCH}",
+        filled(of.from)
+    );
+    values_of(connection, backend, of.table, of.from, (which, values)).await
+}
+
+/// The ids and values of one field of some records: of those that a condition finds, which comes
+/// with its parameters.
+async fn values_of<F: FromIterator<(Uuid, Value)>>(
+    connection: &impl ConnectionTrait,
+    backend: Backend,
+    table: &str,
+    field: &Field,
+    (which, values): (String, Vec<SqlValue>),
+) -> Result<F, StoreError> {
+    let columns: Vec<String> = field
+        .stored_columns()
+        .iter()
+        .map(|column| selected(backend, column))
+        .collect();
     let text = format!(
-        "SELECT \"id\", {} FROM {} WHERE ({}){behind} ORDER BY \"id\" LIMIT {BATCH}",
+        "SELECT \"id\", {} FROM {} WHERE {which}",
         columns.join(", "),
-        quoted(of.table),
-        filled(of.from),
+        quoted(table),
     );
     let rows = connection
         .query_all_raw(Statement::from_sql_and_values(backend.sea(), text, values))
@@ -147,7 +161,7 @@ async fn batch(
     rows.iter()
         .map(|row| {
             let mut row = Row::new(row, backend);
-            Ok((row.take()?, row.take_value(of.from)?))
+            Ok((row.take()?, row.take_value(field)?))
         })
         .collect()
 }
@@ -236,27 +250,9 @@ async fn labels(
     let Some(label) = label_field(object).filter(|_| !ids.is_empty()) else {
         return Ok(HashMap::new());
     };
-    let columns: Vec<String> = label
-        .stored_columns()
-        .iter()
-        .map(|column| selected(backend, column))
-        .collect();
-    let text = format!(
-        "SELECT \"id\", {} FROM {} WHERE \"id\" IN ({})",
-        columns.join(", "),
-        quoted(&object.table),
-        backend.placeholders(ids.len()),
-    );
-    let values = ids.into_iter().map(SqlValue::from).collect::<Vec<_>>();
-    let rows = connection
-        .query_all_raw(Statement::from_sql_and_values(backend.sea(), text, values))
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let mut row = Row::new(row, backend);
-            Ok((row.take()?, row.take_value(label)?))
-        })
-        .collect()
+    let which = format!("\"id\" IN ({})", backend.placeholders(ids.len()));
+    let values = ids.into_iter().map(SqlValue::from).collect();
+    values_of(connection, backend, &object.table, label, (which, values)).await
 }
 
 /// Records outside the trash whose folded label is one of these, by that.

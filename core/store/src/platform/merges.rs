@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use relata_catalog::Key;
-use sea_orm::{ConnectionTrait as _, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use crate::database::{Backend, Database};
@@ -188,12 +188,7 @@ impl Transaction {
     /// # Errors
     /// What the database says.
     pub async fn survivors(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, StoreError> {
-        let mut found = HashMap::new();
-        for chunk in ids.chunks(IDS_AT_ONCE) {
-            let statement = self.statement(chain(self.backend(), chunk.len()), values(chunk));
-            add(&mut found, &self.query_all(statement).await?)?;
-        }
-        Ok(found)
+        survivors(&self.statements(), self.backend(), ids).await
     }
 }
 
@@ -203,15 +198,24 @@ impl Database {
     /// # Errors
     /// What the database says.
     pub async fn survivors(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Uuid>, StoreError> {
-        let mut found = HashMap::new();
-        for chunk in ids.chunks(IDS_AT_ONCE) {
-            let text = chain(self.backend(), chunk.len());
-            let statement =
-                Statement::from_sql_and_values(self.backend().sea(), text, values(chunk));
-            add(&mut found, &self.platform().query_all_raw(statement).await?)?;
-        }
-        Ok(found)
+        survivors(&self.platform(), self.backend(), ids).await
     }
+}
+
+async fn survivors(
+    connection: &impl ConnectionTrait,
+    backend: Backend,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Uuid>, StoreError> {
+    let mut found = HashMap::new();
+    for chunk in ids.chunks(IDS_AT_ONCE) {
+        let text = chain(backend, chunk.len());
+        let statement = Statement::from_sql_and_values(backend.sea(), text, values(chunk));
+        for row in connection.query_all_raw(statement).await? {
+            found.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Who answers for each of so many ids, the last of each chain last.
@@ -226,13 +230,6 @@ fn chain(backend: Backend, ids: usize) -> String {
          SELECT chain.loser, chain.survivor FROM chain ORDER BY chain.hop",
         backend.placeholders(ids)
     )
-}
-
-fn add(found: &mut HashMap<Uuid, Uuid>, rows: &[QueryResult]) -> Result<(), StoreError> {
-    for row in rows {
-        found.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-    }
-    Ok(())
 }
 
 fn values(ids: &[Uuid]) -> Vec<Value> {

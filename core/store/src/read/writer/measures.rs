@@ -29,12 +29,7 @@ pub(super) fn write_sum_integer<R: Row>(
     row: &R,
     halves: Halves,
 ) -> Result<(), StoreError> {
-    match sum(row, halves)? {
-        None => null(out),
-        Some(sum) if (-SAFE_MAX..=SAFE_MAX).contains(&sum) => write_integer(out, sum as i64),
-        Some(_) => return Err(StoreError::SumTooLarge),
-    }
-    Ok(())
+    write_sum_by(write_integer, out, row, halves)
 }
 
 pub(super) fn write_sum_duration<R: Row>(
@@ -42,9 +37,18 @@ pub(super) fn write_sum_duration<R: Row>(
     row: &R,
     halves: Halves,
 ) -> Result<(), StoreError> {
+    write_sum_by(write_duration, out, row, halves)
+}
+
+fn write_sum_by<R: Row>(
+    write: fn(&mut Vec<u8>, i64),
+    out: &mut Vec<u8>,
+    row: &R,
+    halves: Halves,
+) -> Result<(), StoreError> {
     match sum(row, halves)? {
         None => null(out),
-        Some(sum) if (-SAFE_MAX..=SAFE_MAX).contains(&sum) => write_duration(out, sum as i64),
+        Some(sum) if (-SAFE_MAX..=SAFE_MAX).contains(&sum) => write(out, sum as i64),
         Some(_) => return Err(StoreError::SumTooLarge),
     }
     Ok(())
