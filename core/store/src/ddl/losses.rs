@@ -302,9 +302,8 @@ fn alternatives(plan: &Plan, step: &Step) -> Option<String> {
 
 fn is_added(plan: &Plan, of: &Key, key: &Key) -> bool {
     plan.steps.iter().any(|step| match step {
-        Step::AddField { object, field, .. } | Step::ConvertField { object, field, .. } => {
-            object == of && field.key == *key
-        }
+        Step::AddField { object, field, .. } => object == of && field.key == *key,
+        Step::ConvertField { object, field, .. } => object == of && field.key == *key,
         _ => false,
     })
 }
