@@ -8,6 +8,7 @@ mod catalogue;
 mod duplicates;
 mod durability;
 mod import;
+mod modelling;
 mod operation;
 mod plugins;
 mod records;

@@ -14,10 +14,10 @@ use uuid::Uuid;
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// `BAD_INPUT`: what was given can't be read as what it should be.
-    #[error("{message}")]
+    #[error("{}", headline.clone().unwrap_or_else(|| summary("the input is not valid", .issues)))]
     BadInput {
-        /// For a person.
-        message: String,
+        /// What to say instead of a summary of the issues.
+        headline: Option<String>,
         /// Each mistake.
         issues: Issues,
     },
@@ -223,7 +223,7 @@ impl AppError {
         let message = message.into();
         Self::BadInput {
             issues: Issue::new("BAD_INPUT", message.clone()).into(),
-            message,
+            headline: Some(message),
         }
     }
 
@@ -231,7 +231,7 @@ impl AppError {
     #[must_use]
     pub fn bad_input_issues(issues: Issues) -> Self {
         Self::BadInput {
-            message: summary("the input is not valid", &issues),
+            headline: None,
             issues,
         }
     }

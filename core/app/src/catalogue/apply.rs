@@ -375,7 +375,7 @@ fn possible(view: &PlanView, plan: &Plan) -> Result<(), AppError> {
         return Ok(());
     }
     Err(AppError::BadInput {
-        message: "records that are there break the new rules".to_owned(),
+        headline: Some("records that are there break the new rules".to_owned()),
         issues: Issues(issues),
     })
 }
@@ -419,7 +419,7 @@ fn confirmed(proposal: &Proposal<'_>, view: &PlanView) -> Result<(), AppError> {
         return Ok(());
     }
     Err(AppError::BadInput {
-        message: "the plan loses data that nobody has agreed to lose".to_owned(),
+        headline: Some("the plan loses data that nobody has agreed to lose".to_owned()),
         issues,
     })
 }
@@ -439,7 +439,7 @@ fn not_applied(plan: &Plan, error: StoreError) -> AppError {
         );
         return AppError::BadInput {
             issues: Issue::new("NOT_UNIQUE", message.clone()).into(),
-            message,
+            headline: Some(message),
         };
     }
     error.into()

@@ -5,6 +5,8 @@
 //! key never does. Elements of other owners can be added to (`extends`), not changed: their owners
 //! would undo it with their next version.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use relata_catalog::{
     Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, KindDefinition, OWNER_PLATFORM,
     OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry, ObjectMembers, PathSegment, Pipeline,
@@ -420,7 +422,8 @@ async fn edit(
     change: impl Fn(&Catalogue, &mut Blueprint) -> Result<(), AppError> + Send + Sync,
 ) -> Result<PlanView, AppError> {
     authorise_admin(caller)?;
-    let edited = move |catalogue: &Catalogue| {
+    let last = Mutex::new(Edited::default());
+    let edited = |catalogue: &Catalogue| {
         let mut blueprint = relata_catalog::export(catalogue, OWNER_WORKSPACE);
         for entry in &mut blueprint.objects {
             // The export leaves the platform's name out; here an object has one spelling.
@@ -430,7 +433,12 @@ async fn edit(
                 extension.extends = Key::new(OWNER_PLATFORM, &extension.extends).to_string();
             }
         }
+        let before = blueprint.clone();
         change(catalogue, &mut blueprint)?;
+        *lock(&last) = Edited {
+            before,
+            after: blueprint.clone(),
+        };
         Ok(blueprint)
     };
     let proposal = Proposal {
@@ -440,7 +448,7 @@ async fn edit(
     };
     carry_out(workspace, caller, &proposal)
         .await
-        .map_err(|error| at_element(error, element))
+        .map_err(|error| lock(&last).locate(error, element))
 }
 
 /// What is edited.
@@ -464,22 +472,101 @@ impl Element {
     }
 }
 
-/// Paths into the exported document mean nothing to who edits one element of it: they begin at the
-/// element. What is within the element stays: the `fields[0]` of an object's definition.
-fn at_element(mut error: AppError, element: Element) -> AppError {
-    if let Some(issues) = error.issues_mut() {
-        for issue in &mut issues.0 {
-            for list in element.lists() {
-                match issue.path.as_slice() {
-                    [PathSegment::Name(name), PathSegment::Index(_), ..] if name == list => {
-                        issue.path.drain(..2);
-                    }
-                    _ => break,
-                }
+fn lock(last: &Mutex<Edited>) -> MutexGuard<'_, Edited> {
+    // Whoever panicked has left a whole one.
+    last.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The workspace's blueprint before an edit and after it.
+#[derive(Default)]
+struct Edited {
+    before: Blueprint,
+    after: Blueprint,
+}
+
+impl Edited {
+    /// Paths into the exported document mean nothing to who edits one element of it. They begin at
+    /// the element, and what is within it stays: the `fields[0]` of an object's definition. What
+    /// the edit breaks elsewhere is told by its names: `parcel.perKilo.expression`.
+    fn locate(&self, mut error: AppError, element: Element) -> AppError {
+        for issue in error.issues_mut().into_iter().flat_map(|all| &mut all.0) {
+            let positions = positions_in(&issue.path, element);
+            if let Some((names, is_edited)) = self.element_at(element, &positions) {
+                let kept: Vec<PathSegment> = match is_edited {
+                    true => Vec::new(),
+                    false => names.into_iter().map(PathSegment::Name).collect(),
+                };
+                issue.path.splice(..2 * positions.len(), kept);
             }
         }
+        error
     }
-    error
+
+    /// The names of the element that stands there, and whether it is what was edited.
+    fn element_at(&self, element: Element, positions: &[usize]) -> Option<(Vec<String>, bool)> {
+        Some(match (element, positions) {
+            (Element::Object | Element::Field, [at]) => {
+                let entry = self.after.objects.get(*at)?;
+                let is_edited = element == Element::Object && !self.before.objects.contains(entry);
+                (vec![entry_name(entry)], is_edited)
+            }
+            (Element::Field, [at, inner]) => {
+                let entry = self.after.objects.get(*at)?;
+                let field = entry.members().fields.get(*inner)?;
+                let mut before = self.before.objects.iter();
+                let was_there = before.any(|other| {
+                    entry_name(other) == entry_name(entry) && other.members().fields.contains(field)
+                });
+                let name = field.name.clone().unwrap_or_else(|| field.key.clone());
+                (vec![entry_name(entry), name], !was_there)
+            }
+            (Element::Pipeline | Element::Stage, [at]) => {
+                let pipeline = self.after.pipelines.get(*at)?;
+                let is_edited =
+                    element == Element::Pipeline && !self.before.pipelines.contains(pipeline);
+                (vec![pipeline_name(pipeline)], is_edited)
+            }
+            (Element::Stage, [at, inner]) => {
+                let pipeline = self.after.pipelines.get(*at)?;
+                let stage = pipeline.stages.get(*inner)?;
+                let mut before = self.before.pipelines.iter();
+                let was_there =
+                    before.any(|other| other.key == pipeline.key && other.stages.contains(stage));
+                let name = stage.name.clone().unwrap_or_else(|| stage.key.clone());
+                (vec![pipeline_name(pipeline), name], !was_there)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Positions in the lists that lead to such an element, as far as the path goes into them.
+fn positions_in(path: &[PathSegment], element: Element) -> Vec<usize> {
+    let lists = element.lists().iter();
+    lists
+        .zip(path.chunks(2))
+        .map_while(|(list, step)| match step {
+            [PathSegment::Name(name), PathSegment::Index(position)] if name == list => {
+                Some(*position)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn entry_name(entry: &ObjectEntry) -> String {
+    match entry {
+        ObjectEntry::Define(object) => object.name.as_ref().unwrap_or(&object.key),
+        ObjectEntry::Extend(extension) => &extension.extends,
+    }
+    .rsplit('/')
+    .next()
+    .unwrap_or_default()
+    .to_owned()
+}
+
+fn pipeline_name(pipeline: &PipelineDefinition) -> String {
+    pipeline.name.as_ref().unwrap_or(&pipeline.key).clone()
 }
 
 /// The control plane knows objects by name, whoever owns them; a blueprint by key.

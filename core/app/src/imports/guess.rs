@@ -14,6 +14,8 @@ use super::{
 
 /// Of 100; below, a guess is only listed.
 pub(super) const SURE: u8 = 60;
+/// The header is the very name of the field, or its label.
+const NAMED: u8 = 95;
 /// Rows that are looked at.
 pub(super) const ROWS: usize = 50;
 
@@ -285,7 +287,7 @@ fn candidates<'c>(catalogue: &'c Catalogue, object: &'c Object) -> Vec<Candidate
             field
                 .labels
                 .values()
-                .map(|label| (label.clone(), 95, "the field's label")),
+                .map(|label| (label.clone(), NAMED, "the field's label")),
         );
         names.extend(called(&field.name));
         if object.label_field.as_ref() == Some(&field.key) {
@@ -438,7 +440,8 @@ fn of_column(
             return nothing("the number is given by the platform".to_owned());
         }
         let unread = unread(candidate, cells, reading);
-        if unread * 2 > cells.len() {
+        // What is called as the field itself is meant for it: then its values are wrong.
+        if unread * 2 > cells.len() && score < NAMED {
             return Guess {
                 column: column.to_owned(),
                 target: None,

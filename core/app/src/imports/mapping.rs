@@ -314,6 +314,16 @@ impl Mapping {
                 });
             }
             let row = self.row(raw, directory, &mut all.errors);
+            // What the file says of a cell, the field need not say again.
+            if let [fault, others @ ..] = &all.errors[faults_before..]
+                && raw.fault.is_some()
+            {
+                let is_new =
+                    |error: &RowError| (&error.column, &error.code) != (&fault.column, &fault.code);
+                let others: Vec<RowError> = others.iter().filter(|e| is_new(e)).cloned().collect();
+                all.errors.truncate(faults_before + 1);
+                all.errors.extend(others);
+            }
             if all.errors.len() == faults_before {
                 all.rows.push(row);
             } else {

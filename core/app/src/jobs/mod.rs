@@ -139,7 +139,7 @@ impl JobError {
             "UNAVAILABLE" | "INTERNAL" => AppError::Unavailable(self.message),
             "CONFLICT" => AppError::Conflict,
             _ => AppError::BadInput {
-                message: self.message,
+                headline: Some(self.message),
                 issues: Issues(self.issues),
             },
         }

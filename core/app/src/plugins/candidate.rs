@@ -94,7 +94,10 @@ pub(super) fn candidate(
                 issues.extend_at("blueprint.yaml", wrong);
             }
             Err(AppError::BadInput {
-                message: format!("the plugin {} can't be installed", package.manifest.id),
+                headline: Some(format!(
+                    "the plugin {} can't be installed",
+                    package.manifest.id
+                )),
                 issues,
             })
         }
@@ -242,7 +245,7 @@ pub(super) fn accept(
 ) -> impl Fn(&Catalogue) -> Result<(), AppError> + Send + Sync {
     move |target| {
         fits(target, &id, &manifest).map_err(|issues| AppError::BadInput {
-            message: format!("the plugin {id} speaks of what is not there"),
+            headline: Some(format!("the plugin {id} speaks of what is not there")),
             issues,
         })
     }

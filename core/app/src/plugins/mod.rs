@@ -390,7 +390,7 @@ fn no_plugin(workspace: &Workspace, id: &str) -> AppError {
 fn not_loaded(error: HostError) -> AppError {
     match error.issues() {
         Some(issues) => AppError::BadInput {
-            message: error.to_string(),
+            headline: Some(error.to_string()),
             issues,
         },
         None => AppError::internal(&error),

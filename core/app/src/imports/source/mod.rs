@@ -158,6 +158,10 @@ impl Source {
     /// # Errors
     /// `BAD_INPUT` and `LIMIT_EXCEEDED`, with the row where one is to blame.
     pub(crate) fn open(bytes: Arc<[u8]>, options: &SourceOptions) -> Result<Self, AppError> {
+        Self::read(bytes, options).map_err(in_file)
+    }
+
+    fn read(bytes: Arc<[u8]>, options: &SourceOptions) -> Result<Self, AppError> {
         if bytes.len() > FILE_BYTES_MAX {
             return Err(AppError::LimitExceeded(format!(
                 "the file has {} bytes; at most {FILE_BYTES_MAX} can be read",
@@ -319,12 +323,22 @@ fn told(bytes: &[u8], asked: Option<Format>) -> Result<Format, AppError> {
     }
 }
 
+/// What is wrong with all of the file is wrong at `file`.
+fn in_file(mut error: AppError) -> AppError {
+    for issue in error.issues_mut().into_iter().flat_map(|all| &mut all.0) {
+        if issue.path.is_empty() {
+            issue.path.push("file".into());
+        }
+    }
+    error
+}
+
 /// A mistake in the file, with the row.
 fn at_line(line: u64, code: &str, message: impl Into<String>) -> AppError {
     let message = format!("line {line}: {}", message.into());
     let issue = Issue::new(code, message.clone()).with("line", line);
     AppError::BadInput {
-        message,
+        headline: Some(message),
         issues: Issues::from(issue.at(line as usize).at("file")),
     }
 }
