@@ -7,8 +7,10 @@
 mod catalogue;
 mod commits;
 mod hook;
+mod import;
 mod load;
 mod machine;
+mod model;
 mod search;
 mod sides;
 
@@ -25,13 +27,24 @@ use self::{
 use crate::{guests, process, setup};
 
 const USAGE: &str = "\
-cargo xtask bench [--records N] [--deals N] [--seconds N] [--connections N,N,…] [--only sqlite|postgres]
+cargo xtask bench [--records N] [--deals N] [--seconds N] [--connections N,N,…] [--only sqlite|postgres] [--parts NAME,NAME,…]
 
   --records N       persons in the database (default 100000; companies are a tenth)
   --deals N         deals in the database (default 200000; made by createDeals, which is timed)
   --seconds N       length of each measurement (default 8)
   --connections N,… connections of the load, one measurement for each (default 16)
-  --only DATABASE   one database alone";
+  --only DATABASE   one database alone
+  --parts NAME,…    some parts alone: questions, search, import, model, hook, commits, catalogue";
+
+const PARTS: [&str; 7] = [
+    "questions",
+    "search",
+    "import",
+    "model",
+    "hook",
+    "commits",
+    "catalogue",
+];
 
 /// What a run is told.
 struct Options {
@@ -40,6 +53,13 @@ struct Options {
     seconds: u32,
     connections: Vec<u32>,
     only: Option<String>,
+    parts: Vec<String>,
+}
+
+impl Options {
+    fn has(&self, part: &str) -> bool {
+        self.parts.iter().any(|asked| asked == part)
+    }
 }
 
 /// A question of the benchmark, as each side is asked.
@@ -188,14 +208,29 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let server = server.serve()?;
         notes.push(format!("{database}: {}", server.add_deals(options.deals)?));
         let floor = Floor::serve(&floor, &url)?;
-        for question in QUESTIONS {
-            compare(database, question, &server, &floor, &options)?;
+        if options.has("questions") {
+            for question in QUESTIONS {
+                compare(database, question, &server, &floor, &options)?;
+            }
         }
-        notes.extend(search::measure(database, &server, &options)?);
-        notes.extend(hook::measure(database, &server, &options)?);
-        if database == "sqlite" {
+        if options.has("search") {
+            notes.extend(search::measure(database, &server, &options)?);
+        }
+        if options.has("import") {
+            notes.extend(import::measure(database, &server, &options)?);
+        }
+        if options.has("model") {
+            notes.extend(model::measure(database, &server)?);
+        }
+        if options.has("hook") {
+            notes.extend(hook::measure(database, &server, &options)?);
+        }
+        if options.has("commits") && database == "sqlite" {
             drop(floor);
             notes.extend(commits::measure(&server.stop(), &options)?);
+        }
+        if !options.has("catalogue") {
+            continue;
         }
         let url = match &cluster {
             Some(cluster) => create_database(cluster.url(), "relata_bench_catalogue")?,
@@ -325,6 +360,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
         seconds: 8,
         connections: vec![16],
         only: None,
+        parts: PARTS.map(str::to_owned).into(),
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -340,6 +376,16 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "--seconds" => options.seconds = value.parse()?,
             "--connections" => {
                 options.connections = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
+            "--parts" => {
+                options.parts = value.split(',').map(str::to_owned).collect();
+                if let Some(part) = options
+                    .parts
+                    .iter()
+                    .find(|part| !PARTS.contains(&part.as_str()))
+                {
+                    bail!("there is no part {part}\n\n{USAGE}");
+                }
             }
             "--only" => options.only = Some(value.clone()),
             unknown => bail!("unknown option {unknown}\n\n{USAGE}"),

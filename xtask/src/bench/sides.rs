@@ -204,9 +204,18 @@ impl<State> Relata<State> {
     /// The answer, and how long it took.
     fn curl(&self, address: &str, query: &str, variables: &Value) -> Result<(Value, Duration)> {
         let body = json!({"query": query, "variables": variables}).to_string();
-        // In a file: arguments are short.
-        let file = self.folder.join("request.json");
-        std::fs::write(&file, body)?;
+        // In a file: arguments are short. Several ask at once.
+        let file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        std::fs::write(file.path(), body)?;
+        let (answer, took) = self.send(address, "application/json", file.path())?;
+        if answer.get("errors").is_some() {
+            bail!("{query}: {answer}");
+        }
+        Ok((answer, took))
+    }
+
+    /// Posts a file; the answer, and how long it took.
+    fn send(&self, address: &str, content_type: &str, file: &Path) -> Result<(Value, Duration)> {
         let printed = process::output(process::command(
             "curl",
             &[
@@ -216,7 +225,7 @@ impl<State> Relata<State> {
                 "-H",
                 &format!("Authorization: Bearer {}", self.token),
                 "-H",
-                "Content-Type: application/json",
+                &format!("Content-Type: {content_type}"),
                 "--data-binary",
                 &format!("@{}", file.display()),
                 address,
@@ -228,9 +237,6 @@ impl<State> Relata<State> {
             .context("curl says how long it took")?;
         let answer: Value =
             serde_json::from_str(printed).with_context(|| format!("not JSON: {printed}"))?;
-        if answer.get("errors").is_some() {
-            bail!("{query}: {answer}");
-        }
         Ok((answer, Duration::from_secs_f64(took.parse()?)))
     }
 
@@ -286,6 +292,21 @@ impl Relata<Serving> {
 
     pub(super) fn deep(&self) -> &Deep {
         &self.state.deep
+    }
+
+    /// Where its files are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The id that the server gives a CSV file.
+    pub(super) fn upload(&self, file: &Path) -> Result<String> {
+        let address = format!("{}/files?name=bench.csv", self.url());
+        let (answer, _) = self.send(&address, "text/csv", file)?;
+        answer["id"]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("a file's id was expected: {answer}"))
     }
 
     /// Makes deals until there are so many, and says how fast.
