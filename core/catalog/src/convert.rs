@@ -153,6 +153,7 @@ fn texts(from: &Field, value: &Value) -> Vec<String> {
             let parts = parts.iter().filter_map(|part| json[*part].as_str());
             vec![parts.collect::<Vec<_>>().join(", ")]
         }
+        Value::GeoPoint(point) => vec![point.text()],
         Value::Reference(id) => vec![id.to_string()],
         Value::Null | Value::Stage(_) => Vec::new(),
     }

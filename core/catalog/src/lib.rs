@@ -14,6 +14,7 @@ mod diff;
 mod export;
 pub mod expression;
 mod fold;
+mod geo;
 mod issue;
 mod model;
 mod names;
@@ -33,13 +34,15 @@ pub use blueprint::{
     RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, options_of,
 };
 pub use coerce::{
-    CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_duration,
-    format_instant, format_time, parse_duration, parse_instant, parse_time, to_json, validate,
+    CoerceContext, coerce, coerce_geo_point, coerce_near, coerce_operand, coerce_text,
+    format_autonumber, format_duration, format_instant, format_time, parse_duration, parse_instant,
+    parse_time, to_json, validate,
 };
 pub use convert::{Converted, convert, is_convertible};
 pub use diff::diff;
 pub use export::export;
 pub use fold::folded;
+pub use geo::{DEGREE_SCALE, EARTH_RADIUS_KM, GeoPoint, KILOMETERS_MAX, Near};
 pub use issue::{Issue, Issues, PathSegment};
 pub use model::*;
 pub use names::{PLATFORM_TYPES, RESERVED_NAMES, RESERVED_OBJECT_SUFFIXES};

@@ -425,6 +425,8 @@ pub enum Kind {
     Phones,
     /// Postal address.
     Address,
+    /// Point on the earth.
+    GeoPoint,
     /// Points at one record.
     Relation(Relation),
     /// Number that the platform gives, once, at creation.
@@ -507,6 +509,7 @@ impl Kind {
             Self::Emails => "emails",
             Self::Phones => "phones",
             Self::Address => "address",
+            Self::GeoPoint => "geoPoint",
             Self::Relation(_) => "relation",
             Self::Autonumber { .. } => "autonumber",
             Self::Stage => "stage",

@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 148] = [
+pub const PLATFORM_TYPES: [&str; 152] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -124,6 +124,10 @@ pub const PLATFORM_TYPES: [&str; 148] = [
     "FullName_GroupBy",
     "FullName_GroupKey",
     "FullName_GroupKeyOrder",
+    "Geo_Near",
+    "Geo_Point",
+    "Geo_PointFilter",
+    "Geo_PointInput",
     "Group_DaySpan",
     "Group_Span",
     "Group_Stage",

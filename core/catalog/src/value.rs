@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::geo::GeoPoint;
+
 /// Largest magnitude of an integer: 2^53 − 1, so that no JavaScript client loses digits.
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
 
@@ -50,6 +52,8 @@ pub enum Value {
     Phones(Phones),
     /// `address`.
     Address(Address),
+    /// `geoPoint`.
+    GeoPoint(GeoPoint),
     /// `relation`: the id of the record that it points at; `user`, and `uuid`.
     Reference(Uuid),
     /// `stage`.

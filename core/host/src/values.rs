@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jiff::{Timestamp, civil::Date};
 use relata_catalog::{
     Address, Emails, FullName, INTEGER_MAX, Issue, Issues, Kind, Money, Phone, Phones, StageValue,
-    Value, parse_duration, parse_time, to_json,
+    Value, coerce_geo_point, parse_duration, parse_time, to_json,
 };
 use rust_decimal::Decimal;
 use serde::{Serialize, de::DeserializeOwned};
@@ -44,6 +44,7 @@ pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
         Value::Phone(phone) => ext(kind, phone),
         Value::Phones(phones) => ext(kind, phones),
         Value::Address(address) => ext(kind, address),
+        Value::GeoPoint(point) => ext(kind, point),
         Value::Stage(stage) => ext(
             kind,
             &json!({
@@ -68,6 +69,7 @@ fn is_ext(kind: &Kind) -> bool {
             | Kind::User
             | Kind::Texts
             | Kind::Tags
+            | Kind::GeoPoint
     )
 }
 
@@ -180,6 +182,9 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
         Kind::Phone => read::<Phone>(text).map(Value::Phone),
         Kind::Phones => read::<Phones>(text).map(Value::Phones),
         Kind::Address => read::<Address>(text).map(Value::Address),
+        Kind::GeoPoint => read::<Json>(text)
+            .and_then(|json| coerce_geo_point(&json))
+            .map(Value::GeoPoint),
         Kind::Stage => read::<StageText>(text).and_then(|stage| {
             Ok(Value::Stage(StageValue {
                 pipeline: stage.pipeline,

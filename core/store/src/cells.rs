@@ -19,8 +19,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use jiff::civil::Date;
 use relata_catalog::{
-    Address, Column, ColumnType, Emails, Field, FullName, Key, Kind, Money, NameOrder, Phone,
-    Phones, StageValue, Value, folded,
+    Address, Column, ColumnType, DEGREE_SCALE, Emails, Field, FullName, GeoPoint, Key, Kind, Money,
+    NameOrder, Phone, Phones, StageValue, Value, folded,
 };
 use rust_decimal::Decimal;
 use sea_orm::QueryResult;
@@ -160,6 +160,16 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
             Cell::text(address.postal_code.as_ref()),
             Cell::text(address.country.as_ref()),
         ],
+        (Kind::GeoPoint, Value::GeoPoint(point)) => {
+            let [x, y, z] = point.position();
+            vec![
+                Cell::Decimal(point.latitude),
+                Cell::Decimal(point.longitude),
+                Cell::Integer(x),
+                Cell::Integer(y),
+                Cell::Integer(z),
+            ]
+        }
         (Kind::Relation(_) | Kind::Uuid | Kind::User, Value::Reference(id)) => {
             vec![Cell::Reference(*id)]
         }
@@ -388,6 +398,17 @@ impl<'a> Row<'a> {
                 })
             }
             Kind::Address => self.take_address()?.map(Value::Address),
+            Kind::GeoPoint => {
+                let latitude = self.take_decimal(DEGREE_SCALE)?;
+                let longitude = self.take_decimal(DEGREE_SCALE)?;
+                (0..3).for_each(|_| self.skip());
+                latitude.zip(longitude).map(|(latitude, longitude)| {
+                    Value::GeoPoint(GeoPoint {
+                        latitude,
+                        longitude,
+                    })
+                })
+            }
             Kind::Relation(_) | Kind::Uuid | Kind::User => {
                 self.take::<Option<Uuid>>()?.map(Value::Reference)
             }

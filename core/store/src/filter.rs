@@ -49,6 +49,17 @@ pub enum Filter {
         /// With what.
         operand: Operand,
     },
+    /// Whether a point lies within a distance of another one.
+    Near {
+        /// A field of points.
+        field: FieldIndex,
+        /// Position of the middle on the sphere, on its three axes.
+        middle: Box<[Operand; 3]>,
+        /// The greatest square of the straight line from there.
+        reach: Operand,
+        /// The latitudes between which all of it lies, for an index.
+        latitudes: Box<[Operand; 2]>,
+    },
     /// Whether a column (for a composite: its first column) is empty.
     IsNull {
         /// What is looked at.
@@ -113,6 +124,17 @@ impl Filter {
                 operator: *operator,
                 operand: operand.filled(parameters),
             },
+            Self::Near {
+                field,
+                middle,
+                reach,
+                latitudes,
+            } => Self::Near {
+                field: *field,
+                middle: Box::new(middle.each_ref().map(|axis| axis.filled(parameters))),
+                reach: reach.filled(parameters),
+                latitudes: Box::new(latitudes.each_ref().map(|end| end.filled(parameters))),
+            },
             Self::IsNull { .. } => self.clone(),
             Self::ToOne { field, filter } => Self::ToOne {
                 field: *field,
@@ -141,6 +163,7 @@ impl Filter {
             Self::Not(part) => part.is_unconditional(),
             Self::Compare { .. }
             | Self::Calendar { .. }
+            | Self::Near { .. }
             | Self::IsNull { .. }
             | Self::ToOne { .. } => false,
             Self::ToMany {

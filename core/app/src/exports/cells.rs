@@ -53,6 +53,7 @@ pub(super) fn whole(field: &Field, value: &Value, context: &CoerceContext) -> Ce
             let all: Vec<&str> = phones.all().map(|phone| phone.typed.as_str()).collect();
             short(field, value, all.join("; "), context)
         }
+        Value::GeoPoint(point) => short(field, value, point.text(), context),
         Value::Money(_) | Value::FullName(_) | Value::Address(_) | Value::Stage(_) => {
             Cell::Plain(to_json(&field.kind, value).to_string())
         }
@@ -71,6 +72,10 @@ fn short(field: &Field, value: &Value, text: String, context: &CoerceContext) ->
 pub(super) fn part(catalogue: &Catalogue, field: &Field, value: &Value, part: &str) -> Cell {
     match value {
         Value::Money(money) if part == "amount" => Cell::Number(money.amount),
+        Value::GeoPoint(point) => match part {
+            "latitude" => Cell::Number(point.latitude),
+            _ => Cell::Number(point.longitude),
+        },
         Value::Stage(stage) => stage_json(catalogue, stage)[part]
             .as_str()
             .map_or(Cell::Empty, |name| Cell::Words(name.to_owned())),

@@ -140,7 +140,11 @@ pub(super) fn part(kind: &Kind, part: &str, cell: &Cell, reading: &Reading) -> J
         Cell::Typed(text) => text.trim().into(),
         Cell::Text(text) => match read_back(text) {
             Some(text) => text.into(),
-            None if part == "amount" && matches!(kind, Kind::Money { .. }) => {
+            None if matches!(
+                (kind, part),
+                (Kind::Money { .. }, "amount") | (Kind::GeoPoint, _)
+            ) =>
+            {
                 number(text.trim(), reading).into()
             }
             None => text.trim().into(),

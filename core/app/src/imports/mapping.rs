@@ -94,6 +94,7 @@ pub(crate) fn parts(kind: &Kind) -> &'static [&'static str] {
         Kind::Emails => &["primary"],
         Kind::Phones => &["primary"],
         Kind::Address => &["street", "city", "region", "postalCode", "country"],
+        Kind::GeoPoint => &["latitude", "longitude"],
         Kind::Stage => &["to", "pipeline"],
         _ => &[],
     }

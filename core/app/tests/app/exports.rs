@@ -55,6 +55,7 @@ fn blueprint() -> Json {
         {"key": "mails", "kind": "emails"},
         {"key": "calls", "kind": "phones"},
         {"key": "place", "kind": "address"},
+        {"key": "spot", "kind": "geoPoint"},
         {"key": "next", "kind": "relation", "to": "thing"},
     ]}]})
 }
@@ -127,6 +128,7 @@ fn thing() -> impl Strategy<Value = Json> {
         ("call", optional(phone())),
         ("web", optional("https://[a-z]{1,5}\\.example/\\?=[a-z]{0,3}".prop_map(Json::from))),
         ("data", optional(prop_oneof![words().prop_map(|word| json!({"a": [1, word, null, -5.50]})), Just(json!("=x")), Just(json!(-7))])),
+        ("spot", optional((-90_000_000..=90_000_000_i64, -180_000_000..=180_000_000_i64).prop_map(|(latitude, longitude)| json!({"latitude": rust_decimal::Decimal::new(latitude, 6).to_string(), "longitude": rust_decimal::Decimal::new(longitude, 6).to_string()})))),
         ("who", optional((words(), proptest::option::of(words()), proptest::option::of(words()), any::<bool>()).prop_map(|(full, given, family, first)| json!({"full": full, "given": given, "family": family, "order": if first { "GIVEN_FIRST" } else { "FAMILY_FIRST" }})))),
         ("mails", optional(proptest::collection::vec(email(), 1..4).prop_map(|mails| json!(mails)))),
         ("calls", optional(proptest::collection::vec(phone(), 1..4).prop_map(|calls| json!(calls)))),

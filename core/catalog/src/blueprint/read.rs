@@ -450,6 +450,7 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "emails" => Kind::Emails,
         "phones" => Kind::Phones,
         "address" => Kind::Address,
+        "geoPoint" => Kind::GeoPoint,
         "autonumber" => Kind::Autonumber {
             prefix: reader.text("prefix").unwrap_or_default(),
             digits: reader.whole("digits").unwrap_or(5),

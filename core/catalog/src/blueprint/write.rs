@@ -343,6 +343,7 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         | Kind::Emails
         | Kind::Phones
         | Kind::Address
+        | Kind::GeoPoint
         | Kind::Stage => {}
     }
 }

@@ -10,10 +10,12 @@
 mod currency;
 mod number;
 mod party;
+mod place;
 mod time;
 
 pub(crate) use currency::currency;
 pub(crate) use number::exact as exact_decimal;
+pub use place::{coerce_geo_point, coerce_near};
 pub use time::{
     format_duration, format_instant, format_time, parse_duration, parse_instant, parse_time,
 };
@@ -118,6 +120,8 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Emails => party::emails(input),
         Kind::Phones => party::phones(input, context),
         Kind::Address => party::address(input),
+        Kind::GeoPoint if is_blank(input) => Ok(Value::Null),
+        Kind::GeoPoint => coerce_geo_point(input).map(Value::GeoPoint),
         Kind::Relation(_) if is_blank(input) => Ok(Value::Null),
         Kind::Relation(_) => id(input, "a record").map(Value::Reference),
         Kind::Autonumber { .. } => Err(Issue::new(
@@ -261,6 +265,7 @@ pub fn coerce_text(field: &Field, text: &str, context: &CoerceContext) -> Result
             serde_json::from_str::<Vec<String>>(trimmed).map_or_else(|_| several(), Json::from)
         }
         Kind::Address => json!({ "street": trimmed }),
+        Kind::GeoPoint => place::of_text(trimmed),
         // What is shown of it may be put down as well.
         Kind::Percent { .. } => Json::from(
             trimmed
@@ -308,6 +313,7 @@ pub fn to_json(kind: &Kind, value: &Value) -> Json {
             "additional": phones.additional.iter().map(party::phone_json).collect::<Vec<_>>(),
         }),
         Value::Address(address) => party::address_json(address),
+        Value::GeoPoint(point) => place::json_of(point),
         Value::Reference(id) => Json::String(id.hyphenated().to_string()),
         Value::Stage(stage) => json!({
             "pipeline": stage.pipeline.as_str(),
@@ -381,6 +387,7 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
             | (Kind::Emails, Value::Emails(_))
             | (Kind::Phones, Value::Phones(_))
             | (Kind::Address, Value::Address(_))
+            | (Kind::GeoPoint, Value::GeoPoint(_))
             | (
                 Kind::Relation(_) | Kind::Uuid | Kind::User,
                 Value::Reference(_)

@@ -68,6 +68,16 @@ pub(crate) fn exact(input: &Json) -> Result<Decimal, Issues> {
     })
 }
 
+/// A decimal that is going to be rounded: of a number that has been a float on its way too.
+pub(super) fn rounded(input: &Json) -> Result<Decimal, Issues> {
+    match input {
+        Json::Number(number) => {
+            parse(&number.to_string(), Exponent::Allowed).map_err(|_| not_a_number().into())
+        }
+        other => exact(other),
+    }
+}
+
 fn read(input: &Json, too_long: impl Fn() -> Issue) -> Result<Decimal, Issues> {
     let parsed = match input {
         Json::String(text) => parse(text.trim(), Exponent::Refused),

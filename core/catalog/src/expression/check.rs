@@ -13,7 +13,9 @@ use super::syntax::{Parsed, parse};
 use super::{Datum, EXPRESSION_DEPTH_MAX, EXPRESSION_HOPS_MAX, EXPRESSION_NODES_MAX};
 use crate::names::{did_you_mean, nearest, one_of};
 use crate::reading::limit;
-use crate::{Catalogue, Field, FieldIndex, Issue, Issues, Key, Kind, OWNER_PLATFORM, Object};
+use crate::{
+    Catalogue, DEGREE_SCALE, Field, FieldIndex, Issue, Issues, Key, Kind, OWNER_PLATFORM, Object,
+};
 
 /// Most digits behind the point.
 pub(super) const SCALE_MAX: u32 = 9;
@@ -617,7 +619,9 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => (Type::Choices, 0),
         Kind::Relation(_) | Kind::Uuid | Kind::User => (Type::Reference, 0),
         Kind::Stage => (Type::Text, 1),
-        Kind::Json { .. } | Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
+        Kind::Json { .. } | Kind::Address | Kind::GeoPoint | Kind::Formula(_) | Kind::Rollup(_) => {
+            return None;
+        }
     })
 }
 
@@ -641,6 +645,10 @@ fn part_names(kind: &Kind) -> Vec<(&'static str, usize, Type)> {
             ("region", 3, Type::Text),
             ("postalCode", 4, Type::Text),
             ("country", 5, Type::Text),
+        ],
+        Kind::GeoPoint => vec![
+            ("latitude", 0, Type::Decimal(DEGREE_SCALE)),
+            ("longitude", 1, Type::Decimal(DEGREE_SCALE)),
         ],
         Kind::Stage => vec![
             ("pipeline", 0, Type::Text),

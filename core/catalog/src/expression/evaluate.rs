@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::number::{self, units_of};
 use super::program::{Function, Node, Op, Path, Program, Root, SystemField, Type, Variable};
-use crate::{Field, Kind, Value};
+use crate::{DEGREE_SCALE, Field, Kind, Value};
 
 /// One value of an expression.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -105,6 +105,8 @@ pub fn datum_of(field: &Field, value: &Value, part: usize) -> Datum {
             5 => text(&address.country),
             _ => Datum::Null,
         },
+        (Value::GeoPoint(point), 0) => units_of(point.latitude, DEGREE_SCALE).into(),
+        (Value::GeoPoint(point), 1) => units_of(point.longitude, DEGREE_SCALE).into(),
         (Value::Reference(id), _) => Datum::Reference(*id),
         (Value::Stage(stage), 0) => Datum::Text(stage.pipeline.to_string()),
         (Value::Stage(stage), 1) => Datum::Text(stage.stage.clone()),

@@ -142,6 +142,7 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
         | Kind::Emails
         | Kind::Phones
         | Kind::Address
+        | Kind::GeoPoint
         | Kind::Relation(_)
         | Kind::Stage => {}
     }

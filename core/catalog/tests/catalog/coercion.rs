@@ -97,6 +97,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         Kind::Emails,
         Kind::Phones,
         Kind::Address,
+        Kind::GeoPoint,
         Kind::Relation(Relation {
             through: None,
             tree: None,

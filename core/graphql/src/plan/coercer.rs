@@ -4,8 +4,8 @@ use std::{str::FromStr, sync::Arc};
 
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use relata_catalog::{
-    DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Value, coerce, coerce_operand,
-    parse_instant,
+    DECIMAL_DIGITS_MAX, Field, INTEGER_MAX, Issue, Issues, Near, Value, coerce, coerce_near,
+    coerce_operand, parse_instant,
 };
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
@@ -55,6 +55,8 @@ pub(crate) enum Coercer {
     Actor(ActorKind),
     /// Names of pipelines to their keys.
     Pipeline(Arc<[(String, String)]>),
+    /// Of everything within a distance of a point.
+    Near(NearPart),
     /// One end of a time that is counted from now.
     Within(Within),
     /// How many records; optional.
@@ -233,6 +235,7 @@ impl Coercer {
                     })
             }
             Self::Within(within) => within.coerce(input, context),
+            Self::Near(part) => Ok(part.of(&coerce_near(input)?)),
             Self::PageSize => page_size(input, "records", context.page_max),
             Self::GroupPageSize => page_size(input, "groups", context.groups_max),
             Self::Json => Ok(Value::Json(input.clone())),
@@ -285,6 +288,30 @@ impl ActorKind {
             Self::Token => "token:",
             Self::Plugin => "plugin:",
             Self::System => "system",
+        }
+    }
+}
+
+/// What is asked of everything within a distance of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NearPart {
+    /// The middle's position on one of three axes.
+    Middle(usize),
+    /// The greatest square of the straight line from there.
+    Reach,
+    /// The least latitude.
+    South,
+    /// The greatest latitude.
+    North,
+}
+
+impl NearPart {
+    fn of(self, near: &Near) -> Value {
+        match self {
+            Self::Middle(axis) => Value::Integer(near.point.position()[axis]),
+            Self::Reach => Value::Integer(near.reach()),
+            Self::South => Value::Decimal(near.latitudes().0),
+            Self::North => Value::Decimal(near.latitudes().1),
         }
     }
 }

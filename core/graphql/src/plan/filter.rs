@@ -13,7 +13,7 @@ use relata_store::filter::{ColumnRef, Filter, Operand, Operator, Quantifier, Sys
 use serde_json::Value as Json;
 
 use super::{
-    coercer::{Coercer, Unit, Within},
+    coercer::{Coercer, NearPart, Unit, Within},
     draft::Draft,
     inputs::{Input, null_operand},
 };
@@ -174,6 +174,7 @@ impl<'v> Draft<'_, 'v> {
                     ("country", 5, Coercer::Text),
                 ],
             ),
+            Kind::GeoPoint => self.geo_point(input, index),
             Kind::Phone | Kind::Phones => self.phone(input, index, &Arc::new(field.clone())),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => self.related_one(index, target, input, around),
@@ -210,6 +211,36 @@ impl<'v> Draft<'_, 'v> {
             conditions.push(condition);
         }
         flat(conditions)
+    }
+
+    fn geo_point(&mut self, input: &Input<'v>, field: FieldIndex) -> Filter {
+        let part = |part: usize| ColumnRef::Field { field, part };
+        let entries = self.required_entries(input);
+        let mut conditions = Vec::with_capacity(entries.len());
+        for (name, value) in entries {
+            conditions.push(self.inside(name, |draft| match name {
+                "latitude" => draft.operators(&value, part(0), &Coercer::Decimal),
+                "longitude" => draft.operators(&value, part(1), &Coercer::Decimal),
+                "near" => draft.near(&value, field),
+                _ => draft.operator(name, &value, part(0), &Coercer::Decimal),
+            }));
+        }
+        flat(conditions)
+    }
+
+    fn near(&mut self, value: &Input<'v>, field: FieldIndex) -> Filter {
+        if value.is_null() {
+            self.issue(null_operand());
+            return everything();
+        }
+        self.count_condition();
+        let mut part = |part: NearPart| self.operand(value, Coercer::Near(part), false);
+        Filter::Near {
+            field,
+            middle: Box::new([0, 1, 2].map(|axis| part(NearPart::Middle(axis)))),
+            reach: part(NearPart::Reach),
+            latitudes: Box::new([NearPart::South, NearPart::North].map(part)),
+        }
     }
 
     fn phone(

@@ -215,6 +215,13 @@ impl<'p, 'v> Draft<'p, 'v> {
                     ("country", 5),
                 ],
             ),
+            Kind::GeoPoint => self.composite(
+                key,
+                index,
+                selected,
+                "Geo_Point",
+                &[("latitude", 0), ("longitude", 1)],
+            ),
             Kind::Phones => self.phones(key, index, selected),
             Kind::User => Member::Actor {
                 key,

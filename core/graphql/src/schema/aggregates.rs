@@ -187,6 +187,7 @@ pub(crate) fn aggregate_type(kind: &Kind) -> Option<&'static str> {
         | Kind::Texts
         | Kind::Tags
         | Kind::Json { .. }
+        | Kind::GeoPoint
         | Kind::Phone
         | Kind::FullName
         | Kind::Emails

@@ -284,6 +284,19 @@ pub(super) fn write(writer: &mut SchemaWriter) {
     );
     filter(
         writer,
+        "Geo_PointFilter",
+        vec![
+            In::new("latitude", "DecimalFilter"),
+            In::new("longitude", "DecimalFilter"),
+            In::new("near", "Geo_Near").described(Some(
+                "Within so many kilometers of a point, on a sphere with the mean radius of the earth."
+                    .to_owned(),
+            )),
+            is_null(),
+        ],
+    );
+    filter(
+        writer,
         "StageTypeFilter",
         vec![In::new("eq", "StageType"), In::new("in", "[StageType!]")],
     );

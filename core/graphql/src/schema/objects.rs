@@ -163,6 +163,7 @@ fn record_type(
             Kind::Emails => "Emails".into(),
             Kind::Phones => "Phones".into(),
             Kind::Address => "Address".into(),
+            Kind::GeoPoint => "Geo_Point".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => names.type_name(target).to_owned(),
                 None => continue,
@@ -330,6 +331,7 @@ fn filter_type(
             Kind::Emails => "EmailsFilter".into(),
             Kind::Phones => "PhonesFilter".into(),
             Kind::Address => "AddressFilter".into(),
+            Kind::GeoPoint => "Geo_PointFilter".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}Filter", names.type_name(target)),
                 None => continue,
@@ -372,6 +374,7 @@ pub(crate) fn is_orderable(kind: &Kind) -> bool {
         Kind::MultiSelect { .. }
             | Kind::Json { .. }
             | Kind::Address
+            | Kind::GeoPoint
             | Kind::Uuid
             | Kind::Texts
             | Kind::Tags
@@ -449,6 +452,7 @@ fn input_types(
             Kind::Emails => "EmailsInput".into(),
             Kind::Phones => "PhonesInput".into(),
             Kind::Address => "AddressInput".into(),
+            Kind::GeoPoint => "Geo_PointInput".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}_Link", names.type_name(target)),
                 None => continue,

@@ -293,6 +293,13 @@ fn composites(writer: &mut SchemaWriter) {
         ("country", "String"),
     ];
     object(writer, "Address", "A postal address.", &address);
+    let point = [("latitude", "Decimal!"), ("longitude", "Decimal!")];
+    object(
+        writer,
+        "Geo_Point",
+        "A point on the earth (WGS 84), in degrees to the north and to the east, with 6 digits behind the point (11 cm).",
+        &point,
+    );
 
     let input = |writer: &mut SchemaWriter, name: &str, fields: &[(&str, &str)]| {
         let fields = fields
@@ -327,6 +334,9 @@ fn composites(writer: &mut SchemaWriter) {
         &[("primary", "String!"), ("additional", "[String!]")],
     );
     input(writer, "AddressInput", &address);
+    input(writer, "Geo_PointInput", &point);
+    let near = [&point[..], &[("kilometers", "Decimal!")]].concat();
+    input(writer, "Geo_Near", &near);
     input(
         writer,
         "StageInput",

@@ -1,4 +1,4 @@
-//! Times of day, lengths of time, percents, ratings, UUIDs, tags and users, where they are measured,
+//! Times of day, lengths of time, percents, ratings, UUIDs, tags, users and points, where they are measured,
 //! grouped and named: what is generated elsewhere has only conditions and orders of them.
 
 use relata_app::users::{UserInput, user_create};
@@ -15,6 +15,8 @@ on_each_database! {
     formulas_count_from_midnight
     tags_are_kept_once_and_grouped_by
     users_are_those_of_the_workspace
+    points_are_found_by_their_distance
+    points_that_are_none_are_told
 }
 
 async fn calls(client: &Client) {
@@ -367,4 +369,134 @@ async fn users_are_those_of_the_workspace(client: Client) {
         let found = client.data(count, json!({"where": group["where"]})).await;
         assert_eq!(found["memos"]["totalCount"], 1, "{group}");
     }
+}
+
+async fn places(client: &Client) {
+    let document = json!({"relata": 1, "objects": [
+        {"key": "place", "plural": "places", "label": "name", "fields": [
+            {"key": "name", "kind": "text"},
+            {"key": "at", "kind": "geoPoint", "indexed": true},
+            {"key": "half", "kind": "formula",
+             "expression": "record.at.latitude < 0.0 ? 'SOUTH' : 'NORTH'"},
+        ]},
+    ]});
+    relata_app::catalogue::blueprint_apply(&client.workspace, &client.caller, &document, None, &[])
+        .await
+        .unwrap();
+    for (name, at) in [
+        (
+            "Berlin",
+            json!({"latitude": "52.52", "longitude": "13.405"}),
+        ),
+        // A float, with more digits than mean anything.
+        (
+            "Potsdam",
+            json!({"latitude": 52.399_999_999_999_999_f64, "longitude": 13.066_666_666_666_666_f64}),
+        ),
+        (
+            "Suva",
+            json!({"latitude": "-18.1416", "longitude": "178.4419"}),
+        ),
+        (
+            "Apia",
+            json!({"latitude": "-13.8333", "longitude": "-171.7667"}),
+        ),
+        ("Nowhere", json!(null)),
+    ] {
+        client
+            .create("place", json!({"name": name, "at": at}))
+            .await;
+    }
+}
+
+async fn points_are_found_by_their_distance(client: Client) {
+    places(&client).await;
+    let query = "query($where: PlaceFilter) { places(where: $where, orderBy: [{name: ASC}]) { nodes { name } } }";
+    let berlin = |kilometers: &str| json!({"latitude": "52.52", "longitude": "13.405", "kilometers": kilometers});
+    for (filter, found) in [
+        (json!({"at": {"near": berlin("0.01")}}), vec!["Berlin"]),
+        // 26.5 km by the haversine formula.
+        (json!({"at": {"near": berlin("26.4")}}), vec!["Berlin"]),
+        (
+            json!({"at": {"near": berlin("26.6")}}),
+            vec!["Berlin", "Potsdam"],
+        ),
+        (
+            json!({"not": {"at": {"near": berlin("100")}}}),
+            vec!["Apia", "Nowhere", "Suva"],
+        ),
+        // Over the line where days begin: 1,150.7 km.
+        (
+            json!({"at": {"near": {"latitude": "-18.1416", "longitude": "178.4419", "kilometers": "1151"}}}),
+            vec!["Apia", "Suva"],
+        ),
+        (
+            json!({"at": {"latitude": {"lt": "0"}}}),
+            vec!["Apia", "Suva"],
+        ),
+        (
+            json!({"at": {"longitude": {"between": ["13", "13.1"]}}}),
+            vec!["Potsdam"],
+        ),
+        (json!({"at": {"isNull": true}}), vec!["Nowhere"]),
+        (json!({"half": {"eq": "SOUTH"}}), vec!["Apia", "Suva"]),
+    ] {
+        let data = client.data(query, json!({"where": filter})).await;
+        let names: Vec<&str> = data["places"]["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|place| place["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, found, "{filter}");
+    }
+    let data = client
+        .data(
+            "{ places(where: {name: {in: [\"Potsdam\", \"Nowhere\"]}}, orderBy: [{name: ASC}]) {
+                nodes { at { latitude longitude } } aggregate { at { count } } } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        data["places"],
+        json!({
+            "nodes": [{"at": null}, {"at": {"latitude": "52.400000", "longitude": "13.066667"}}],
+            "aggregate": {"at": {"count": 1}},
+        })
+    );
+}
+
+async fn points_that_are_none_are_told(client: Client) {
+    places(&client).await;
+    let create = "mutation($data: PlaceCreate!) { createPlace(data: $data) { id } }";
+    let far = json!({"latitude": "90.1", "longitude": "-180.000001"});
+    let (body, _) = client.ask(create, json!({"data": {"at": far}})).await;
+    assert_eq!(
+        issues(&body),
+        [
+            ("OUT_OF_RANGE", json!(["data", "at", "latitude"])),
+            ("OUT_OF_RANGE", json!(["data", "at", "longitude"])),
+        ]
+    );
+    let query = "query($near: Geo_Near!) { places(where: {at: {near: $near}}) { totalCount } }";
+    let near = json!({"latitude": "1", "longitude": "1", "kilometers": "0"});
+    let (body, _) = client.ask(query, json!({"near": near})).await;
+    // Which part of the filter asks for it is of no interest to whoever sends it: once is enough.
+    assert_eq!(
+        issues(&body),
+        [(
+            "OUT_OF_RANGE",
+            json!(["places", "where", "at", "near", "kilometers"])
+        )]
+    );
+}
+
+/// Codes and paths of what is wrong.
+fn issues(body: &Json) -> Vec<(&str, Json)> {
+    body["errors"][0]["extensions"]["issues"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|issue| (issue["code"].as_str().unwrap(), issue["path"].clone()))
+        .collect()
 }

@@ -151,6 +151,12 @@ impl<'c> Statement<'c> {
                 let text = self.calendar_part(scope, *column, *part, zone.as_deref())?;
                 self.comparison(&text, ColumnType::Integer, *operator, operand)
             }
+            Filter::Near {
+                field,
+                middle,
+                reach,
+                latitudes,
+            } => self.near(scope, *field, middle, reach, latitudes),
             Filter::IsNull { column, is_null } => self.is_null(scope, *column, *is_null),
             Filter::ToOne { field, filter } => self.related_one(scope, *field, filter, depth),
             Filter::ToMany {
@@ -179,6 +185,36 @@ impl<'c> Statement<'c> {
             [only] => only.clone(),
             many => format!("({})", many.join(between)),
         })
+    }
+
+    /// The columns of a point are its latitude, its longitude and its position on three axes.
+    fn near(
+        &mut self,
+        scope: &Scope,
+        field: FieldIndex,
+        middle: &[Operand; 3],
+        reach: &Operand,
+        [south, north]: &[Operand; 2],
+    ) -> Result<String, CompileError> {
+        let part = |part: usize| ColumnRef::Field { field, part };
+        let from = self.compare(scope, part(0), Operator::Gte, south)?;
+        let to = self.compare(scope, part(0), Operator::Lte, north)?;
+        let mut squares = Vec::with_capacity(middle.len());
+        for (axis, middle) in middle.iter().enumerate() {
+            let found = find_column(self.catalogue, scope.object, part(2 + axis))?;
+            let name = found.text(self.backend, &scope.alias)?;
+            // Once for each factor: SQLite's positions without a number would be two anyway.
+            let [left, right] = [
+                self.operand(middle, ColumnType::Integer, Form::Exact)?,
+                self.operand(middle, ColumnType::Integer, Form::Exact)?,
+            ];
+            squares.push(format!("({name} - {left}) * ({name} - {right})"));
+        }
+        let reach = self.operand(reach, ColumnType::Integer, Form::Exact)?;
+        Ok(format!(
+            "({from} AND {to} AND {} <= {reach})",
+            squares.join(" + ")
+        ))
     }
 
     fn is_null(

@@ -521,6 +521,10 @@ fn value(random: &mut Random, kind: &Kind, firms: &[Uuid]) -> Value {
             city: Some("São Paulo".to_owned()),
             ..Default::default()
         }),
+        Kind::GeoPoint => Value::GeoPoint(relata_catalog::GeoPoint {
+            latitude: Decimal::new(random.below(180) as i64 * 1_000_003 - 90_000_000, 6),
+            longitude: Decimal::new(-13_405_000, 6),
+        }),
         Kind::Phone => Value::Phone(relata_catalog::Phone {
             e164: (random.below(2) == 0).then(|| "+493012345678".to_owned()),
             typed: "030 12345678".to_owned(),

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use relata_catalog::{
-    Address, Catalogue, Emails, Field, FieldIndex, FullName, Key, Kind, Money, NameOrder, Object,
-    Phone, Phones, StageValue, Value,
+    Address, Catalogue, DEGREE_SCALE, Emails, Field, FieldIndex, FullName, GeoPoint, Key, Kind,
+    Money, NameOrder, Object, Phone, Phones, StageValue, Value,
 };
 use relata_store::filter::{ColumnRef, Operand, SystemColumn};
 use relata_store::read::{
@@ -81,6 +81,7 @@ fn all_kinds() -> Vec<Field> {
         field("emails", Kind::Emails),
         field("phones", Kind::Phones),
         field("address", Kind::Address),
+        field("place", Kind::GeoPoint),
         field("parent", relation("thing")),
         field(
             "number",
@@ -230,6 +231,14 @@ fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
                     region,
                     postal_code: None,
                     country,
+                })
+            })
+            .boxed(),
+        Kind::GeoPoint => (-90_000_000_i64..=90_000_000, -180_000_000_i64..=180_000_000)
+            .prop_map(|(latitude, longitude)| {
+                Value::GeoPoint(GeoPoint {
+                    latitude: Decimal::new(latitude, DEGREE_SCALE),
+                    longitude: Decimal::new(longitude, DEGREE_SCALE),
                 })
             })
             .boxed(),

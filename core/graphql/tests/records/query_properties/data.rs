@@ -98,6 +98,18 @@ const DATES: [&str; 8] = [
 ];
 
 const TIMES: [&str; 4] = ["00:00:00", "08:30:00", "08:30:00.000001", "23:59:59.999999"];
+/// Neighbours, also over the line where days begin and around a pole.
+const POINTS: [(&str, &str); 9] = [
+    ("52.52", "13.405"),
+    ("52.520001", "13.405"),
+    ("48.137", "11.575"),
+    ("0", "179.9"),
+    ("0", "-179.9"),
+    ("89.9", "0"),
+    ("89.9", "180"),
+    ("-90", "0"),
+    ("31.2304", "121.4737"),
+];
 const DURATIONS: [&str; 6] = [
     "PT0S",
     "PT90M",
@@ -306,6 +318,10 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
                 }
             }
             address.into()
+        }
+        Kind::GeoPoint => {
+            let (latitude, longitude) = POINTS[choices.below(POINTS.len())];
+            json!({"latitude": latitude, "longitude": longitude})
         }
         Kind::Stage
         | Kind::Relation(_)

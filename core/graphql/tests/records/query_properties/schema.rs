@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::choices::Choices;
 
 /// Every kind but relations, stages and users, which depend on other elements.
-pub(crate) const KINDS: [&str; 27] = [
+pub(crate) const KINDS: [&str; 28] = [
     "text",
     "integer",
     "decimal",
@@ -26,6 +26,7 @@ pub(crate) const KINDS: [&str; 27] = [
     "emails",
     "phones",
     "address",
+    "geoPoint",
     "autonumber",
     "percent",
     "rating",
@@ -225,6 +226,7 @@ pub(crate) fn composite(kind: &Kind) -> Option<(&'static str, &'static [&'static
             "Address",
             &["city", "street", "region", "postalCode", "country"],
         ),
+        Kind::GeoPoint => ("Geo_Point", &["latitude", "longitude"]),
         Kind::Stage => ("StageValue", &["pipeline", "stage", "enteredAt", "options"]),
         _ => return None,
     })

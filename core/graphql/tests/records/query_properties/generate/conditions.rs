@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use relata_catalog::{Field, FieldIndex, INTEGER_MAX, Kind, ObjectIndex, Value, folded, to_json};
+use relata_catalog::{
+    Field, FieldIndex, GeoPoint, INTEGER_MAX, Kind, ObjectIndex, Value, folded, to_json,
+};
 use rust_decimal::Decimal;
 
 use super::Generator;
@@ -318,6 +320,7 @@ impl Generator<'_> {
                 };
                 self.part(index, at, part, operators)
             }
+            Kind::GeoPoint => self.geo_point(index, at),
             Kind::Phone | Kind::Phones if self.choices.one_in(3) => {
                 self.part(index, at, "typed", Operators::ExactText)
             }
@@ -372,6 +375,40 @@ impl Generator<'_> {
                 ("currency".to_owned(), currency)
             }
             _ => ("isNull".to_owned(), self.flag()),
+        };
+        Literal::Object(vec![member])
+    }
+
+    fn geo_point(&mut self, index: ObjectIndex, at: FieldIndex) -> Literal {
+        let some_point = |generator: &mut Self| match generator.some_value(index, at) {
+            Value::GeoPoint(point) => point,
+            _ => GeoPoint::default(),
+        };
+        let member = match self.choices.below(4) {
+            0 => {
+                let axis = self.choices.of(&["latitude", "longitude"]);
+                let condition = self.operators(Operators::Ordered, "Decimal", |generator| {
+                    let point = some_point(generator);
+                    generator.decimal(match axis {
+                        "latitude" => point.latitude,
+                        _ => point.longitude,
+                    })
+                });
+                (axis.to_owned(), condition)
+            }
+            1 => ("isNull".to_owned(), self.flag()),
+            _ => {
+                let point = some_point(self);
+                let kilometers = self.choices.of(&["0.001", "22.2", "600", "20016"]);
+                let near = [
+                    ("latitude", point.latitude.to_string()),
+                    ("longitude", point.longitude.to_string()),
+                    ("kilometers", kilometers.to_owned()),
+                ]
+                .map(|(name, number)| (name.to_owned(), number.as_str().into()));
+                let near = Literal::Object(near.into());
+                ("near".to_owned(), self.perhaps_variable("Geo_Near!", near))
+            }
         };
         Literal::Object(vec![member])
     }
@@ -551,6 +588,7 @@ impl Generator<'_> {
                 | Kind::User
                 | Kind::Json { .. }
                 | Kind::Address
+                | Kind::GeoPoint
                 | Kind::Stage => false,
                 Kind::Relation(_) => depth < 2,
                 _ => true,

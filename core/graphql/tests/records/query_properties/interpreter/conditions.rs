@@ -223,6 +223,21 @@ impl<'w> Interpreter<'w> {
                 };
                 texts(part, operand)
             }),
+            (Kind::GeoPoint, value) => members(condition).all(|(name, operand)| {
+                let point = match value {
+                    Value::GeoPoint(point) => Some(point),
+                    _ => None,
+                };
+                match name {
+                    "latitude" => scalars(point.map(|point| point.latitude), operand, decimal),
+                    "longitude" => scalars(point.map(|point| point.longitude), operand, decimal),
+                    "near" => {
+                        let near = relata_catalog::coerce_near(operand).unwrap();
+                        point.is_some_and(|point| near.has(point))
+                    }
+                    _ => point.is_none() == operand.as_bool().unwrap(),
+                }
+            }),
             (Kind::Phone | Kind::Phones, value) => phones(field, value, condition),
             (Kind::Stage, value) => self.stage_holds(value, condition),
             (_, Value::Text(value)) => texts(Some(value), condition),
