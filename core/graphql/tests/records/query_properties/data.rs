@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use relata_app::{Caller, UserInfo};
+use relata_catalog::expression::{Datum, Path, PathColumn, Scope, SystemField, Variable, datum_of};
 use relata_catalog::{
     Catalogue, CoerceContext, Field, FieldIndex, Key, Kind, Object, ObjectIndex, OnDelete,
     StageValue, Value, Via, coerce, coerce_operand, parse_instant,
@@ -366,7 +367,130 @@ pub(crate) async fn write(client: &Client, choices: &mut Choices, keys: &[Key]) 
     for position in 0..world.tables.len() {
         read_back(client, &mut world, position).await;
     }
+    work_out(&mut world);
     world
+}
+
+/// Puts what is worked out into the records, and fields that hold the same in the place of formulas
+/// and rollups: for who asks there is no difference.
+fn work_out(world: &mut World) {
+    let mut catalogue = Catalogue::clone(&world.catalogue);
+    let mut all = Vec::new();
+    for table in &world.tables {
+        let object = world.object(table.object);
+        for (at, field) in object.fields.iter().enumerate() {
+            if field.shown() == &field.kind {
+                continue;
+            }
+            let plain = Field {
+                kind: field.shown().clone(),
+                ..field.clone()
+            };
+            let values: Vec<Value> = table
+                .records
+                .iter()
+                .map(|record| world.worked_out(table.object, record, field, &plain))
+                .collect();
+            Arc::make_mut(&mut catalogue.objects[table.object.0]).fields[at] = plain;
+            all.push((table.object, at, values));
+        }
+    }
+    for (object, at, values) in all {
+        let mut tables = world.tables.iter_mut();
+        let table = tables.find(|table| table.object == object).unwrap();
+        for (record, value) in table.records.iter_mut().zip(values) {
+            record.values[at] = value;
+        }
+    }
+    world.catalogue = Arc::new(catalogue);
+}
+
+/// What a formula reads of a record.
+struct Reading<'w> {
+    world: &'w World,
+    object: ObjectIndex,
+    record: &'w Record,
+}
+
+impl Scope for Reading<'_> {
+    fn read(&self, path: &Path) -> Datum {
+        let (mut object, mut record) = (self.object, self.record);
+        for relation in &path.through {
+            let (at, field) = self.world.object(object).field_keyed(relation).unwrap();
+            object = self.world.target(&field.kind).unwrap();
+            let mut targets = self.world.records(object).iter();
+            let found = targets.find(|target| {
+                record.values[at.0] == Value::Reference(target.id) && target.deleted_at.is_none()
+            });
+            match found {
+                Some(target) => record = target,
+                None => return Datum::Null,
+            }
+        }
+        match &path.column {
+            PathColumn::System(SystemField::Version) => Datum::Number(record.version),
+            PathColumn::System(SystemField::CreatedAt) => Datum::Instant(record.created_at),
+            PathColumn::System(other) => panic!("{other:?} is not asked for"),
+            PathColumn::Field { field, part } => {
+                let (at, field) = self.world.object(object).field_keyed(field).unwrap();
+                datum_of(field, &record.values[at.0], *part)
+            }
+        }
+    }
+
+    fn variable(&self, variable: Variable) -> Datum {
+        panic!("{variable:?} is not asked for")
+    }
+}
+
+impl World {
+    fn worked_out(
+        &self,
+        object: ObjectIndex,
+        record: &Record,
+        field: &Field,
+        plain: &Field,
+    ) -> Value {
+        match &field.kind {
+            Kind::Formula(formula) => {
+                let program = formula.expression.program().unwrap();
+                let scope = Reading {
+                    world: self,
+                    object,
+                    record,
+                };
+                program.value_for(plain, &scope, &context()).unwrap()
+            }
+            Kind::Rollup(rollup) => {
+                let (of, children) = self.catalogue.object_keyed(&rollup.object).unwrap();
+                let (relation, _) = children
+                    .field_keyed(rollup.relation.as_ref().unwrap())
+                    .unwrap();
+                let mine = self.records(of).iter().filter(|child| {
+                    child.deleted_at.is_none()
+                        && child.values[relation.0] == Value::Reference(record.id)
+                });
+                match &rollup.expression {
+                    None => Value::Integer(mine.count() as i64),
+                    Some(expression) => mine
+                        .filter_map(|record| {
+                            let scope = Reading {
+                                world: self,
+                                object: of,
+                                record,
+                            };
+                            match expression.program()?.evaluate_one(&scope) {
+                                Datum::Number(number) => Some(number),
+                                _ => None,
+                            }
+                        })
+                        .max()
+                        .map_or(Value::Null, Value::Integer),
+                }
+            }
+            kind => panic!("{} is not worked out", kind.name()),
+        }
+    }
 }
 
 fn acting(client: &Client, user: Uuid) -> Client {
@@ -432,7 +556,10 @@ fn record(choices: &mut Choices, world: &World, index: ObjectIndex) -> (Json, Ve
         let input = match &field.kind {
             Kind::Stage => stage(choices, world, object, field),
             // Numbers are given by the platform, relations when all records are there.
-            Kind::Relation(_) | Kind::Autonumber { .. } => None,
+            Kind::Relation(_)
+            | Kind::Autonumber { .. }
+            | Kind::Formula(_)
+            | Kind::Rollup(_) => None,
             kind => input(choices, kind),
         };
         let value = match (&field.kind, &input) {

@@ -108,6 +108,7 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
             relate(choices, target, "more", has_list);
         }
     }
+    work_out(choices, &names, &mut fields);
     let objects = names
         .iter()
         .zip(fields)
@@ -127,7 +128,10 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
         })
         .collect::<Vec<_>>();
     let gates = objects[with_stages]["fields"].as_array().unwrap();
-    let gates = gates.iter().filter(|field| field["kind"] != "stage");
+    let unfit = ["stage", "formula", "rollup"];
+    let gates = gates
+        .iter()
+        .filter(|field| !unfit.contains(&field["kind"].as_str().unwrap()));
     let gates = gates.map(|field| &field["key"]).collect::<Vec<_>>();
     let pipelines = (0..1 + choices.below(2))
         .map(|number| pipeline(choices, (&names[with_stages], &gates), world, number))
@@ -139,6 +143,51 @@ pub(crate) fn shape(choices: &mut Choices, world: usize) -> Shape {
             .iter()
             .map(|name| Key::new(OWNER_WORKSPACE, name))
             .collect(),
+    }
+}
+
+/// Formulas over some fields of a record and of the one that it points at, and figures over those
+/// that point at it.
+fn work_out(choices: &mut Choices, names: &[String], fields: &mut [Vec<Json>]) {
+    for object in 0..names.len() {
+        let mut worked_out = Vec::new();
+        for field in &fields[object] {
+            let key = field["key"].as_str().unwrap();
+            let expression = match field["kind"].as_str().unwrap() {
+                "text" | "email" | "url" => format!("record.{key} + '!'"),
+                "integer" | "rating" | "autonumber" => format!("record.{key} * 3 - 1"),
+                "decimal" | "percent" => format!("record.{key} + 0.5"),
+                "money" => format!("record.{key}.amount"),
+                "date" => format!("record.{key} + 1"),
+                "dateTime" => format!("record.{key} > record.createdAt"),
+                "boolean" => format!("!record.{key}"),
+                "select" => format!("record.{key} == 'A' ? 'first' : 'another'"),
+                "geoPoint" => format!("record.{key}.latitude"),
+                "relation" if choices.one_in(2) => format!("record.{key}.version"),
+                "relation" => format!("record.{key}.createdAt"),
+                _ => continue,
+            };
+            if choices.one_in(3) {
+                worked_out.push(json!({
+                    "key": format!("{key}Formula"), "kind": "formula", "expression": expression,
+                }));
+            }
+        }
+        // Every object's records point at the next one's.
+        let before = (object + names.len() - 1) % names.len();
+        let integer = fields[before]
+            .iter()
+            .find(|field| field["kind"] == "integer");
+        let mut figure = json!({
+            "key": format!("figure{object}"), "kind": "rollup", "of": names[before],
+            "by": format!("next{before}"), "function": "COUNT",
+        });
+        if let Some(integer) = integer {
+            figure["function"] = "MAX".into();
+            figure["expression"] = format!("record.{}", integer["key"].as_str().unwrap()).into();
+        }
+        worked_out.push(figure);
+        fields[object].extend(worked_out);
     }
 }
 
