@@ -77,6 +77,7 @@ impl Place {
             host,
             CursorKey::new([7; 16]),
         );
+        options.files = Some(relata_files::FileStore::in_memory());
         options.region = Some("DE".to_owned());
         let workspace = Workspace::open(options).await.unwrap();
         Client::of(workspace)

@@ -236,7 +236,10 @@ impl Transaction {
     }
 
     /// `SQLite`: columns of other tables with a foreign key to this one.
-    async fn referring_columns(&self, table: &str) -> Result<Vec<(String, String)>, StoreError> {
+    pub(crate) async fn referring_columns(
+        &self,
+        table: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
         self.query_all(self.statement(
             "SELECT m.name, f.\"from\" FROM sqlite_master AS m, \
              pragma_foreign_key_list(m.name) AS f \

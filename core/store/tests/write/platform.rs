@@ -1,6 +1,6 @@
-//! Users, tokens, plugins, uploads.
+//! Users, tokens, plugins, files.
 
-use relata_store::platform::{Plugin, Token, Upload, User, plugins, users};
+use relata_store::platform::{Plugin, StoredFile, Token, User, files, plugins, users};
 use relata_store::{StoreError, Turn};
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ async fn tokens_go_with_their_user() {
 }
 
 #[tokio::test]
-async fn plugins_and_uploads_keep_their_bytes() {
+async fn plugins_keep_their_bytes() {
     on_each(async |database| {
         let mut plugin = Plugin {
             id: "relata.membership".to_owned(),
@@ -104,17 +104,8 @@ async fn plugins_and_uploads_keep_their_bytes() {
             faults: 0,
             installed_at: NOW,
         };
-        let upload = Upload {
-            id: Uuid::now_v7(),
-            name: "membership.relata".to_owned(),
-            bytes: vec![0; 100_000],
-            sha256: "11".to_owned(),
-            actor: "system".to_owned(),
-            at: NOW,
-        };
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction.insert_plugin(&plugin).await.unwrap();
-        transaction.insert_upload(&upload).await.unwrap();
         transaction
             .set_plugin_state(&plugin.id, false, Some("five faults in a row"), 5)
             .await
@@ -123,7 +114,6 @@ async fn plugins_and_uploads_keep_their_bytes() {
         (plugin.enabled, plugin.faults) = (false, 5);
         plugin.suspended = Some("five faults in a row".to_owned());
         assert_eq!(database.plugins().await.unwrap(), vec![plugin.clone()]);
-        assert_eq!(database.upload(upload.id).await.unwrap(), Some(upload));
 
         let transaction = database.begin(Turn::First).await.unwrap();
         let other = Plugin {
@@ -141,9 +131,65 @@ async fn plugins_and_uploads_keep_their_bytes() {
         transaction.update_plugin(&plugin).await.unwrap();
         assert_eq!(transaction.plugins().await.unwrap(), vec![plugin.clone()]);
         transaction.delete_plugin(&plugin.id).await.unwrap();
-        assert_eq!(transaction.prune_uploads(NOW + 1).await.unwrap(), 1);
         transaction.commit().await.unwrap();
         assert_eq!(database.plugins().await.unwrap(), Vec::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_arrives_is_kept_and_leaves() {
+    on_each(async |database| {
+        let mut file = StoredFile {
+            id: Uuid::now_v7(),
+            name: "contract.pdf".to_owned(),
+            content_type: "application/pdf".to_owned(),
+            size: 0,
+            sha256: String::new(),
+            actor: "system".to_owned(),
+            user: Some(Uuid::now_v7()),
+            at: NOW,
+            state: files::ARRIVING.to_owned(),
+        };
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.insert_file(&file).await.unwrap();
+        // It is not leaving, so it stays.
+        transaction.forget_file(file.id).await.unwrap();
+        transaction.commit().await.unwrap();
+
+        let transaction = database.begin(Turn::First).await.unwrap();
+        assert!(transaction.keep_file(file.id, 7, "00").await.unwrap());
+        assert!(!transaction.keep_file(file.id, 8, "11").await.unwrap());
+        (file.size, file.sha256) = (7, "00".to_owned());
+        file.state = files::KEPT.to_owned();
+        let found = transaction.files(&[file.id, Uuid::now_v7()]).await.unwrap();
+        assert_eq!(found, vec![file.clone()]);
+        transaction
+            .note_unheld(&[file.id], Some(NOW))
+            .await
+            .unwrap();
+        let seen = transaction.files_seen(None, 10).await.unwrap();
+        assert_eq!(seen.len(), 1);
+        assert_eq!((seen[0].unheld_since, seen[0].is_held), (Some(NOW), false));
+        assert!(
+            transaction
+                .files_seen(Some(file.id), 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        transaction.commit().await.unwrap();
+        assert_eq!(database.file(file.id).await.unwrap(), Some(file.clone()));
+        assert!(database.files_leaving(10).await.unwrap().is_empty());
+
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.let_files_go(&[file.id]).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(database.files_leaving(10).await.unwrap(), vec![file.id]);
+        let transaction = database.begin(Turn::First).await.unwrap();
+        transaction.forget_file(file.id).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(database.file(file.id).await.unwrap(), None);
     })
     .await;
 }
