@@ -34,6 +34,8 @@ pub struct RetentionOptions {
     pub jobs: Duration,
     /// Files that no record and no job holds any more: undoing an import may give them back.
     pub files: Duration,
+    /// Files of which not all has arrived: uploads that were broken off.
+    pub arriving: Duration,
     /// Bytes of such an answer.
     pub answer_bytes_max: usize,
     /// How often is looked for what may go; in the trash, ten times less often.
@@ -50,6 +52,7 @@ impl Default for RetentionOptions {
             answers: DAY,
             jobs: DAY * 30,
             files: DAY * 30,
+            arriving: DAY,
             answer_bytes_max: 1024 * 1024,
             look_every: Duration::from_secs(60),
         }

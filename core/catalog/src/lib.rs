@@ -33,8 +33,9 @@ pub use blueprint::{
     RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, options_of,
 };
 pub use coerce::{
-    CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_duration,
-    format_instant, format_time, parse_duration, parse_instant, parse_time, to_json, validate,
+    CoerceContext, coerce, coerce_operand, coerce_text, file_issues, format_autonumber,
+    format_duration, format_instant, format_time, parse_duration, parse_instant, parse_time,
+    to_json, validate,
 };
 pub use convert::{Converted, convert, is_convertible};
 pub use diff::diff;

@@ -423,6 +423,15 @@ pub enum Kind {
     Phones,
     /// Postal address.
     Address,
+    /// One file.
+    File {
+        /// Types that it may have: `image/*`, `application/pdf`. Empty: any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        types: Vec<String>,
+        /// Most bytes; without, as many as the server takes.
+        #[serde(default, rename = "maxSize", skip_serializing_if = "Option::is_none")]
+        max_size: Option<i64>,
+    },
     /// Points at one record.
     Relation(Relation),
     /// Number that the platform gives, once, at creation.
@@ -505,6 +514,7 @@ impl Kind {
             Self::Emails => "emails",
             Self::Phones => "phones",
             Self::Address => "address",
+            Self::File { .. } => "file",
             Self::Relation(_) => "relation",
             Self::Autonumber { .. } => "autonumber",
             Self::Stage => "stage",
@@ -644,7 +654,7 @@ pub enum ColumnType {
     Duration,
     /// List of texts.
     TextList,
-    /// UUID; of a relation with a foreign key to its target.
+    /// UUID; of a relation with a foreign key to its target, of a file with one to the file.
     Reference,
 }
 
@@ -730,6 +740,14 @@ impl Field {
                 ("postal_code", Type::Text),
                 ("country", Type::Text),
             ],
+            Kind::File { .. } => &[
+                ("id", Type::Reference),
+                ("name", Type::Text),
+                ("name_folded", Type::Folded),
+                ("content_type", Type::Text),
+                ("size", Type::Integer),
+                ("sha256", Type::Text),
+            ],
             Kind::Relation(_) | Kind::User => &[("id", Type::Reference)],
             Kind::Stage => &[
                 ("pipeline", Type::Text),
@@ -776,6 +794,7 @@ impl Field {
             | Kind::Tags
             | Kind::Json { .. }
             | Kind::Address
+            | Kind::File { .. }
             | Kind::Formula(_)
             | Kind::Rollup(_)
             | Kind::Stage => return None,
@@ -805,6 +824,9 @@ impl Field {
             }
             [pipeline, stage, ..] if matches!(self.kind, Kind::Stage) => {
                 vec![pipeline.clone(), stage.clone()]
+            }
+            [_, name, folded, ..] if matches!(self.kind, Kind::File { .. }) => {
+                vec![folded.clone(), name.clone()]
             }
             [amount, currency] if matches!(self.kind, Kind::Money { .. }) => {
                 vec![amount.clone(), currency.clone()]

@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 148] = [
+pub const PLATFORM_TYPES: [&str; 151] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -114,6 +114,9 @@ pub const PLATFORM_TYPES: [&str; 148] = [
     "EmailsFilter",
     "EmailsInput",
     "ExactTextFilter",
+    "File",
+    "FileFilter",
+    "File_Order",
     "Filled_Aggregate",
     "Filled_Having",
     "Filled_Order",

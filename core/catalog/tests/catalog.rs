@@ -4,6 +4,7 @@
 #[path = "catalog/coercion.rs"]
 mod coercion;
 #[path = "catalog/coercion_of_measures.rs"]
+mod coercion_of_files;
 mod coercion_of_measures;
 #[path = "catalog/coercion_of_parties.rs"]
 mod coercion_of_parties;

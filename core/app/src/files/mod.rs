@@ -22,6 +22,8 @@ use uuid::Uuid;
 
 use crate::{AppError, Caller, Issue, Workspace};
 
+pub(crate) use access::may_use;
+
 /// Most bytes of a file that the platform itself makes.
 pub(crate) const MADE_BYTES_MAX: u64 = 4 << 30;
 /// Most characters of a name.
@@ -138,7 +140,7 @@ async fn filled(
     if !is_awaited {
         // It took so long that it was taken for broken.
         return Err(AppError::Timeout(
-            "the file took longer than a day to arrive".to_owned(),
+            "the file took too long to arrive (setting retention.arriving)".to_owned(),
         ));
     }
     file.state = states::KEPT.to_owned();

@@ -4,14 +4,12 @@
 //! finds nothing that holds it; its content; its row. Who attaches a file reads that word in a
 //! transaction too, so one of the two comes first.
 
-use std::time::Duration;
-
 use relata_files::FileStore;
 use relata_store::Turn;
 use relata_store::platform::{FileSeen, files as states};
 use uuid::Uuid;
 
-use crate::{AppError, Workspace, clock::micros_of};
+use crate::{AppError, Workspace, clock::micros_of, retention::RetentionOptions};
 
 /// Files that are looked at in one transaction.
 const PAGE: u64 = 500;
@@ -19,8 +17,6 @@ const PAGE: u64 = 500;
 const PAGES_OF_ROUND: usize = 20;
 /// Files whose content one round removes.
 const REMOVED_OF_ROUND: u64 = 1_000;
-/// A file that has not arrived whole by then never will.
-const ARRIVING_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// What a look at some files says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,11 +27,11 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(seen: &[FileSeen], now: i64, retention: Duration) -> Self {
+    fn of(seen: &[FileSeen], now: i64, retention: &RetentionOptions) -> Self {
         let mut verdict = Self::default();
         for file in seen {
             if file.state == states::ARRIVING {
-                if file.at < now - micros_of(ARRIVING_MAX) {
+                if file.at < now - micros_of(retention.arriving) {
                     verdict.leaving.push(file.id);
                 }
             } else if file.state == states::KEPT {
@@ -43,7 +39,7 @@ impl Verdict {
                     (true, None) => {}
                     (true, Some(_)) => verdict.held_again.push(file.id),
                     (false, None) => verdict.unheld.push(file.id),
-                    (false, Some(since)) if since < now - micros_of(retention) => {
+                    (false, Some(since)) if since < now - micros_of(retention.files) => {
                         verdict.leaving.push(file.id);
                     }
                     (false, Some(_)) => {}
@@ -62,7 +58,7 @@ pub(crate) async fn sweep(
     workspace: &Workspace,
     mut after: Option<Uuid>,
 ) -> Result<Option<Uuid>, AppError> {
-    let retention = workspace.options().retention.files;
+    let retention = &workspace.options().retention;
     for _ in 0..PAGES_OF_ROUND {
         let now = crate::clock::now_micros();
         let snapshot = workspace.database().snapshot().await?;

@@ -349,6 +349,10 @@ pub(crate) fn compared(by: UniqueBy, value: &Value) -> Option<String> {
         Value::Date(date) => Some(date.to_string()),
         Value::Reference(id) => Some(id.to_string()),
         Value::Stage(stage) => Some(stage.pipeline.to_string()),
-        Value::Money(_) | Value::Choices(_) | Value::Json(_) | Value::Address(_) => None,
+        Value::Money(_)
+        | Value::Choices(_)
+        | Value::Json(_)
+        | Value::Address(_)
+        | Value::File(_) => None,
     }
 }

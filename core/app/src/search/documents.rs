@@ -80,6 +80,7 @@ pub(super) fn texts(field: &Field, value: &Value) -> Vec<Text> {
             .chain(&phones.additional)
             .map(phone)
             .collect(),
+        (_, Value::File(file)) => vec![plain(&file.name)],
         (_, Value::Address(address)) => {
             let parts = [
                 &address.street,

@@ -55,6 +55,7 @@ fn blueprint() -> Json {
         {"key": "mails", "kind": "emails"},
         {"key": "calls", "kind": "phones"},
         {"key": "place", "kind": "address"},
+        {"key": "paper", "kind": "file", "types": ["text/*"]},
         {"key": "next", "kind": "relation", "to": "thing"},
     ]}]})
 }
@@ -176,10 +177,14 @@ async fn exported_records_import_to_the_same_again(workspace: Workspace) {
         .await
         .unwrap();
     let mut runner = TestRunner::new(Config::with_cases(1));
-    let things = proptest::collection::vec(thing(), 60..=60)
+    let mut things = proptest::collection::vec(thing(), 60..=60)
         .new_tree(&mut runner)
         .unwrap()
         .current();
+    let paper = upload(&workspace, "a;b.txt", "text").await.unwrap().id;
+    for thing in things.iter_mut().step_by(3) {
+        thing["paper"] = json!(paper);
+    }
     let ids = create_many(&workspace, "thing", things).await.unwrap();
     for pair in ids.windows(2) {
         crate::fixture::update(&workspace, "thing", pair[0], json!({"next": pair[1]}), None)

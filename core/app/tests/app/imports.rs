@@ -16,8 +16,10 @@ use crate::fixture::{
 };
 
 async fn upload(workspace: &Workspace, bytes: impl Into<Vec<u8>>) -> Uuid {
-    let caller = relata_app::Caller::system();
-    crate::fixture::upload(workspace, "file", bytes).await.unwrap().id
+    crate::fixture::upload(workspace, "file", bytes)
+        .await
+        .unwrap()
+        .id
 }
 
 async fn import(

@@ -355,7 +355,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 32] = [
+const KIND_NAMES: [&str; 33] = [
     "text",
     "longText",
     "richText",
@@ -383,6 +383,7 @@ const KIND_NAMES: [&str; 32] = [
     "emails",
     "phones",
     "address",
+    "file",
     "relation",
     "autonumber",
     "stage",
@@ -447,6 +448,10 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "emails" => Kind::Emails,
         "phones" => Kind::Phones,
         "address" => Kind::Address,
+        "file" => Kind::File {
+            types: reader.texts("types"),
+            max_size: reader.whole("maxSize"),
+        },
         "autonumber" => Kind::Autonumber {
             prefix: reader.text("prefix").unwrap_or_default(),
             digits: reader.whole("digits").unwrap_or(5),

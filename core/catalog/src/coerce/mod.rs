@@ -8,11 +8,14 @@
 //! think it means.
 
 mod currency;
+mod file;
 mod number;
 mod party;
 mod time;
 
 pub(crate) use currency::currency;
+pub(crate) use file::covers;
+pub use file::file_issues;
 pub(crate) use number::exact as exact_decimal;
 pub use time::{
     format_duration, format_instant, format_time, parse_duration, parse_instant, parse_time,
@@ -118,6 +121,8 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Emails => party::emails(input),
         Kind::Phones => party::phones(input, context),
         Kind::Address => party::address(input),
+        Kind::File { .. } if is_blank(input) => Ok(Value::Null),
+        Kind::File { .. } => file::file(input, &field.kind),
         Kind::Relation(_) if is_blank(input) => Ok(Value::Null),
         Kind::Relation(_) => id(input, "a record").map(Value::Reference),
         Kind::Autonumber { .. } => Err(Issue::new(
@@ -308,6 +313,7 @@ pub fn to_json(kind: &Kind, value: &Value) -> Json {
             "additional": phones.additional.iter().map(party::phone_json).collect::<Vec<_>>(),
         }),
         Value::Address(address) => party::address_json(address),
+        Value::File(file) => file::file_json(file),
         Value::Reference(id) => Json::String(id.hyphenated().to_string()),
         Value::Stage(stage) => json!({
             "pipeline": stage.pipeline.as_str(),
@@ -381,6 +387,7 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
             | (Kind::Emails, Value::Emails(_))
             | (Kind::Phones, Value::Phones(_))
             | (Kind::Address, Value::Address(_))
+            | (Kind::File { .. }, Value::File(_))
             | (
                 Kind::Relation(_) | Kind::Uuid | Kind::User,
                 Value::Reference(_)

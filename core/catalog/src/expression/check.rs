@@ -617,7 +617,11 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => (Type::Choices, 0),
         Kind::Relation(_) | Kind::Uuid | Kind::User => (Type::Reference, 0),
         Kind::Stage => (Type::Text, 1),
-        Kind::Json { .. } | Kind::Address | Kind::Formula(_) | Kind::Rollup(_) => return None,
+        Kind::Json { .. }
+        | Kind::Address
+        | Kind::File { .. }
+        | Kind::Formula(_)
+        | Kind::Rollup(_) => return None,
     })
 }
 
@@ -641,6 +645,13 @@ fn part_names(kind: &Kind) -> Vec<(&'static str, usize, Type)> {
             ("region", 3, Type::Text),
             ("postalCode", 4, Type::Text),
             ("country", 5, Type::Text),
+        ],
+        Kind::File { .. } => vec![
+            ("id", 0, Type::Reference),
+            ("name", 1, Type::Text),
+            ("contentType", 3, Type::Text),
+            ("size", 4, Type::Integer),
+            ("sha256", 5, Type::Text),
         ],
         Kind::Stage => vec![
             ("pipeline", 0, Type::Text),

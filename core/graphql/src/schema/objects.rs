@@ -163,6 +163,7 @@ fn record_type(
             Kind::Emails => "Emails".into(),
             Kind::Phones => "Phones".into(),
             Kind::Address => "Address".into(),
+            Kind::File { .. } => "File".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => names.type_name(target).to_owned(),
                 None => continue,
@@ -330,6 +331,7 @@ fn filter_type(
             Kind::Emails => "EmailsFilter".into(),
             Kind::Phones => "PhonesFilter".into(),
             Kind::Address => "AddressFilter".into(),
+            Kind::File { .. } => "FileFilter".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}Filter", names.type_name(target)),
                 None => continue,
@@ -397,6 +399,7 @@ fn order_type(
                 Some((target, _)) => format!("{}Order", names.type_name(target)),
                 None => continue,
             },
+            Kind::File { .. } => "File_Order".to_owned(),
             kind if is_orderable(kind) => "OrderDirection".to_owned(),
             _ => continue,
         };
@@ -449,6 +452,8 @@ fn input_types(
             Kind::Emails => "EmailsInput".into(),
             Kind::Phones => "PhonesInput".into(),
             Kind::Address => "AddressInput".into(),
+            // What `POST /files` has given.
+            Kind::File { .. } => "ID".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}_Link", names.type_name(target)),
                 None => continue,

@@ -293,6 +293,28 @@ fn composites(writer: &mut SchemaWriter) {
         ("country", "String"),
     ];
     object(writer, "Address", "A postal address.", &address);
+    object(
+        writer,
+        "File",
+        "A file. What is said of it never changes.",
+        &[
+            ("id", "ID!"),
+            ("name", "String!"),
+            ("contentType", "String!"),
+            ("size", "SafeInt!"),
+            ("sha256", "String!"),
+            ("url", "String!"),
+        ],
+    );
+    writer.input(
+        "File_Order",
+        None,
+        InputForm::OneOf,
+        vec![
+            In::new("name", "OrderDirection"),
+            In::new("size", "OrderDirection"),
+        ],
+    );
 
     let input = |writer: &mut SchemaWriter, name: &str, fields: &[(&str, &str)]| {
         let fields = fields

@@ -421,6 +421,8 @@ impl Table for RetentionOptions {
         jobs: Time SECOND..=36_500 * DAY;
         /// Files that no record and no job holds any more: undoing an import may give them back.
         files: Time SECOND..=36_500 * DAY;
+        /// Files of which not all has arrived: uploads that were broken off.
+        arriving: Time SECOND..=30 * DAY;
         /// Bytes of such an answer.
         answer_bytes_max: Size KIB..=64 * MIB;
         /// How often is looked for what may go; in the trash, ten times less often.

@@ -23,6 +23,7 @@ use relata_app::{AppError, Caller};
 use relata_store::platform::StoredFile;
 use serde::Deserialize;
 use serde_json::json;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -58,11 +59,12 @@ pub(super) async fn upload(
         )));
     };
     // In a task of its own: where the client goes away, what has arrived is removed at once.
-    let taken = tokio::spawn(async move {
+    let work = async move {
         let kept = take(&service, &caller, naming, request).await;
         drop(turn);
         kept
-    });
+    };
+    let taken = tokio::spawn(work.in_current_span());
     let file = match taken.await {
         Ok(taken) => taken?,
         Err(_) => return Err(AppError::broken("an upload was broken off").into()),

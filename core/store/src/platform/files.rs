@@ -12,6 +12,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query};
 use sea_orm::{QueryOrder as _, QuerySelect as _};
 
 use crate::database::{Backend, Database};
+use crate::ddl::FILES;
 use crate::error::StoreError;
 use crate::transaction::Transaction;
 
@@ -213,13 +214,13 @@ impl Transaction {
     /// Columns that point at files, and their tables.
     async fn columns_of_files(&self) -> Result<Vec<(String, String)>, StoreError> {
         if self.backend() == Backend::Sqlite {
-            return self.referring_columns("relata_file").await;
+            return self.referring_columns(FILES).await;
         }
         let text = "SELECT t.relname::text, a.attname::text FROM pg_constraint AS c \
                     JOIN pg_class AS t ON t.oid = c.conrelid \
                     JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] \
-                    WHERE c.contype = 'f' AND c.confrelid = to_regclass('relata_file')";
-        self.query_all(self.statement(text, Vec::new()))
+                    WHERE c.contype = 'f' AND c.confrelid = to_regclass($1)";
+        self.query_all(self.statement(text, vec![FILES.into()]))
             .await?
             .iter()
             .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
@@ -251,6 +252,9 @@ impl Transaction {
     }
 
     async fn change_files(&self, ids: &[Uuid], change: row::ActiveModel) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let updated = row::Entity::update_many()
             .set(change)
             .filter(row::Column::Id.is_in(ids.iter().copied()))

@@ -1,6 +1,6 @@
-//! Users, tokens, plugins, files.
+//! Users, tokens, plugins.
 
-use relata_store::platform::{Plugin, StoredFile, Token, User, files, plugins, users};
+use relata_store::platform::{Plugin, Token, User, plugins, users};
 use relata_store::{StoreError, Turn};
 use uuid::Uuid;
 
@@ -133,63 +133,6 @@ async fn plugins_keep_their_bytes() {
         transaction.delete_plugin(&plugin.id).await.unwrap();
         transaction.commit().await.unwrap();
         assert_eq!(database.plugins().await.unwrap(), Vec::new());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_file_arrives_is_kept_and_leaves() {
-    on_each(async |database| {
-        let mut file = StoredFile {
-            id: Uuid::now_v7(),
-            name: "contract.pdf".to_owned(),
-            content_type: "application/pdf".to_owned(),
-            size: 0,
-            sha256: String::new(),
-            actor: "system".to_owned(),
-            user: Some(Uuid::now_v7()),
-            at: NOW,
-            state: files::ARRIVING.to_owned(),
-        };
-        let transaction = database.begin(Turn::First).await.unwrap();
-        transaction.insert_file(&file).await.unwrap();
-        // It is not leaving, so it stays.
-        transaction.forget_file(file.id).await.unwrap();
-        transaction.commit().await.unwrap();
-
-        let transaction = database.begin(Turn::First).await.unwrap();
-        assert!(transaction.keep_file(file.id, 7, "00").await.unwrap());
-        assert!(!transaction.keep_file(file.id, 8, "11").await.unwrap());
-        (file.size, file.sha256) = (7, "00".to_owned());
-        file.state = files::KEPT.to_owned();
-        let found = transaction.files(&[file.id, Uuid::now_v7()]).await.unwrap();
-        assert_eq!(found, vec![file.clone()]);
-        transaction
-            .note_unheld(&[file.id], Some(NOW))
-            .await
-            .unwrap();
-        let seen = transaction.files_seen(None, 10).await.unwrap();
-        assert_eq!(seen.len(), 1);
-        assert_eq!((seen[0].unheld_since, seen[0].is_held), (Some(NOW), false));
-        assert!(
-            transaction
-                .files_seen(Some(file.id), 10)
-                .await
-                .unwrap()
-                .is_empty()
-        );
-        transaction.commit().await.unwrap();
-        assert_eq!(database.file(file.id).await.unwrap(), Some(file.clone()));
-        assert!(database.files_leaving(10).await.unwrap().is_empty());
-
-        let transaction = database.begin(Turn::First).await.unwrap();
-        transaction.let_files_go(&[file.id]).await.unwrap();
-        transaction.commit().await.unwrap();
-        assert_eq!(database.files_leaving(10).await.unwrap(), vec![file.id]);
-        let transaction = database.begin(Turn::First).await.unwrap();
-        transaction.forget_file(file.id).await.unwrap();
-        transaction.commit().await.unwrap();
-        assert_eq!(database.file(file.id).await.unwrap(), None);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::choices::Choices;
 
 /// Every kind but relations, stages and users, which depend on other elements.
-pub(crate) const KINDS: [&str; 27] = [
+pub(crate) const KINDS: [&str; 28] = [
     "text",
     "integer",
     "decimal",
@@ -35,6 +35,7 @@ pub(crate) const KINDS: [&str; 27] = [
     "uuid",
     "texts",
     "tags",
+    "file",
 ];
 
 /// The kinds that can name a record to people.
@@ -224,6 +225,10 @@ pub(crate) fn composite(kind: &Kind) -> Option<(&'static str, &'static [&'static
         Kind::Address => (
             "Address",
             &["city", "street", "region", "postalCode", "country"],
+        ),
+        Kind::File { .. } => (
+            "File",
+            &["id", "name", "contentType", "size", "sha256", "url"],
         ),
         Kind::Stage => ("StageValue", &["pipeline", "stage", "enteredAt", "options"]),
         _ => return None,
