@@ -1,5 +1,5 @@
 // Files in a bucket: a server of its own keeps its files with an S3 server that this process
-// starts (s3rver), which checks signatures as Amazon's does.
+// starts. s3rver knows keys by their ids; it does not work out the signatures of today's protocol.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -14,6 +14,7 @@ const program = process.env.RELATA_PROGRAM;
 if (!program) throw new Error('RELATA_PROGRAM names the program: cargo xtask clients sets it');
 
 const MIB = 1 << 20;
+const SECRET = 'S3RVER';
 // Longest that a bucket that is away is tried again (20 s), and a little.
 const PATIENCE_MS = 60_000;
 
@@ -39,7 +40,7 @@ after(async () => {
 });
 
 /** A server whose files lie in the bucket, and a token for it. */
-async function serve(name, port, keys) {
+async function serve(name, port, key) {
   const env = {
     PATH: process.env.PATH,
     RELATA_DATABASE_URL: `sqlite://${join(folder, name)}.db?mode=rwc`,
@@ -49,14 +50,14 @@ async function serve(name, port, keys) {
     RELATA_RETENTION__FILES: '1s',
     RELATA_RETENTION__LOOK_EVERY: '1s',
     RELATA_ADMIN_PASSWORD: 'correct horse battery staple',
-    AWS_ACCESS_KEY_ID: 'S3RVER',
-    AWS_SECRET_ACCESS_KEY: keys,
+    AWS_ACCESS_KEY_ID: key,
+    AWS_SECRET_ACCESS_KEY: SECRET,
   };
   const relata = (...args) => execFileSync(program, args, { env, encoding: 'utf8' });
   relata('user', 'create', '--email', 'a@example.com', '--name', 'Ada', '--admin');
   const { token } = JSON.parse(relata('token', 'create', '--user', 'a@example.com', '--json'));
   // What the settings hold can be shown to anybody.
-  assert(!relata('settings').includes(keys));
+  assert(!relata('settings').includes(SECRET));
   const child = spawn(program, ['serve', '--listen', '127.0.0.1:0'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   processes.push(child);
   let log = '';
@@ -151,7 +152,7 @@ test('files go into a bucket and come out of it', async () => {
 });
 
 test('who has the wrong keys is told where to look, and the log says why', async () => {
-  const server = await serve('bad', bucket.httpServer.address().port, 'not-the-key');
+  const server = await serve('bad', bucket.httpServer.address().port, 'nobody');
   const refused = await server.send('a.bin', Buffer.from([0, 1, 2]));
   assert.equal(refused.status, 503);
   const { message, extensions } = refused.body.errors[0];
@@ -159,6 +160,6 @@ test('who has the wrong keys is told where to look, and the log says why', async
   const reference = message.match(/[0-9a-f]{32}$/)[0];
   await until('the log has it', () => server.log().includes(reference));
   const line = server.log().split('\n').find((text) => text.includes(reference));
-  assert.match(line, /SignatureDoesNotMatch|403/);
-  assert(!server.log().includes('not-the-key'));
+  assert.match(line, /InvalidAccessKeyId/);
+  assert(!server.log().includes(SECRET));
 });

@@ -55,7 +55,10 @@ pub fn content_type(
     claimed: Option<&str>,
     head: &[u8],
 ) -> Result<String, Contradiction> {
-    let by_ending = mime_guess::from_path(name).first_raw().map(plain);
+    let by_ending = mime_guess::from_path(name)
+        .first_raw()
+        .map(plain)
+        .filter(|ending| says_something(ending));
     let by_header = claimed.map(plain).filter(|claimed| says_something(claimed));
     let claims = [(Claim::Ending, &by_ending), (Claim::Header, &by_header)];
     let text = is_text(head);
@@ -135,7 +138,7 @@ fn plain(claimed: &str) -> String {
     usual.to_owned()
 }
 
-/// Senders that don't know say one of these.
+/// Who doesn't know says one of these.
 fn says_something(claimed: &str) -> bool {
     !matches!(
         claimed,
@@ -454,6 +457,8 @@ mod tests {
 
     #[test]
     fn what_nobody_can_tell_is_nothing_in_particular() {
+        check("a.bin", "", b"\0\x01\x02", Ok("application/octet-stream"));
+        check("a.bin", "", PNG, Ok("image/png"));
         check(
             "a.dcm",
             "",

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, RetryConfig,
@@ -136,17 +135,6 @@ impl FileStore {
                     part_bytes: PART_BYTES_OF_S3,
                 })
             }
-        }
-    }
-
-    /// A store that goes with the process: for tests.
-    #[must_use]
-    pub fn in_memory() -> Self {
-        Self {
-            store: Arc::new(InMemory::new()),
-            prefix: Path::default(),
-            folder: None,
-            part_bytes: PART_BYTES_OF_FOLDER,
         }
     }
 

@@ -14,7 +14,7 @@ use relata_app::{
     files::{NewFile, file_create},
     imports::{ImportAction, ImportMode, ImportOptions, import_now, import_preview},
 };
-use relata_files::FileStore;
+use relata_files::{FileStore, Place};
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{DatabaseOptions, read::CursorKey};
 
@@ -105,7 +105,8 @@ impl Server {
                 host,
                 CursorKey::new([7; 16]),
             );
-            options.files = Some(FileStore::in_memory());
+            let files = Place::Folder(folder.path().join("files"));
+            options.files = Some(FileStore::open(&files).expect("files can be kept"));
             Workspace::open(options).await.expect("a workspace opens")
         });
         Self {

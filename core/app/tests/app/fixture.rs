@@ -11,6 +11,7 @@ use relata_app::{
     },
 };
 use relata_catalog::{ObjectIndex, Value};
+use relata_files::FileStore;
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{
     DatabaseOptions, Find, Lock, Record,
@@ -101,7 +102,8 @@ impl Place {
             host,
             CursorKey::new([7; 16]),
         );
-        options.files = Some(relata_files::FileStore::in_memory());
+        let files = relata_files::Place::Folder(self.folder.path().join("files"));
+        options.files = Some(FileStore::open(&files).unwrap());
         // Ten tries of a delivery, and still no test that waits for minutes.
         options.delivery.pause_first = Duration::from_millis(10);
         options.delivery.pause_max = Duration::from_millis(20);

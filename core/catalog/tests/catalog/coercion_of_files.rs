@@ -42,7 +42,10 @@ fn a_file_is_named_by_its_id() {
             (json!("x"), "BAD_ID"),
             (json!(7), "WRONG_TYPE"),
             (json!({"id": "x", "size": "1"}), "id:BAD_ID size:WRONG_TYPE"),
-            (json!({"name": "x", "url": "y"}), "id:MISSING url:UNKNOWN_KEY"),
+            (
+                json!({"name": "x", "url": "y"}),
+                "id:MISSING url:UNKNOWN_KEY",
+            ),
         ],
     );
 }
@@ -59,13 +62,19 @@ fn what_is_known_of_a_file_comes_back() {
 fn a_field_takes_its_types_and_sizes() {
     let codes = |file: &File| {
         let issues = file_issues(&pictures(), file).0;
-        issues.into_iter().map(|issue| issue.code).collect::<Vec<_>>()
+        issues
+            .into_iter()
+            .map(|issue| issue.code)
+            .collect::<Vec<_>>()
     };
     assert!(codes(&file("image/webp", 1_000)).is_empty());
     assert!(codes(&file("application/pdf", 1)).is_empty());
     assert_eq!(codes(&file("text/html", 1)), ["CONTENT_TYPE"]);
     assert_eq!(codes(&file("imagex/png", 1)), ["CONTENT_TYPE"]);
-    assert_eq!(codes(&file("text/html", 1_001)), ["CONTENT_TYPE", "TOO_LARGE"]);
+    assert_eq!(
+        codes(&file("text/html", 1_001)),
+        ["CONTENT_TYPE", "TOO_LARGE"]
+    );
     let any = Kind::File {
         types: Vec::new(),
         max_size: None,
@@ -82,7 +91,11 @@ fn a_file_becomes_its_name_and_nothing_becomes_a_file() {
         convert(&from, &text, &value, &context),
         Converted::Value(Value::Text("a.png".to_owned()))
     );
-    for other in [Kind::Text { max: 100 }, Kind::Uuid, Kind::Json { schema: None }] {
+    for other in [
+        Kind::Text { max: 100 },
+        Kind::Uuid,
+        Kind::Json { schema: None },
+    ] {
         let value = match &other {
             Kind::Uuid => Value::Reference(ID.parse().unwrap()),
             Kind::Json { .. } => Value::Json(json!({"id": ID})),
@@ -105,6 +118,9 @@ fn a_file_becomes_its_name_and_nothing_becomes_a_file() {
     );
     for wrong in [file("image/png", 11), file("application/pdf", 1)] {
         let wrong = Value::File(wrong);
-        assert_eq!(convert(&from, &narrow, &wrong, &context), Converted::Nothing);
+        assert_eq!(
+            convert(&from, &narrow, &wrong, &context),
+            Converted::Nothing
+        );
     }
 }
