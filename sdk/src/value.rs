@@ -156,6 +156,26 @@ pub struct Phones {
     pub additional: Vec<Phone>,
 }
 
+/// A file. To put one into a field, its id is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct File {
+    /// Its id.
+    pub id: String,
+    /// As who sent it called it.
+    #[serde(default)]
+    pub name: String,
+    /// `image/png`
+    #[serde(default)]
+    pub content_type: String,
+    /// Bytes.
+    #[serde(default)]
+    pub size: i64,
+    /// SHA-256 of its content, in hexadecimal.
+    #[serde(default)]
+    pub sha256: String,
+}
+
 /// A postal address.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -350,6 +370,7 @@ composite!(
     Phone = "phone",
     Phones = "phones",
     Address = "address",
+    File = "file",
     Stage = "stage",
 );
 
@@ -371,6 +392,7 @@ into_ext!(
     Phone = "phone",
     Phones = "phones",
     Address = "address",
+    File = "file",
 );
 
 impl From<JsonValue> for Value {

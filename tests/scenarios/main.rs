@@ -7,6 +7,7 @@ mod bulk;
 mod catalogue;
 mod duplicates;
 mod durability;
+mod files;
 mod import;
 mod modelling;
 mod operation;

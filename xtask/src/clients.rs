@@ -1,5 +1,5 @@
 //! Clients that people use, unchanged, against a running server: Apollo Client, urql, the Relay
-//! compiler, a code generator, and the audit of GraphQL over HTTP. They are in `tests/clients`.
+//! compiler, a code generator, the audit of GraphQL over HTTP, and an S3 server that keeps files. They are in `tests/clients`.
 
 use std::{fs, path::Path};
 
@@ -14,8 +14,8 @@ use crate::{
 const LOCK: &str = "package-lock.json";
 const INSTALLED: &str = "installed.json";
 
-/// Runs them against a demo that is running.
-pub(crate) fn run(demo: &Demo) -> Result<()> {
+/// Runs them against a demo that is running, and against servers that they start themselves.
+pub(crate) fn run(demo: &Demo, relata: &Path) -> Result<()> {
     let folder = target_folder().join("clients");
     let scripts = install(&folder)?;
     eprintln!("· node --test (clients)");
@@ -24,6 +24,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
         .current_dir(&folder)
         .env("RELATA_URL", &demo.url)
         .env("RELATA_TOKEN", &demo.token)
+        .env("RELATA_PROGRAM", relata)
         .output()
         .context("could not run node")?;
     let text = String::from_utf8_lossy(&output.stdout);

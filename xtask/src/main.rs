@@ -54,8 +54,9 @@ fn run(task: &str, rest: &[String]) -> Result<ExitCode> {
         "test" => test::run(rest)?,
         "clients" => {
             setup::run()?;
-            let demo = smoke::Demo::start(&guests::run(guests::Profile::Debug)?)?;
-            clients::run(&demo)?;
+            let relata = guests::run(guests::Profile::Debug)?;
+            let demo = smoke::Demo::start(&relata)?;
+            clients::run(&demo, &relata)?;
             demo.end()?;
         }
         "fuzz" => fuzz::run(rest)?,

@@ -30,7 +30,7 @@ pub(crate) fn run(filters: &[String]) -> Result<()> {
     if filters.is_empty() {
         let demo = Demo::start(&relata)?;
         demo.answers()?;
-        clients::run(&demo)?;
+        clients::run(&demo, &relata)?;
         demo.end()?;
     }
     tests(filters)

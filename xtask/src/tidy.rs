@@ -18,10 +18,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("relata-host", &["relata-catalog"]),
     ("relata-search", &["relata-catalog"]),
+    ("relata-files", &[]),
     (
         "relata-app",
         &[
             "relata-catalog",
+            "relata-files",
             "relata-host",
             "relata-search",
             "relata-store",
@@ -33,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "relata-app",
             "relata-catalog",
+            "relata-files",
             "relata-host",
             "relata-store",
             "relata-test-cluster",
@@ -43,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "relata-app",
             "relata-catalog",
+            "relata-files",
             "relata-graphql",
             "relata-host",
             "relata-store",
@@ -67,6 +71,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rusqlite", &["relata-store", "relata-floor"]),
     ("tokio-postgres", &["relata-store", "relata-floor"]),
     ("tantivy", &["relata-search"]),
+    ("object_store", &["relata-files"]),
     ("wasmtime", &["relata-host"]),
     ("async-graphql", &["relata-graphql"]),
     ("axum", &["relata-server", "relata-floor"]),

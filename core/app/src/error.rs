@@ -280,7 +280,7 @@ impl From<StoreError> for AppError {
 }
 
 /// The error and its sources, as one line.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -18,6 +18,7 @@ pub mod dead_letters;
 pub mod documents;
 pub mod duplicates;
 pub mod exports;
+pub mod files;
 pub mod idempotency;
 pub mod imports;
 pub mod indexes;
@@ -30,7 +31,6 @@ pub mod retention;
 pub mod sample;
 pub mod search;
 pub mod tokens;
-pub mod uploads;
 pub mod users;
 
 mod access;

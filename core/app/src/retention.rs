@@ -14,7 +14,10 @@ use relata_store::{
 };
 use uuid::Uuid;
 
-use crate::{AppError, Caller, Workspace, clock::micros_of, dead_letters, records::record_destroy};
+use crate::{
+    AppError, Caller, Workspace, clock::micros_of, dead_letters, files::sweep::sweep,
+    records::record_destroy,
+};
 
 /// How long things stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +30,12 @@ pub struct RetentionOptions {
     pub outbox: Duration,
     /// Answers to requests with an `Idempotency-Key`.
     pub answers: Duration,
-    /// Jobs that have ended, with their files and what an import needs to be undone.
+    /// Jobs that have ended, with what an import needs to be undone.
     pub jobs: Duration,
+    /// Files that no record and no job holds any more: undoing an import may give them back.
+    pub files: Duration,
+    /// Files of which not all has arrived: uploads that were broken off.
+    pub arriving: Duration,
     /// Bytes of such an answer.
     pub answer_bytes_max: usize,
     /// How often is looked for what may go; in the trash, ten times less often.
@@ -44,6 +51,8 @@ impl Default for RetentionOptions {
             outbox: DAY,
             answers: DAY,
             jobs: DAY * 30,
+            files: DAY * 30,
+            arriving: DAY,
             answer_bytes_max: 1024 * 1024,
             look_every: Duration::from_secs(60),
         }
@@ -61,6 +70,7 @@ const TRASH_PAGE: u64 = 500;
 pub(crate) async fn keep_house(workspace: Workspace) {
     let mut ending = workspace.ending();
     let mut round: u32 = 0;
+    let mut seen = None;
     loop {
         tokio::select! {
             _ = ending.wait_for(|ending| *ending) => return,
@@ -75,6 +85,10 @@ pub(crate) async fn keep_house(workspace: Workspace) {
             if let Err(error) = done {
                 tracing::error!(%error, "{what} can't be removed");
             }
+        }
+        match sweep(&workspace, seen).await {
+            Ok(last) => seen = last,
+            Err(error) => tracing::error!(%error, "files can't be looked through"),
         }
         if round.is_multiple_of(TRASH_ROUNDS) {
             empty_trash(&workspace).await;

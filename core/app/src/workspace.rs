@@ -10,6 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use relata_catalog::{Catalogue, OWNER_PLATFORM, STANDARD};
+use relata_files::FileStore;
 use relata_host::Host;
 use relata_store::{
     Database, DatabaseOptions, Purpose, Transaction, Turn,
@@ -48,6 +49,8 @@ pub struct WorkspaceOptions {
     pub plugin_faults_max: u32,
     /// How the outbox is delivered.
     pub delivery: outbox::DeliveryOptions,
+    /// Where the content of files lies. None: nobody needs any here.
+    pub files: Option<FileStore>,
     /// How long things stay that nobody needs any more.
     pub retention: retention::RetentionOptions,
     /// Where the indexes of search are kept. None: nothing is searched.
@@ -69,6 +72,7 @@ impl WorkspaceOptions {
             poll: Duration::from_secs(1),
             plugin_faults_max: 10,
             delivery: outbox::DeliveryOptions::default(),
+            files: None,
             retention: retention::RetentionOptions::default(),
             search_folder: None,
             search: search::SearchOptions::default(),

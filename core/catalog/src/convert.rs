@@ -44,6 +44,13 @@ pub fn convert(from: &Field, to: &Field, value: &Value, context: &CoerceContext)
     }
     match (value, &from.kind, &to.kind) {
         (Value::Reference(id), Kind::Relation(_), _) => return Converted::Called(*id),
+        // A file has a name, but a name is no file.
+        (_, _, Kind::File { .. }) => {
+            return match coerce(to, &to_json(&from.kind, value), context) {
+                Ok(same) if same == *value => Converted::Value(same),
+                _ => Converted::Nothing,
+            };
+        }
         (_, _, Kind::Relation(_)) => {
             return match texts(from, value) {
                 texts if texts.is_empty() => Converted::Nothing,
@@ -154,6 +161,7 @@ fn texts(from: &Field, value: &Value) -> Vec<String> {
             vec![parts.collect::<Vec<_>>().join(", ")]
         }
         Value::GeoPoint(point) => vec![point.text()],
+        Value::File(file) => vec![file.name.clone()],
         Value::Reference(id) => vec![id.to_string()],
         Value::Null | Value::Stage(_) => Vec::new(),
     }

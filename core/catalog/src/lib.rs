@@ -34,7 +34,7 @@ pub use blueprint::{
     RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, options_of,
 };
 pub use coerce::{
-    CoerceContext, coerce, coerce_geo_point, coerce_near, coerce_operand, coerce_text,
+    CoerceContext, coerce, coerce_geo_point, coerce_near, coerce_operand, coerce_text, file_issues,
     format_autonumber, format_duration, format_instant, format_time, parse_duration, parse_instant,
     parse_time, to_json, validate,
 };

@@ -427,6 +427,15 @@ pub enum Kind {
     Address,
     /// Point on the earth.
     GeoPoint,
+    /// One file.
+    File {
+        /// Types that it may have: `image/*`, `application/pdf`. Empty: any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        types: Vec<String>,
+        /// Most bytes; without, as many as the server takes.
+        #[serde(default, rename = "maxSize", skip_serializing_if = "Option::is_none")]
+        max_size: Option<i64>,
+    },
     /// Points at one record.
     Relation(Relation),
     /// Number that the platform gives, once, at creation.
@@ -510,6 +519,7 @@ impl Kind {
             Self::Phones => "phones",
             Self::Address => "address",
             Self::GeoPoint => "geoPoint",
+            Self::File { .. } => "file",
             Self::Relation(_) => "relation",
             Self::Autonumber { .. } => "autonumber",
             Self::Stage => "stage",

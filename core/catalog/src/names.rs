@@ -64,7 +64,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 152] = [
+pub const PLATFORM_TYPES: [&str; 155] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -114,6 +114,9 @@ pub const PLATFORM_TYPES: [&str; 152] = [
     "EmailsFilter",
     "EmailsInput",
     "ExactTextFilter",
+    "File_Filter",
+    "File_Order",
+    "File_Value",
     "Filled_Aggregate",
     "Filled_Having",
     "Filled_Order",

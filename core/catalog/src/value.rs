@@ -56,6 +56,8 @@ pub enum Value {
     GeoPoint(GeoPoint),
     /// `relation`: the id of the record that it points at; `user`, and `uuid`.
     Reference(Uuid),
+    /// `file`.
+    File(File),
     /// `stage`.
     Stage(StageValue),
 }
@@ -172,6 +174,44 @@ pub struct Address {
     /// Country as written, or its ISO 3166-1 code.
     #[serde(default)]
     pub country: Option<String>,
+}
+
+/// A file. What is said of it never changes, so it stands with the record that holds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct File {
+    /// Its id.
+    pub id: Uuid,
+    /// As who sent it called it.
+    #[serde(default)]
+    pub name: String,
+    /// `image/png`
+    #[serde(default)]
+    pub content_type: String,
+    /// Bytes.
+    #[serde(default)]
+    pub size: i64,
+    /// SHA-256 of its content, in hexadecimal.
+    #[serde(default)]
+    pub sha256: String,
+}
+
+impl File {
+    /// A file of which nothing is known but its id.
+    #[must_use]
+    pub fn named(id: Uuid) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
+
+    /// Whether more is said of it than its id. That it is true is another question: whoever writes
+    /// a record looks the file up.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.sha256.is_empty()
+    }
 }
 
 /// Where a record stands in a pipeline.

@@ -3,6 +3,8 @@
 
 #[path = "catalog/coercion.rs"]
 mod coercion;
+#[path = "catalog/coercion_of_files.rs"]
+mod coercion_of_files;
 #[path = "catalog/coercion_of_measures.rs"]
 mod coercion_of_measures;
 #[path = "catalog/coercion_of_parties.rs"]

@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use jiff::{Timestamp, civil::Date};
 use relata_catalog::{
-    Address, Emails, FullName, INTEGER_MAX, Issue, Issues, Kind, Money, Phone, Phones, StageValue,
-    Value, coerce_geo_point, parse_duration, parse_time, to_json,
+    Address, Emails, File, FullName, INTEGER_MAX, Issue, Issues, Kind, Money, Phone, Phones,
+    StageValue, Value, coerce_geo_point, parse_duration, parse_time, to_json,
 };
 use rust_decimal::Decimal;
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +45,7 @@ pub fn to_plugin(kind: &Kind, value: &Value) -> PluginValue {
         Value::Phones(phones) => ext(kind, phones),
         Value::Address(address) => ext(kind, address),
         Value::GeoPoint(point) => ext(kind, point),
+        Value::File(file) => ext(kind, file),
         Value::Stage(stage) => ext(
             kind,
             &json!({
@@ -185,6 +186,7 @@ fn from_ext(kind: &Kind, text: &str) -> Option<Result<Value, Issues>> {
         Kind::GeoPoint => read::<Json>(text)
             .and_then(|json| coerce_geo_point(&json))
             .map(Value::GeoPoint),
+        Kind::File { .. } => read::<File>(text).map(Value::File),
         Kind::Stage => read::<StageText>(text).and_then(|stage| {
             Ok(Value::Stage(StageValue {
                 pipeline: stage.pipeline,
@@ -424,6 +426,20 @@ mod tests {
                     ..Address::default()
                 };
                 (Kind::Address, Value::Address(address))
+            }),
+            (any::<u128>(), text(), 0..INTEGER_MAX).prop_map(|(id, name, size)| {
+                let file = File {
+                    id: Uuid::from_u128(id),
+                    name,
+                    content_type: "image/png".to_owned(),
+                    size,
+                    sha256: "00".to_owned(),
+                };
+                let kind = Kind::File {
+                    types: Vec::new(),
+                    max_size: None,
+                };
+                (kind, Value::File(file))
             }),
             (text(), micros()).prop_map(|(stage, entered_at)| {
                 let pipeline = Key::new("relata", "sales");

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use relata_app::{AppError, Workspace, WorkspaceOptions};
+use relata_files::{FileStore, FilesError};
 use relata_host::{CompileCommand, Host, HostError, HostOptions};
 use relata_store::{DatabaseOptions, Purpose};
 
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The workspace can't be opened.
     #[error("the workspace can't be opened: {}", with_issues(.0))]
     Workspace(#[source] AppError),
+    /// The store of files can't be opened.
+    #[error("files can't be kept (setting file_store)")]
+    Files(#[source] FilesError),
     /// The plugin host can't be made.
     #[error("plugins can't be run")]
     Host(#[source] HostError),
@@ -216,7 +220,8 @@ pub fn admin_password(config: &Config) -> Result<Option<String>, StartError> {
 /// Opens the workspace that the settings name: to change it (migrating it first), or to look.
 ///
 /// # Errors
-/// [`StartError::Workspace`], [`StartError::Host`], [`StartError::SecretKey`].
+/// [`StartError::Workspace`], [`StartError::Host`], [`StartError::SecretKey`],
+/// [`StartError::Files`].
 pub async fn open_workspace(config: &Config, purpose: Purpose) -> Result<Workspace, StartError> {
     let began = Instant::now();
     let host = plugin_host(config)?;
@@ -233,6 +238,10 @@ pub async fn open_workspace(config: &Config, purpose: Purpose) -> Result<Workspa
     options.delivery = config.delivery.clone();
     options.retention = config.retention.clone();
     options.search = config.search.clone();
+    if purpose == Purpose::Change {
+        let store = FileStore::open(&config.file_place()).map_err(StartError::Files)?;
+        options.files = Some(store);
+    }
     options.search_folder = Some(config.cache_dir().join("search"));
     let workspace = Workspace::open(options)
         .await

@@ -19,8 +19,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use jiff::civil::Date;
 use relata_catalog::{
-    Address, Column, ColumnType, DEGREE_SCALE, Emails, Field, FullName, GeoPoint, Key, Kind, Money,
-    NameOrder, Phone, Phones, StageValue, Value, folded,
+    Address, Column, ColumnType, DEGREE_SCALE, Emails, Field, File, FullName, GeoPoint, Key, Kind,
+    Money, NameOrder, Phone, Phones, StageValue, Value, folded,
 };
 use rust_decimal::Decimal;
 use sea_orm::QueryResult;
@@ -170,6 +170,14 @@ pub(crate) fn cells_of(field: &Field, value: &Value) -> Result<Vec<Cell>, StoreE
                 Cell::Integer(z),
             ]
         }
+        (Kind::File { .. }, Value::File(file)) => vec![
+            Cell::Reference(file.id),
+            Cell::Text(file.name.clone()),
+            Cell::Text(folded(&file.name)),
+            Cell::Text(file.content_type.clone()),
+            Cell::Integer(file.size),
+            Cell::Text(file.sha256.clone()),
+        ],
         (Kind::Relation(_) | Kind::Uuid | Kind::User, Value::Reference(id)) => {
             vec![Cell::Reference(*id)]
         }
@@ -409,6 +417,7 @@ impl<'a> Row<'a> {
                     })
                 })
             }
+            Kind::File { .. } => self.take_file()?.map(Value::File),
             Kind::Relation(_) | Kind::Uuid | Kind::User => {
                 self.take::<Option<Uuid>>()?.map(Value::Reference)
             }
@@ -456,6 +465,22 @@ impl<'a> Row<'a> {
             given,
             family,
             order,
+        }))
+    }
+
+    fn take_file(&mut self) -> Result<Option<File>, StoreError> {
+        let id = self.take::<Option<Uuid>>()?;
+        let name = self.take::<Option<String>>()?;
+        self.skip();
+        let content_type = self.take::<Option<String>>()?;
+        let size = self.take::<Option<i64>>()?;
+        let sha256 = self.take::<Option<String>>()?;
+        Ok(id.map(|id| File {
+            id,
+            name: name.unwrap_or_default(),
+            content_type: content_type.unwrap_or_default(),
+            size: size.unwrap_or_default(),
+            sha256: sha256.unwrap_or_default(),
         }))
     }
 

@@ -11,9 +11,10 @@ use std::sync::LazyLock;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use relata_app::{
     AppError, Caller, Workspace, WorkspaceOptions,
+    files::{NewFile, file_create},
     imports::{ImportAction, ImportMode, ImportOptions, import_now, import_preview},
-    uploads,
 };
+use relata_files::{FileStore, Place};
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{DatabaseOptions, read::CursorKey};
 
@@ -53,7 +54,13 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     };
     SERVER.runtime.block_on(async {
         let (workspace, caller) = (&SERVER.workspace, Caller::system());
-        let kept = uploads::upload_create(workspace, &caller, "file", file.to_vec()).await;
+        let new = NewFile {
+            name: "file",
+            content_type: None,
+            bytes_max: u64::MAX,
+        };
+        let content = futures_util::stream::iter([Ok(file.to_vec().into())]);
+        let kept = file_create(workspace, &caller, new, content).await;
         let Ok(kept) = kept else {
             return;
         };
@@ -93,11 +100,13 @@ impl Server {
                 compile_command: CompileCommand::InThisProcess,
             })
             .expect("the host starts");
-            let options = WorkspaceOptions::new(
+            let mut options = WorkspaceOptions::new(
                 DatabaseOptions::new(format!("sqlite://{database}?mode=rwc")),
                 host,
                 CursorKey::new([7; 16]),
             );
+            let files = Place::Folder(folder.path().join("files"));
+            options.files = Some(FileStore::open(&files).expect("files can be kept"));
             Workspace::open(options).await.expect("a workspace opens")
         });
         Self {

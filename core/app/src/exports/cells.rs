@@ -44,6 +44,7 @@ pub(super) fn whole(field: &Field, value: &Value, context: &CoerceContext) -> Ce
         Value::Choices(options) => Cell::Plain(options.join("; ")),
         Value::Json(document) => Cell::Plain(document.to_string()),
         Value::Reference(id) => Cell::Plain(id.to_string()),
+        Value::File(file) => Cell::Plain(file.id.to_string()),
         Value::Emails(emails) => {
             let all: Vec<&str> = emails.all().map(String::as_str).collect();
             short(field, value, all.join("; "), context)

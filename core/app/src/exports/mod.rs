@@ -12,7 +12,7 @@ mod cells;
 mod columns;
 mod writer;
 
-use std::io::{Read as _, Seek as _, Write};
+use std::io::{Seek as _, Write};
 
 use futures_util::future::BoxFuture;
 use relata_catalog::{ObjectIndex, Value};
@@ -27,9 +27,9 @@ use uuid::Uuid;
 use crate::{
     AppError, Caller, Unit, Workspace,
     access::authorise_admin,
+    files,
     imports::Format,
     jobs::{self, End, JobInfo, JobKind, JobState, NewJob, Task},
-    uploads,
 };
 
 use columns::{Columns, Targets};
@@ -214,12 +214,8 @@ pub(crate) async fn carry_out(task: &Task) -> Result<End, AppError> {
         return Ok(End::of(state, json!(counts), 0));
     }
     file.rewind().map_err(writer::not_written)?;
-    let length = file.metadata().map_err(writer::not_written)?.len();
-    uploads::fits(length)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(writer::not_written)?;
     let name = format!("{}.{}", options.object, extension(options.format));
-    let kept = uploads::keep(&task.workspace, &task.caller, &name, bytes).await?;
+    let kept = files::keep(&task.workspace, &task.caller, &name, file).await?;
     Ok(End {
         file: Some(kept.id),
         ..End::of(JobState::Done, json!(counts), 0)

@@ -1,12 +1,12 @@
 //! The bad rows of an import as a file of their own: with a column that says what is wrong, to be
 //! put right and imported again.
 
-use std::{collections::HashMap, ops::ControlFlow};
+use std::{collections::HashMap, io::Seek as _, ops::ControlFlow};
 
 use uuid::Uuid;
 
 use super::{ImportJob, source::Cell, written};
-use crate::{AppError, Caller, Workspace, access::authorise_admin, jobs, uploads};
+use crate::{AppError, Caller, Workspace, access::authorise_admin, files, jobs};
 
 /// Name of the column.
 const COLUMN: &str = "what is wrong";
@@ -38,7 +38,11 @@ pub async fn import_bad_rows(
         wrong.entry(error.line).or_default().push(told);
     }
     let source = super::open(workspace, caller, file, &of_import.options).await?;
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut made = tempfile::tempfile().map_err(|error| AppError::internal(&error))?;
+    let mut writer = csv::Writer::from_writer(
+        made.try_clone()
+            .map_err(|error| AppError::internal(&error))?,
+    );
     let mut header: Vec<&str> = source.header.iter().map(String::as_str).collect();
     header.push(COLUMN);
     let not_written = |error: csv::Error| AppError::internal(&error);
@@ -66,9 +70,8 @@ pub async fn import_bad_rows(
     if let Some(error) = failed {
         return Err(not_written(error));
     }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| AppError::internal(&error.into_error()))?;
+    writer.flush().map_err(|error| AppError::internal(&error))?;
+    made.rewind().map_err(|error| AppError::internal(&error))?;
     let name = format!("{} bad rows.csv", of_import.object);
-    Ok(uploads::keep(workspace, caller, &name, bytes).await?.id)
+    Ok(files::keep(workspace, caller, &name, made).await?.id)
 }

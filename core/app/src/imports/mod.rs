@@ -339,8 +339,8 @@ async fn open(
     file: Uuid,
     options: &ImportOptions,
 ) -> Result<Arc<Source>, AppError> {
-    let upload = crate::uploads::upload_get(workspace, caller, file).await?;
-    let bytes: Arc<[u8]> = upload.bytes.into();
+    let bytes = crate::files::file_bytes(workspace, caller, file, FILE_BYTES_MAX as u64).await?;
+    let bytes: Arc<[u8]> = bytes.into();
     let options = options.source();
     let opened = tokio::task::spawn_blocking(move || Source::open(bytes, &options)).await;
     match opened {

@@ -1,5 +1,7 @@
 //! The records of a plugin's objects as one file, before they go.
 
+use std::io::{BufWriter, Seek as _, Write as _};
+
 use relata_catalog::{ObjectIndex, to_json};
 use relata_store::{
     Find, Lock, Turn,
@@ -10,12 +12,10 @@ use relata_store::{
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use crate::{AppError, Caller, Workspace, uploads};
+use crate::{AppError, Caller, Workspace, files};
 
 /// Records that are read at once.
 const PAGE_ROWS: u64 = 1_000;
-/// Most bytes of an export.
-const EXPORT_BYTES_MAX: usize = 256 << 20;
 
 /// Writes all records of the objects that the plugin owns, the trash included, into a file with
 /// one JSON document per line, and gives the file's id.
@@ -25,7 +25,9 @@ pub(super) async fn plugin_export(
     id: &str,
 ) -> Result<Uuid, AppError> {
     let (transaction, state) = workspace.begin(Turn::Long).await?;
-    let mut file = Vec::new();
+    let not_written = |error: std::io::Error| AppError::internal(&error);
+    let mut file = BufWriter::new(tempfile::tempfile().map_err(not_written)?);
+    let mut bytes = 0;
     for (position, object) in state.catalogue.objects.iter().enumerate() {
         if object.owner() != id {
             continue;
@@ -53,12 +55,14 @@ pub(super) async fn plugin_export(
                     "deleted": record.deleted_at.is_some(),
                     "values": Json::Object(values),
                 });
-                file.extend_from_slice(line.to_string().as_bytes());
-                file.push(b'\n');
+                let line = line.to_string();
+                bytes += line.len() as u64 + 1;
+                writeln!(file, "{line}").map_err(not_written)?;
             }
-            if file.len() > EXPORT_BYTES_MAX {
+            if bytes > files::MADE_BYTES_MAX {
                 return Err(AppError::LimitExceeded(format!(
-                    "the records of {id} are more than {EXPORT_BYTES_MAX} bytes; uninstall with KEEP"
+                    "the records of {id} are more than {} bytes; uninstall with KEEP",
+                    files::MADE_BYTES_MAX
                 )));
             }
             last = records.last().map(|record| record.id);
@@ -68,8 +72,12 @@ pub(super) async fn plugin_export(
         }
     }
     transaction.rollback().await;
-    let upload = uploads::keep(workspace, caller, &format!("{id}.jsonl"), file).await?;
-    Ok(upload.id)
+    let mut file = file
+        .into_inner()
+        .map_err(|error| not_written(error.into_error()))?;
+    file.rewind().map_err(not_written)?;
+    let kept = files::keep(workspace, caller, &format!("{id}.jsonl"), file).await?;
+    Ok(kept.id)
 }
 
 fn after(id: Uuid) -> Filter {

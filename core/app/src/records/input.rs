@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     draft::{Concern, Draft},
+    files,
     references::{self, Lookup},
     rules, stages,
 };
@@ -35,6 +36,7 @@ pub(super) async fn created(
         drafts.push(draft);
     }
     references::resolve(unit, described, &mut drafts, lookups).await?;
+    files::resolve(unit, described, &mut drafts).await?;
     rules::defaults(unit, described, &mut drafts, rows).await?;
     Ok(drafts)
 }
@@ -61,7 +63,8 @@ pub(super) async fn overlay_each(
     for (position, (draft, data)) in drafts.iter_mut().zip(data).enumerate() {
         read(unit, described, draft, position, data, &mut lookups);
     }
-    references::resolve(unit, described, drafts, lookups).await
+    references::resolve(unit, described, drafts, lookups).await?;
+    files::resolve(unit, described, drafts).await
 }
 
 /// Fields that the data names, for the question of who may write them.

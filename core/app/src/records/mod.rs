@@ -7,6 +7,7 @@
 mod bulk;
 mod changes;
 mod draft;
+mod files;
 mod input;
 mod keyed;
 mod many;
@@ -222,6 +223,8 @@ async fn judged(
     taking: Taking,
 ) -> Result<Judged, AppError> {
     let object = unit.catalogue().object(index);
+    // Hooks may have put others there.
+    files::resolve(unit, object, &mut drafts).await?;
     for draft in &mut drafts {
         one_of::settle(object, draft);
         one_of::check(object, draft);

@@ -353,6 +353,7 @@ pub(crate) fn compared(by: UniqueBy, value: &Value) -> Option<String> {
         | Value::Choices(_)
         | Value::Json(_)
         | Value::Address(_)
-        | Value::GeoPoint(_) => None,
+        | Value::GeoPoint(_)
+        | Value::File(_) => None,
     }
 }

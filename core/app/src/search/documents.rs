@@ -74,6 +74,7 @@ pub(super) fn texts(field: &Field, value: &Value) -> Vec<Text> {
         (_, Value::Emails(emails)) => emails.all().map(|address| plain(address)).collect(),
         (_, Value::Phone(found)) => vec![phone(found)],
         (_, Value::Phones(phones)) => phones.all().map(phone).collect(),
+        (_, Value::File(file)) => vec![plain(&file.name)],
         (_, Value::Address(address)) => {
             let parts = [
                 &address.street,

@@ -14,7 +14,7 @@ use relata_store::Record;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::fixture::{all, create_many, destroy, eventually, value};
+use crate::fixture::{all, bytes_of, create_many, destroy, eventually, upload, value};
 
 on_each_database! {
     exported_records_import_to_the_same_again
@@ -56,6 +56,7 @@ fn blueprint() -> Json {
         {"key": "calls", "kind": "phones"},
         {"key": "place", "kind": "address"},
         {"key": "spot", "kind": "geoPoint"},
+        {"key": "paper", "kind": "file", "types": ["text/*"]},
         {"key": "next", "kind": "relation", "to": "thing"},
     ]}]})
 }
@@ -178,10 +179,14 @@ async fn exported_records_import_to_the_same_again(workspace: Workspace) {
         .await
         .unwrap();
     let mut runner = TestRunner::new(Config::with_cases(1));
-    let things = proptest::collection::vec(thing(), 60..=60)
+    let mut things = proptest::collection::vec(thing(), 60..=60)
         .new_tree(&mut runner)
         .unwrap()
         .current();
+    let paper = upload(&workspace, "a;b.txt", "text").await.unwrap().id;
+    for thing in things.iter_mut().step_by(3) {
+        thing["paper"] = json!(paper);
+    }
     let ids = create_many(&workspace, "thing", things).await.unwrap();
     for pair in ids.windows(2) {
         crate::fixture::update(&workspace, "thing", pair[0], json!({"next": pair[1]}), None)
@@ -194,15 +199,7 @@ async fn exported_records_import_to_the_same_again(workspace: Workspace) {
         for id in &ids {
             destroy(&workspace, "thing", *id).await.unwrap();
         }
-        let file = relata_app::uploads::upload_create(
-            &workspace,
-            &Caller::system(),
-            "file",
-            bytes.clone(),
-        )
-        .await
-        .unwrap()
-        .id;
+        let file = upload(&workspace, "file", bytes.clone()).await.unwrap().id;
         let options = ImportOptions {
             action: ImportAction::Upsert,
             on: vec!["id".to_owned()],
@@ -289,10 +286,7 @@ async fn persons_go_out_and_in_as_cards(workspace: Workspace) {
     let before = all(&workspace, "person").await.remove(0).values;
     let cards = exported(&workspace, "person", Format::Vcard).await;
     destroy(&workspace, "person", ids[0]).await.unwrap();
-    let file = relata_app::uploads::upload_create(&workspace, &Caller::system(), "x.vcf", cards)
-        .await
-        .unwrap()
-        .id;
+    let file = upload(&workspace, "x.vcf", cards).await.unwrap().id;
     let options = ImportOptions::default();
     let report = import_now(&workspace, &Caller::system(), "person", file, &options)
         .await
@@ -324,10 +318,8 @@ async fn an_export_is_a_job_with_a_file(workspace: Workspace) {
         job.state.is_ended().then_some(job)
     })
     .await;
-    let file = relata_app::uploads::upload_get(&workspace, &caller, job.file.unwrap())
-        .await
-        .unwrap();
-    let text = String::from_utf8(file.bytes).unwrap();
+    let file = bytes_of(&workspace, &caller, job.file.unwrap()).await;
+    let text = String::from_utf8(file).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.remove(0), "name");
     lines.sort_unstable();

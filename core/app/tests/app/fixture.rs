@@ -4,16 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use relata_app::{
     AppError, Caller, Unit, Workspace, WorkspaceOptions,
+    files::{NewFile, file_bytes, file_create},
     records::{
         BulkMode, record_create, record_create_bulk, record_delete, record_destroy, record_restore,
         record_update,
     },
 };
 use relata_catalog::{ObjectIndex, Value};
+use relata_files::FileStore;
 use relata_host::{CompileCommand, Host, HostOptions, Limits};
 use relata_store::{
     DatabaseOptions, Find, Lock, Record,
     filter::{Deleted, Filter},
+    platform::StoredFile,
     read::CursorKey,
 };
 use serde_json::{Map, Value as Json};
@@ -99,6 +102,8 @@ impl Place {
             host,
             CursorKey::new([7; 16]),
         );
+        let files = relata_files::Place::Folder(self.folder.path().join("files"));
+        options.files = Some(FileStore::open(&files).unwrap());
         // Ten tries of a delivery, and still no test that waits for minutes.
         options.delivery.pause_first = Duration::from_millis(10);
         options.delivery.pause_max = Duration::from_millis(20);
@@ -133,6 +138,26 @@ pub(crate) fn map(json: Json) -> Map<String, Json> {
         Json::Object(map) => map,
         other => panic!("not an object: {other}"),
     }
+}
+
+/// Takes a file as the product itself.
+pub(crate) async fn upload(
+    workspace: &Workspace,
+    name: &str,
+    bytes: impl Into<Vec<u8>>,
+) -> Result<StoredFile, AppError> {
+    let new = NewFile {
+        name,
+        content_type: None,
+        bytes_max: 1 << 30,
+    };
+    let content = futures_util::stream::iter([Ok(bytes.into().into())]);
+    file_create(workspace, &Caller::system(), new, content).await
+}
+
+/// A whole file.
+pub(crate) async fn bytes_of(workspace: &Workspace, caller: &Caller, id: Uuid) -> Vec<u8> {
+    file_bytes(workspace, caller, id, 1 << 30).await.unwrap()
 }
 
 /// A user who is an administrator.

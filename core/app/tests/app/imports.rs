@@ -16,8 +16,7 @@ use crate::fixture::{
 };
 
 async fn upload(workspace: &Workspace, bytes: impl Into<Vec<u8>>) -> Uuid {
-    let caller = relata_app::Caller::system();
-    relata_app::uploads::upload_create(workspace, &caller, "file", bytes.into())
+    crate::fixture::upload(workspace, "file", bytes)
         .await
         .unwrap()
         .id
@@ -481,10 +480,8 @@ async fn bad_files_are_refused_with_a_code(workspace: Workspace) {
     let bad = imports::import_bad_rows(&workspace, &caller, report.job.unwrap())
         .await
         .unwrap();
-    let bad = relata_app::uploads::upload_get(&workspace, &caller, bad)
-        .await
-        .unwrap();
-    let text = String::from_utf8(bad.bytes).unwrap();
+    let bad = crate::fixture::bytes_of(&workspace, &caller, bad).await;
+    let text = String::from_utf8(bad).unwrap();
     assert_eq!(text.lines().count(), 2);
     assert!(text.starts_with("name,description,what is wrong\nA,xxx"));
     assert!(text.contains("description: the cell has"));

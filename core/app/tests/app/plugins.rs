@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::{
     fixture::{
-        administrator, all, create, create_as, create_many, delete, issues, nobody, update, value,
+        administrator, all, bytes_of, create, create_as, create_many, delete, issues, nobody,
+        update, value,
     },
     guest::{membership, membership_with},
 };
@@ -168,14 +169,8 @@ async fn a_plugin_comes_and_goes(workspace: Workspace) {
     let gone = plugin_uninstall(&workspace, &administrator, &info.id, KeepData::Export)
         .await
         .unwrap();
-    let file = relata_app::uploads::upload_get(&workspace, &administrator, gone.export.unwrap())
-        .await
-        .unwrap();
-    assert!(
-        String::from_utf8(file.bytes)
-            .unwrap()
-            .contains(&id.to_string())
-    );
+    let file = bytes_of(&workspace, &administrator, gone.export.unwrap()).await;
+    assert!(String::from_utf8(file).unwrap().contains(&id.to_string()));
     assert_eq!(shape(&workspace.state().catalogue), before);
     assert!(
         plugin_get(&workspace, &administrator, &info.id)

@@ -358,7 +358,7 @@ fn field(document: &Json, limits: &Limits) -> (FieldDefinition, Issues) {
 }
 
 /// Names of all kinds, as in [`Kind::name`].
-const KIND_NAMES: [&str; 32] = [
+const KIND_NAMES: [&str; 34] = [
     "text",
     "longText",
     "richText",
@@ -386,6 +386,8 @@ const KIND_NAMES: [&str; 32] = [
     "emails",
     "phones",
     "address",
+    "geoPoint",
+    "file",
     "relation",
     "autonumber",
     "stage",
@@ -451,6 +453,10 @@ fn kind(name: &str, reader: &mut MapReader<'_>, limits: &Limits) -> Option<KindD
         "phones" => Kind::Phones,
         "address" => Kind::Address,
         "geoPoint" => Kind::GeoPoint,
+        "file" => Kind::File {
+            types: reader.texts("types"),
+            max_size: reader.whole("maxSize"),
+        },
         "autonumber" => Kind::Autonumber {
             prefix: reader.text("prefix").unwrap_or_default(),
             digits: reader.whole("digits").unwrap_or(5),

@@ -292,6 +292,10 @@ pub(crate) fn put_kind(map: &mut Map<String, Json>, kind: &Kind) {
         Kind::Select { options } | Kind::MultiSelect { options } => {
             put_list(map, "options", options.iter().map(option_json));
         }
+        Kind::File { types, max_size } => {
+            put_list(map, "types", types.iter().map(|named| json!(named)));
+            put(map, "maxSize", *max_size);
+        }
         Kind::Json { schema } => put(
             map,
             "schema",

@@ -8,12 +8,15 @@
 //! think it means.
 
 mod currency;
+mod file;
 mod number;
 mod party;
 mod place;
 mod time;
 
 pub(crate) use currency::currency;
+pub(crate) use file::covers;
+pub use file::file_issues;
 pub(crate) use number::exact as exact_decimal;
 pub use place::{coerce_geo_point, coerce_near};
 pub use time::{
@@ -122,6 +125,8 @@ pub fn coerce(field: &Field, input: &Json, context: &CoerceContext) -> Result<Va
         Kind::Address => party::address(input),
         Kind::GeoPoint if is_blank(input) => Ok(Value::Null),
         Kind::GeoPoint => coerce_geo_point(input).map(Value::GeoPoint),
+        Kind::File { .. } if is_blank(input) => Ok(Value::Null),
+        Kind::File { .. } => file::file(input, &field.kind),
         Kind::Relation(_) if is_blank(input) => Ok(Value::Null),
         Kind::Relation(_) => id(input, "a record").map(Value::Reference),
         Kind::Autonumber { .. } => Err(Issue::new(
@@ -314,6 +319,7 @@ pub fn to_json(kind: &Kind, value: &Value) -> Json {
         }),
         Value::Address(address) => party::address_json(address),
         Value::GeoPoint(point) => place::json_of(point),
+        Value::File(file) => file::file_json(file),
         Value::Reference(id) => Json::String(id.hyphenated().to_string()),
         Value::Stage(stage) => json!({
             "pipeline": stage.pipeline.as_str(),
@@ -388,6 +394,7 @@ fn is_of(kind: &Kind, value: &Value) -> bool {
             | (Kind::Phones, Value::Phones(_))
             | (Kind::Address, Value::Address(_))
             | (Kind::GeoPoint, Value::GeoPoint(_))
+            | (Kind::File { .. }, Value::File(_))
             | (
                 Kind::Relation(_) | Kind::Uuid | Kind::User,
                 Value::Reference(_)

@@ -619,9 +619,12 @@ pub(super) fn main_part(kind: &Kind) -> Option<(Type, usize)> {
         Kind::MultiSelect { .. } | Kind::Texts | Kind::Tags => (Type::Choices, 0),
         Kind::Relation(_) | Kind::Uuid | Kind::User => (Type::Reference, 0),
         Kind::Stage => (Type::Text, 1),
-        Kind::Json { .. } | Kind::Address | Kind::GeoPoint | Kind::Formula(_) | Kind::Rollup(_) => {
-            return None;
-        }
+        Kind::Json { .. }
+        | Kind::Address
+        | Kind::GeoPoint
+        | Kind::File { .. }
+        | Kind::Formula(_)
+        | Kind::Rollup(_) => return None,
     })
 }
 
@@ -649,6 +652,13 @@ fn part_names(kind: &Kind) -> Vec<(&'static str, usize, Type)> {
         Kind::GeoPoint => vec![
             ("latitude", 0, Type::Decimal(DEGREE_SCALE)),
             ("longitude", 1, Type::Decimal(DEGREE_SCALE)),
+        ],
+        Kind::File { .. } => vec![
+            ("id", 0, Type::Reference),
+            ("name", 1, Type::Text),
+            ("contentType", 3, Type::Text),
+            ("size", 4, Type::Integer),
+            ("sha256", 5, Type::Text),
         ],
         Kind::Stage => vec![
             ("pipeline", 0, Type::Text),

@@ -37,7 +37,7 @@ pub enum ColumnType {
     Duration,
     /// List of texts.
     TextList,
-    /// UUID; of a relation with a foreign key to its target.
+    /// UUID; of a relation with a foreign key to its target, of a file with one to the file.
     Reference,
 }
 
@@ -122,6 +122,14 @@ impl Field {
                 ("postal_code", Type::Text),
                 ("country", Type::Text),
             ],
+            Kind::File { .. } => &[
+                ("id", Type::Reference),
+                ("name", Type::Text),
+                ("name_folded", Type::Folded),
+                ("content_type", Type::Text),
+                ("size", Type::Integer),
+                ("sha256", Type::Text),
+            ],
             Kind::GeoPoint => &[
                 ("latitude", Type::Decimal(DEGREE_SCALE)),
                 ("longitude", Type::Decimal(DEGREE_SCALE)),
@@ -177,6 +185,7 @@ impl Field {
             | Kind::Json { .. }
             | Kind::Address
             | Kind::GeoPoint
+            | Kind::File { .. }
             | Kind::Formula(_)
             | Kind::Rollup(_)
             | Kind::Stage => return None,
@@ -205,6 +214,9 @@ impl Field {
                     && folded.column_type == ColumnType::Folded =>
             {
                 vec![folded.clone(), text.clone()]
+            }
+            [_, name, folded, ..] if matches!(self.kind, Kind::File { .. }) => {
+                vec![folded.clone(), name.clone()]
             }
             [first, second, ..]
                 if matches!(self.kind, Kind::Money { .. } | Kind::Stage | Kind::GeoPoint) =>

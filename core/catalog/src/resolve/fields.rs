@@ -352,6 +352,7 @@ fn default_issues(field: &Field) -> Issues {
         Kind::Formula(_) | Kind::Rollup(_) => return issues,
         Kind::Stage => Some("a stage begins with the first stage of its pipeline"),
         Kind::Relation(_) => Some("a relation has no default"),
+        Kind::File { .. } => Some("a blueprint knows no files"),
         Kind::User => Some("a blueprint knows no users (defaultFrom \"user.id\" is who writes)"),
         _ => None,
     };

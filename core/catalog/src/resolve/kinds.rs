@@ -1,6 +1,6 @@
 //! Parameters of kinds: which are possible, and which changes keep every value that is stored.
 
-use crate::coerce::currency;
+use crate::coerce::{covers, currency};
 use crate::names::is_option_value;
 use crate::reading::limit;
 use crate::{
@@ -22,6 +22,10 @@ const RATING_MAX: u32 = 10;
 const AUTONUMBER_DIGITS_MAX: u32 = 15;
 /// Characters before an autonumber's digits.
 const AUTONUMBER_PREFIX_MAX: usize = 20;
+/// Types that a file may have.
+const FILE_TYPES_MAX: usize = 20;
+/// Bytes of each of them.
+const FILE_TYPE_BYTES_MAX: usize = 127;
 /// Bytes of the columns of one unique key: PostgreSQL's B-tree takes 2,704.
 pub(super) const UNIQUE_BYTES_MAX: u32 = 2_600;
 
@@ -91,6 +95,18 @@ pub(super) fn parameters(kind: &Kind, limits: &Limits) -> Issues {
         }
         Kind::Select { options } | Kind::MultiSelect { options } => {
             issues.extend_at("options", option_issues(options, limits));
+        }
+        Kind::File { types, max_size } => {
+            issues.extend_at("types", type_issues(types));
+            if max_size.is_some_and(|max| !(1..=INTEGER_MAX).contains(&max)) {
+                issues.push(
+                    Issue::new(
+                        "OUT_OF_RANGE",
+                        format!("expected a number of bytes between 1 and {INTEGER_MAX}"),
+                    )
+                    .at("maxSize"),
+                );
+            }
         }
         Kind::Json {
             schema: Some(schema),
@@ -239,6 +255,40 @@ fn ordered<T: PartialOrd + std::fmt::Display>(
     }
 }
 
+/// Each is `type/subtype`, or `type/*` for all of a type, in lower case as files have it.
+fn type_issues(types: &[String]) -> Issues {
+    let mut issues = Issues::default();
+    if types.len() > FILE_TYPES_MAX {
+        issues.push(limit("types", FILE_TYPES_MAX, types.len()));
+        return issues;
+    }
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$&-^_.+".contains(&byte)
+            })
+    };
+    for (position, named) in types.iter().enumerate() {
+        let is_type = named.len() <= FILE_TYPE_BYTES_MAX
+            && named
+                .split_once('/')
+                .is_some_and(|(group, of)| is_name(group) && (of == "*" || is_name(of)));
+        if !is_type {
+            let shown: String = named.chars().take(60).collect();
+            issues.push(
+                Issue::new(
+                    "CONTENT_TYPE",
+                    format!(
+                        "\"{shown}\" is no type of files: expected one such as \"application/pdf\" or \"image/*\""
+                    ),
+                )
+                .at(position),
+            );
+        }
+    }
+    issues
+}
+
 fn option_issues(options: &[SelectOption], limits: &Limits) -> Issues {
     let mut issues = Issues::default();
     if options.is_empty() {
@@ -368,6 +418,25 @@ pub(super) fn changed(old: &Kind, new: &Kind) -> Issues {
             scale_changed(&mut issues, *old_scale, *scale, WAY_OUT);
         }
         (
+            Kind::File {
+                types: old_types,
+                max_size: old_max,
+            },
+            Kind::File { types, max_size },
+        ) => {
+            let takes_all = types.is_empty()
+                || (!old_types.is_empty()
+                    && old_types
+                        .iter()
+                        .all(|old| types.iter().any(|new| covers(new, old))));
+            if !takes_all {
+                narrowed("types", types_text(old_types), types_text(types));
+            }
+            if lowers(old_max.as_ref(), max_size.as_ref()) {
+                narrowed("maxSize", shown(old_max.as_ref()), shown(max_size.as_ref()));
+            }
+        }
+        (
             Kind::Money {
                 scale: old_scale, ..
             },
@@ -427,6 +496,13 @@ fn lowers<T: PartialOrd>(old: Option<&T>, new: Option<&T>) -> bool {
         (_, None) => false,
         (None, Some(_)) => true,
         (Some(old), Some(new)) => new < old,
+    }
+}
+
+fn types_text(types: &[String]) -> String {
+    match types {
+        [] => "any".to_owned(),
+        types => types.join(", "),
     }
 }
 

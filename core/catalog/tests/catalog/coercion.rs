@@ -98,6 +98,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         Kind::Phones,
         Kind::Address,
         Kind::GeoPoint,
+        Kind::File {
+            types: vec!["image/*".to_owned()],
+            max_size: Some(1_000),
+        },
         Kind::Relation(Relation {
             through: None,
             tree: None,
@@ -181,6 +185,7 @@ fn other_types_are_refused_by_every_kind() {
             "money" | "address" => ("object", kind.name()),
             "emails" | "phones" => ("text, list, object", kind.name()),
             "fullName" | "phone" => ("text, object", kind.name()),
+            "file" => ("object", kind.name()),
             other => ("nothing", other),
         };
         for (type_name, input) in [

@@ -276,6 +276,14 @@ fn plain_kind() -> impl Strategy<Value = (Kind, Option<Json>)> {
         Just((Kind::FullName, None)),
         Just((Kind::Phones, None)),
         Just((Kind::Address, None)),
+        (
+            prop::sample::subsequence(vec!["image/*", "application/pdf", "text/csv"], 0..=3),
+            prop::option::of(1..1_000_000_i64)
+        )
+            .prop_map(|(types, max_size)| {
+                let types = types.into_iter().map(str::to_owned).collect();
+                (Kind::File { types, max_size }, None)
+            }),
         Just((Kind::Url, None)),
         Just((
             Kind::Autonumber {

@@ -324,12 +324,13 @@ fn uuid(id: &async_graphql::ID, what: &str) -> Result<uuid::Uuid> {
     })
 }
 
-/// A file that was uploaded.
-async fn upload(context: &Context<'_>, file: &async_graphql::ID) -> Result<Vec<u8>> {
+/// The package of a plugin, as it was uploaded.
+async fn package(context: &Context<'_>, file: &async_graphql::ID) -> Result<Vec<u8>> {
     let id = uuid(file, "file")?;
-    relata_app::uploads::upload_get(workspace(context), caller(context), id)
+    let workspace = workspace(context);
+    let bytes_max = workspace.options().host.limits().package_bytes_max;
+    relata_app::files::file_bytes(workspace, caller(context), id, bytes_max)
         .await
-        .map(|upload| upload.bytes)
         .map_err(error::graphql)
 }
 

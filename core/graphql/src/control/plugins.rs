@@ -8,7 +8,7 @@ use serde_json::json;
 use super::blueprint::Plan;
 use super::error::graphql;
 use super::scalars::JsonScalar;
-use super::{Administrator, caller, upload, workspace};
+use super::{Administrator, caller, package, workspace};
 
 /// A plugin that is installed.
 pub(super) struct Plugin(PluginInfo);
@@ -226,7 +226,7 @@ impl PluginQuery {
         grants: Option<JsonScalar>,
         settings: Option<JsonScalar>,
     ) -> Result<PluginPlan> {
-        let package = upload(context, &file).await?;
+        let package = package(context, &file).await?;
         let options = InstallOptions {
             grants: grants.map(|grants| grants.0),
             settings: settings.map(|settings| settings.0),
@@ -258,7 +258,7 @@ impl PluginMutation {
         plan: Option<ID>,
         confirm: Option<Vec<String>>,
     ) -> Result<Plugin> {
-        let package = upload(context, &file).await?;
+        let package = package(context, &file).await?;
         let options = InstallOptions {
             // Denied unless granted.
             grants: Some(grants.map_or_else(|| json!({}), |grants| grants.0)),

@@ -175,6 +175,16 @@ impl<'v> Draft<'_, 'v> {
                 ],
             ),
             Kind::GeoPoint => self.geo_point(input, index),
+            Kind::File { .. } => self.parts(
+                input,
+                index,
+                &[
+                    ("id", 0, Coercer::Reference),
+                    ("name", 1, Coercer::Text),
+                    ("contentType", 3, Coercer::Text),
+                    ("size", 4, Coercer::Integer),
+                ],
+            ),
             Kind::Phone | Kind::Phones => self.phone(input, index, &Arc::new(field.clone())),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => self.related_one(index, target, input, around),

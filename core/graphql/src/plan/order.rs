@@ -99,18 +99,30 @@ impl<'v> Draft<'_, 'v> {
                 }
                 return self.term(target, value, through);
             }
+            if matches!(field.shown(), Kind::File { .. }) {
+                let (part, value) = self.only_entry(value)?;
+                let column = ColumnRef::Field {
+                    field: index,
+                    part: if part == "size" { 4 } else { 1 },
+                };
+                return Some(term_by(through, column, &value));
+            }
             ColumnRef::Field {
                 field: index,
                 part: 0,
             }
         };
-        let (direction, nulls) = direction(value.structural().as_ref());
-        Some(OrderTerm {
-            through,
-            column,
-            direction,
-            nulls,
-        })
+        Some(term_by(through, column, value))
+    }
+}
+
+fn term_by(through: Vec<FieldIndex>, column: ColumnRef, value: &Input<'_>) -> OrderTerm {
+    let (direction, nulls) = direction(value.structural().as_ref());
+    OrderTerm {
+        through,
+        column,
+        direction,
+        nulls,
     }
 }
 

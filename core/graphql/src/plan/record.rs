@@ -24,6 +24,9 @@ macro_rules! typename {
 }
 pub(crate) use typename;
 
+/// Where files are: below the address of the server.
+const FILES_ADDRESS: &str = "/files/";
+
 impl<'p, 'v> Draft<'p, 'v> {
     /// Fields of a selection on this concrete type, and on what it implements or belongs to.
     pub(crate) fn selected(
@@ -223,6 +226,7 @@ impl<'p, 'v> Draft<'p, 'v> {
                 &[("latitude", 0), ("longitude", 1)],
             ),
             Kind::Phones => self.phones(key, index, selected),
+            Kind::File { .. } => self.file(key, index, selected),
             Kind::User => Member::Actor {
                 key,
                 column: ColumnRef::Field {
@@ -279,6 +283,40 @@ impl<'p, 'v> Draft<'p, 'v> {
                 }
             })
             .collect()
+    }
+
+    fn file(&mut self, key: String, field: FieldIndex, selected: &Selected<'v>) -> Member {
+        let parts = [
+            ("id", 0),
+            ("name", 1),
+            ("contentType", 3),
+            ("size", 4),
+            ("sha256", 5),
+        ];
+        let members = self
+            .selected(&selected.sets, "File_Value", &[])
+            .iter()
+            .map(|part| {
+                let key = part.key.to_owned();
+                match parts.iter().find(|(name, _)| *name == part.name()) {
+                    Some((_, position)) => PartMember::Column {
+                        key,
+                        part: *position,
+                    },
+                    None if part.name() == "url" => PartMember::Address {
+                        key,
+                        part: 0,
+                        before: FILES_ADDRESS,
+                    },
+                    None => typename!(PartMember, key, "File_Value"),
+                }
+            })
+            .collect();
+        Member::Composite {
+            key,
+            field,
+            members,
+        }
     }
 
     fn phones(&mut self, key: String, field: FieldIndex, selected: &Selected<'v>) -> Member {

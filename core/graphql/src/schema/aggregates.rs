@@ -192,6 +192,7 @@ pub(crate) fn aggregate_type(kind: &Kind) -> Option<&'static str> {
         | Kind::FullName
         | Kind::Emails
         | Kind::Phones
+        | Kind::File { .. }
         | Kind::Stage => "Filled_Aggregate",
     })
 }

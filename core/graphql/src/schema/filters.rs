@@ -297,6 +297,17 @@ pub(super) fn write(writer: &mut SchemaWriter) {
     );
     filter(
         writer,
+        "File_Filter",
+        vec![
+            In::new("id", "IdFilter"),
+            In::new("name", "TextFilter"),
+            In::new("contentType", "ExactTextFilter"),
+            In::new("size", "SafeIntFilter"),
+            is_null(),
+        ],
+    );
+    filter(
+        writer,
         "StageTypeFilter",
         vec![In::new("eq", "StageType"), In::new("in", "[StageType!]")],
     );

@@ -164,6 +164,7 @@ fn record_type(
             Kind::Phones => "Phones".into(),
             Kind::Address => "Address".into(),
             Kind::GeoPoint => "Geo_Point".into(),
+            Kind::File { .. } => "File_Value".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => names.type_name(target).to_owned(),
                 None => continue,
@@ -332,6 +333,7 @@ fn filter_type(
             Kind::Phones => "PhonesFilter".into(),
             Kind::Address => "AddressFilter".into(),
             Kind::GeoPoint => "Geo_PointFilter".into(),
+            Kind::File { .. } => "File_Filter".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}Filter", names.type_name(target)),
                 None => continue,
@@ -400,6 +402,7 @@ fn order_type(
                 Some((target, _)) => format!("{}Order", names.type_name(target)),
                 None => continue,
             },
+            Kind::File { .. } => "File_Order".to_owned(),
             kind if is_orderable(kind) => "OrderDirection".to_owned(),
             _ => continue,
         };
@@ -453,6 +456,8 @@ fn input_types(
             Kind::Phones => "PhonesInput".into(),
             Kind::Address => "AddressInput".into(),
             Kind::GeoPoint => "Geo_PointInput".into(),
+            // What `POST /files` has given.
+            Kind::File { .. } => "ID".into(),
             Kind::Relation(relation) => match catalogue.object_keyed(&relation.target) {
                 Some((target, _)) => format!("{}_Link", names.type_name(target)),
                 None => continue,

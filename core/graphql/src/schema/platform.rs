@@ -300,6 +300,28 @@ fn composites(writer: &mut SchemaWriter) {
         "A point on the earth (WGS 84), in degrees to the north and to the east, with 6 digits behind the point (11 cm).",
         &point,
     );
+    object(
+        writer,
+        "File_Value",
+        "A file. What is said of it never changes.",
+        &[
+            ("id", "ID!"),
+            ("name", "String!"),
+            ("contentType", "String!"),
+            ("size", "SafeInt!"),
+            ("sha256", "String!"),
+            ("url", "String!"),
+        ],
+    );
+    writer.input(
+        "File_Order",
+        None,
+        InputForm::OneOf,
+        vec![
+            In::new("name", "OrderDirection"),
+            In::new("size", "OrderDirection"),
+        ],
+    );
 
     let input = |writer: &mut SchemaWriter, name: &str, fields: &[(&str, &str)]| {
         let fields = fields

@@ -71,7 +71,7 @@ async fn with_every_kind(client: &Client) {
     let kinds = [
         "integer", "decimal", "date", "fullName", "money", "dateTime", "boolean", "longText",
         "email", "phone", "url", "json", "emails", "phones", "address", "stage", "percent",
-        "rating", "richText", "time", "duration", "uuid", "texts", "tags", "user",
+        "rating", "richText", "time", "duration", "uuid", "texts", "tags", "user", "file",
     ];
     let mut fields = vec![
         json!({"key": "name", "kind": "text"}),

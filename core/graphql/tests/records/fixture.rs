@@ -1,6 +1,7 @@
 //! A fresh workspace with the records endpoint in front of it.
 
 use relata_app::{Caller, UserInfo, Workspace, WorkspaceOptions};
+use relata_files::FileStore;
 use relata_graphql::{
     GraphqlRequest, Outcome, Records, RecordsLimits, RecordsOptions, RequestContext,
 };
@@ -77,6 +78,8 @@ impl Place {
             host,
             CursorKey::new([7; 16]),
         );
+        let files = relata_files::Place::Folder(self.folder.path().join("files"));
+        options.files = Some(FileStore::open(&files).unwrap());
         options.region = Some("DE".to_owned());
         let workspace = Workspace::open(options).await.unwrap();
         Client::of(workspace)

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use relata_app::files::{self, NewFile};
+use relata_app::imports::FILE_BYTES_MAX;
 use relata_app::{Caller, Workspace};
 use relata_graphql::{ControlPlane, GraphqlRequest, Records, RequestContext};
 use relata_store::Purpose;
@@ -95,7 +97,7 @@ impl Target {
 
     /// Hands a file over; its id.
     pub(super) async fn upload(&self, path: &Path) -> Result<String> {
-        let bytes = tokio::fs::read(path)
+        let file = tokio::fs::File::open(path)
             .await
             .with_context(|| format!("can't read {}", path.display()))?;
         let name = path.file_name().map_or_else(
@@ -105,13 +107,18 @@ impl Target {
         match self {
             Self::Local(local) => {
                 let caller = Caller::system();
-                let upload =
-                    relata_app::uploads::upload_create(&local.workspace, &caller, &name, bytes)
-                        .await
-                        .map_err(|error| told(&error))?;
-                Ok(upload.id.to_string())
+                let new = NewFile {
+                    name: &name,
+                    content_type: None,
+                    bytes_max: FILE_BYTES_MAX as u64,
+                };
+                let content = files::read_from(file);
+                let kept = files::file_create(&local.workspace, &caller, new, content)
+                    .await
+                    .map_err(|error| told(&error))?;
+                Ok(kept.id.to_string())
             }
-            Self::Remote(remote) => remote.upload(&name, bytes).await,
+            Self::Remote(remote) => remote.upload(&name, file).await,
         }
     }
 
@@ -168,15 +175,17 @@ impl Remote {
         self.read(response).await
     }
 
-    async fn upload(&self, name: &str, bytes: Vec<u8>) -> Result<String> {
+    async fn upload(&self, name: &str, file: tokio::fs::File) -> Result<String> {
         let mut address = self.address("/files")?;
         address.query_pairs_mut().append_pair("name", name);
+        let size = file.metadata().await.context("can't read the file")?.len();
         let response = self
             .client
             .post(address)
             .bearer_auth(&self.token)
             .header("content-type", "application/octet-stream")
-            .body(bytes)
+            .header("content-length", size)
+            .body(file)
             .send()
             .await
             .with_context(|| self.not_reached())?;

@@ -23,6 +23,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use relata_app::outbox::DeliveryOptions;
 use relata_app::retention::RetentionOptions;
 use relata_app::search::SearchOptions;
+use relata_files::{Place, S3};
 use relata_graphql::{DocumentsAllowed, RecordsLimits, guard::DocumentLimits};
 use serde::Serialize;
 
@@ -155,6 +156,19 @@ settings! {
         control_body_max: Size = Size::mebibytes(8),
         /// Largest file that `POST /files` takes.
         upload_max: Size = Size::mebibytes(64),
+        /// Longest that a client may send nothing of a file that it has begun to send.
+        upload_silence: Time = Time::seconds(30),
+        /// Files that arrive at the same time; more wait. Into a bucket, each takes up to 24 MiB of
+        /// memory.
+        uploads_at_once: usize = 32,
+        /// Where the content of files lies: a folder, or `s3://BUCKET/PREFIX`. `files` in the data
+        /// folder unless set. Processes that share a database share it too. Who may enter a bucket
+        /// is told by the environment alone: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+        file_store: Option<String> = None,
+        /// Address of the bucket's server, where it is not Amazon's: `https://minio.example.com`.
+        file_store_endpoint: Option<WebAddress> = None,
+        /// Region of the bucket.
+        file_store_region: Option<String> = None,
         /// A statement that takes longer is named in the log.
         slow_statement: Time = Time::milliseconds(200),
         /// What is logged: `info`, `relata=debug,warn` …
@@ -257,6 +271,25 @@ impl Config {
             .clone()
             .unwrap_or_else(|| self.data_dir.join("cache"))
     }
+
+    /// Where the content of files lies.
+    #[must_use]
+    pub fn file_place(&self) -> Place {
+        let Some(place) = &self.file_store else {
+            return Place::Folder(self.data_dir.join("files"));
+        };
+        match S3::at(place) {
+            Some(bucket) => Place::S3(S3 {
+                endpoint: self
+                    .file_store_endpoint
+                    .as_ref()
+                    .map(|address| address.0.clone()),
+                region: self.file_store_region.clone(),
+                ..bucket
+            }),
+            None => Place::Folder(place.into()),
+        }
+    }
 }
 
 fn name_unknown_keys(figment: &Figment, mistakes: &mut Vec<String>) {
@@ -355,12 +388,47 @@ fn check_together(figment: &Figment, config: &Config, mistakes: &mut Vec<String>
         mistakes
             .push("admin_password and admin_password_file exclude each other; give one".to_owned());
     }
+    check_file_store(figment, config, mistakes);
     let scheme = config.database_url.split(':').next().unwrap_or_default();
     if !matches!(scheme, "sqlite" | "postgres" | "postgresql") {
         mistakes.push(format!(
             "{}: takes sqlite://FILE?mode=rwc or postgres://…",
             said_where(figment, "database_url")
         ));
+    }
+}
+
+fn check_file_store(figment: &Figment, config: &Config, mistakes: &mut Vec<String>) {
+    let place = config.file_store.as_deref();
+    let is_bucket = place.is_some_and(|place| S3::at(place).is_some());
+    // Not told as it was written: somebody may have put a password there.
+    if place.is_some_and(|place| place.is_empty() || place.contains("://")) && !is_bucket {
+        mistakes.push(format!(
+            "{}: takes a folder or s3://BUCKET/PREFIX; keys of a bucket belong into the \
+             environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            said_where(figment, "file_store")
+        ));
+    }
+    let endpoint = config.file_store_endpoint.as_ref();
+    if endpoint
+        .is_some_and(|address| !address.0.username().is_empty() || address.0.password().is_some())
+    {
+        mistakes.push(format!(
+            "{}: takes an address without keys; they belong into the environment, as \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            said_where(figment, "file_store_endpoint")
+        ));
+    }
+    for (key, is_set) in [
+        ("file_store_endpoint", endpoint.is_some()),
+        ("file_store_region", config.file_store_region.is_some()),
+    ] {
+        if is_set && !is_bucket {
+            mistakes.push(format!(
+                "{}: is of a bucket; file_store names none (s3://BUCKET/PREFIX)",
+                said_where(figment, key)
+            ));
+        }
     }
 }
 
@@ -636,6 +704,38 @@ mod tests {
             assert!(all.contains(part), "{part} is missing in\n{all}");
         }
         assert_eq!(mistakes.len(), 9, "{all}");
+    }
+
+    #[test]
+    fn a_bucket_is_named_without_keys() {
+        let config = check(
+            Flags::default(),
+            &[("RELATA_FILE_STORE_REGION", "eu-central-1")],
+            "file_store = 's3://crm/files'\nfile_store_endpoint = 'http://127.0.0.1:9000'\n",
+        )
+        .unwrap();
+        let Place::S3(bucket) = config.file_place() else {
+            panic!("{:?}", config.file_place());
+        };
+        assert_eq!((&*bucket.bucket, &*bucket.prefix), ("crm", "files"));
+        assert_eq!(bucket.region.as_deref(), Some("eu-central-1"));
+        let config = check(Flags::default(), &[], "file_store = '/srv/files'").unwrap();
+        assert_eq!(config.file_place(), Place::Folder("/srv/files".into()));
+
+        let mistakes = check(
+            Flags::default(),
+            &[("RELATA_FILE_STORE", "s3://key:hush@crm/files")],
+            "file_store_endpoint = 'https://key:hush@minio.example.com'\n",
+        )
+        .unwrap_err();
+        let all = mistakes.join("\n");
+        assert_eq!(mistakes.len(), 3, "{all}");
+        assert!(
+            all.contains("RELATA_FILE_STORE: takes a folder or s3://"),
+            "{all}"
+        );
+        assert!(all.contains("AWS_SECRET_ACCESS_KEY"), "{all}");
+        assert!(!all.contains("hush"), "{all}");
     }
 
     #[test]

@@ -417,8 +417,12 @@ impl Table for RetentionOptions {
         outbox: Time SECOND..=365 * DAY;
         /// Answers to requests with an `Idempotency-Key`.
         answers: Time SECOND..=365 * DAY;
-        /// Jobs that have ended, with their files and what an import needs to be undone.
+        /// Jobs that have ended, with what an import needs to be undone.
         jobs: Time SECOND..=36_500 * DAY;
+        /// Files that no record and no job holds any more: undoing an import may give them back.
+        files: Time SECOND..=36_500 * DAY;
+        /// Files of which not all has arrived: uploads that were broken off.
+        arriving: Time SECOND..=30 * DAY;
         /// Bytes of such an answer.
         answer_bytes_max: Size KIB..=64 * MIB;
         /// How often is looked for what may go; in the trash, ten times less often.

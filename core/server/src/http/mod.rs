@@ -42,6 +42,8 @@ pub(crate) struct ServiceParts {
     /// One permit for each request that is being carried out, also where its client has gone.
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) waiting: Arc<Semaphore>,
+    /// One permit for each file that arrives.
+    pub(crate) uploads: Arc<Semaphore>,
     /// Set at the first sign of the end: `/readyz` says no from then on.
     pub(crate) is_ending: AtomicBool,
     hosts: frame::AllowedHosts,
@@ -75,6 +77,7 @@ impl Service {
             records,
             turns: Arc::new(Semaphore::new(config.requests_at_once)),
             waiting: Arc::new(Semaphore::new(config.requests_waiting)),
+            uploads: Arc::new(Semaphore::new(config.uploads_at_once)),
             is_ending: AtomicBool::new(false),
             hosts: frame::AllowedHosts::of(&config),
             figures: frame::Figures::new(),
@@ -91,7 +94,7 @@ pub(crate) fn routes(service: &Service) -> Router {
         .route("/graphql", post(graphql::records_post).get(graphql::records_get))
         // The control plane: a static schema.
         .route("/metadata", post(graphql::control_post).get(graphql::control_get))
-        // Plugin packages, and later attachments.
+        // Attachments, plugin packages, sources of imports, what exports have made.
         .route("/files", post(files::upload))
         .route("/files/{id}", get(files::download))
         // What the page for browsers is made of.

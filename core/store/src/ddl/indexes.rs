@@ -105,6 +105,8 @@ pub(super) fn wanted(object: &Object) -> Vec<IndexSpec> {
             // Relations are walked backwards. With the id behind it, the children of one record
             // come in their order.
             Kind::Relation(_) => specs.push(IndexSpec::new(table, &[&columns[0], "id"])),
+            // Who holds a file is asked whenever somebody wants to read it, or to remove it.
+            Kind::File { .. } => specs.push(IndexSpec::new(table, &[&columns[0]])),
             Kind::Stage => specs.push(IndexSpec::new(table, &[&columns[0], &columns[1]])),
             _ => {}
         }

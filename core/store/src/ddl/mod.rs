@@ -334,12 +334,16 @@ fn column_names(field: &Field) -> Vec<String> {
         .collect()
 }
 
-/// The table that a relation's column points at.
+/// The platform's table of files.
+pub(crate) const FILES: &str = "relata_file";
+
+/// The table that the first column of a relation or of a file points at.
 fn target_table<'a>(catalogue: &'a Catalogue, field: &Field) -> Option<&'a str> {
     match &field.kind {
         Kind::Relation(relation) => catalogue
             .object_keyed(&relation.target)
             .map(|(_, object)| object.table.as_str()),
+        Kind::File { .. } => Some(FILES),
         _ => None,
     }
 }

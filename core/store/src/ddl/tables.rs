@@ -5,7 +5,7 @@
 
 use relata_catalog::{Catalogue, Column, ColumnType, Field, Kind, Object};
 
-use super::{physical_name, target_table};
+use super::{FILES, physical_name, target_table};
 use crate::cells::quoted;
 use crate::database::Backend;
 use crate::error::StoreError;
@@ -236,7 +236,10 @@ impl Transaction {
     }
 
     /// `SQLite`: columns of other tables with a foreign key to this one.
-    async fn referring_columns(&self, table: &str) -> Result<Vec<(String, String)>, StoreError> {
+    pub(crate) async fn referring_columns(
+        &self,
+        table: &str,
+    ) -> Result<Vec<(String, String)>, StoreError> {
         self.query_all(self.statement(
             "SELECT m.name, f.\"from\" FROM sqlite_master AS m, \
              pragma_foreign_key_list(m.name) AS f \
@@ -256,7 +259,12 @@ fn foreign_key_name(table: &str, column: &str) -> String {
 
 /// The engine enforces `onDelete` itself, in the transaction, before the row goes; this is the
 /// net below it. Deferred, so that records that point at each other can be written in any order.
+/// A file can't go as long as a column holds it, be it a parked one: no action is what restricts
+/// it, with the same error code as everywhere.
 fn references(target: &str) -> String {
+    if target == FILES {
+        return format!("REFERENCES {} (\"id\")", quoted(target));
+    }
     format!(
         "REFERENCES {} (\"id\") ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED",
         quoted(target)
@@ -270,7 +278,9 @@ fn column_text(backend: Backend, field: &Field, column: &Column, catalogue: &Cat
         type_text(backend, column.column_type)
     );
     match (backend, target_table(catalogue, field)) {
-        (Backend::Sqlite, Some(target)) => format!("{declared} {}", references(target)),
+        (Backend::Sqlite, Some(target)) if column.column_type == ColumnType::Reference => {
+            format!("{declared} {}", references(target))
+        }
         _ => declared,
     }
 }

@@ -171,17 +171,6 @@ impl From<part::Model> for (i64, String) {
     }
 }
 
-/// Files that jobs refer to.
-pub(super) fn files() -> sea_orm::sea_query::SelectStatement {
-    use sea_orm::QueryTrait as _;
-
-    row::Entity::find()
-        .select_only()
-        .column(row::Column::File)
-        .filter(row::Column::File.is_not_null())
-        .into_query()
-}
-
 impl Transaction {
     /// Adds a job.
     ///
@@ -207,6 +196,21 @@ impl Transaction {
             .exec_without_returning(&self.statements())
             .await;
         self.explained(result).await.map(|_| ())
+    }
+
+    /// Which of these files jobs refer to.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) async fn files_of_jobs(&self, files: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let found = row::Entity::find()
+            .select_only()
+            .column(row::Column::File)
+            .filter(row::Column::File.is_in(files.iter().copied()))
+            .into_tuple()
+            .all(&self.statements())
+            .await;
+        self.explained(found).await
     }
 
     /// A job, as this transaction sees it.

@@ -1,5 +1,5 @@
-//! The platform's own nouns: users, tokens, plugins, uploads, documents, answers, jobs, merges. Small tables, written through
-//! transactions and read outside of them.
+//! The platform's own nouns: users, tokens, plugins, files, documents, answers, jobs, merges. Small
+//! tables, written through transactions and read outside of them.
 
 use sea_orm::{ConnectionTrait as _, Statement};
 
@@ -8,20 +8,20 @@ use crate::error::StoreError;
 
 pub mod answers;
 pub mod documents;
+pub mod files;
 pub mod jobs;
 pub mod merges;
 pub mod plugins;
 pub mod tokens;
-pub mod uploads;
 pub mod users;
 
 pub use answers::KeptAnswer;
 pub use documents::Document;
+pub use files::{FileSeen, StoredFile};
 pub use jobs::{Job, JobLease};
 pub use merges::Merge;
 pub use plugins::Plugin;
 pub use tokens::Token;
-pub use uploads::Upload;
 pub use users::User;
 
 impl Database {

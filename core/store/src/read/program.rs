@@ -163,6 +163,8 @@ pub(crate) enum Cell {
     Integer,
     Boolean,
     Uuid,
+    /// The id behind a text of plain letters, as one text.
+    Address(&'static str),
     Decimal(u32),
     Date,
     Instant,

@@ -286,6 +286,15 @@ pub enum PartMember {
         /// Position in the field's columns.
         part: usize,
     },
+    /// An address made of a text and the id in a column.
+    Address {
+        /// Response key.
+        key: String,
+        /// Position in the field's columns.
+        part: usize,
+        /// What stands before the id; plain letters.
+        before: &'static str,
+    },
     /// A nested object made of some of the same field's columns (`phones { primary { e164 } }`).
     Object {
         /// Response key.

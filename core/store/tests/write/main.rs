@@ -6,6 +6,7 @@ mod concurrency;
 mod data_definition;
 mod durability;
 mod expressions;
+mod files;
 mod find;
 mod fixture;
 mod logs;

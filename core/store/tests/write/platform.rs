@@ -1,6 +1,6 @@
-//! Users, tokens, plugins, uploads.
+//! Users, tokens, plugins.
 
-use relata_store::platform::{Plugin, Token, Upload, User, plugins, users};
+use relata_store::platform::{Plugin, Token, User, plugins, users};
 use relata_store::{StoreError, Turn};
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ async fn tokens_go_with_their_user() {
 }
 
 #[tokio::test]
-async fn plugins_and_uploads_keep_their_bytes() {
+async fn plugins_keep_their_bytes() {
     on_each(async |database| {
         let mut plugin = Plugin {
             id: "relata.membership".to_owned(),
@@ -104,17 +104,8 @@ async fn plugins_and_uploads_keep_their_bytes() {
             faults: 0,
             installed_at: NOW,
         };
-        let upload = Upload {
-            id: Uuid::now_v7(),
-            name: "membership.relata".to_owned(),
-            bytes: vec![0; 100_000],
-            sha256: "11".to_owned(),
-            actor: "system".to_owned(),
-            at: NOW,
-        };
         let transaction = database.begin(Turn::First).await.unwrap();
         transaction.insert_plugin(&plugin).await.unwrap();
-        transaction.insert_upload(&upload).await.unwrap();
         transaction
             .set_plugin_state(&plugin.id, false, Some("five faults in a row"), 5)
             .await
@@ -123,7 +114,6 @@ async fn plugins_and_uploads_keep_their_bytes() {
         (plugin.enabled, plugin.faults) = (false, 5);
         plugin.suspended = Some("five faults in a row".to_owned());
         assert_eq!(database.plugins().await.unwrap(), vec![plugin.clone()]);
-        assert_eq!(database.upload(upload.id).await.unwrap(), Some(upload));
 
         let transaction = database.begin(Turn::First).await.unwrap();
         let other = Plugin {
@@ -141,7 +131,6 @@ async fn plugins_and_uploads_keep_their_bytes() {
         transaction.update_plugin(&plugin).await.unwrap();
         assert_eq!(transaction.plugins().await.unwrap(), vec![plugin.clone()]);
         transaction.delete_plugin(&plugin.id).await.unwrap();
-        assert_eq!(transaction.prune_uploads(NOW + 1).await.unwrap(), 1);
         transaction.commit().await.unwrap();
         assert_eq!(database.plugins().await.unwrap(), Vec::new());
     })

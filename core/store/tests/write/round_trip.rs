@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use relata_catalog::{
-    Address, Catalogue, DEGREE_SCALE, Emails, Field, FieldIndex, FullName, GeoPoint, Key, Kind,
-    Money, NameOrder, Object, Phone, Phones, StageValue, Value,
+    Address, Catalogue, DEGREE_SCALE, Emails, Field, FieldIndex, File, FullName, GeoPoint, Key,
+    Kind, Money, NameOrder, Object, Phone, Phones, StageValue, Value,
 };
 use relata_store::filter::{ColumnRef, Operand, SystemColumn};
+use relata_store::platform::{StoredFile, files};
 use relata_store::read::{
     CursorKey, Directory, Member, Parameter, Read, Reader, ReaderOptions, Runs, compile,
 };
@@ -82,6 +83,13 @@ fn all_kinds() -> Vec<Field> {
         field("phones", Kind::Phones),
         field("address", Kind::Address),
         field("place", Kind::GeoPoint),
+        field(
+            "paper",
+            Kind::File {
+                types: Vec::new(),
+                max_size: None,
+            },
+        ),
         field("parent", relation("thing")),
         field(
             "number",
@@ -242,6 +250,17 @@ fn value(field: &Field, own: Uuid) -> BoxedStrategy<Value> {
                 })
             })
             .boxed(),
+        Kind::File { .. } => (string(), string(), 0..1_000_000_i64, string())
+            .prop_map(|(name, content_type, size, sha256)| {
+                Value::File(File {
+                    id: FILE,
+                    name,
+                    content_type,
+                    size,
+                    sha256,
+                })
+            })
+            .boxed(),
         // Its own record: one that is there.
         Kind::Relation(_) => Just(Value::Reference(own)).boxed(),
         // Worked out, never written: `expressions.rs` compares what comes of them.
@@ -287,6 +306,26 @@ impl Directory for Nobody {
     }
 }
 
+/// A file that is there: columns point at it.
+const FILE: Uuid = Uuid::from_u128(7);
+
+async fn with_a_file(database: &relata_store::Database) {
+    let file = StoredFile {
+        id: FILE,
+        name: "a".to_owned(),
+        content_type: "text/plain".to_owned(),
+        size: 1,
+        sha256: "00".to_owned(),
+        actor: "system".to_owned(),
+        user: None,
+        at: 0,
+        state: files::KEPT.to_owned(),
+    };
+    let transaction = database.begin(Turn::First).await.unwrap();
+    transaction.insert_file(&file).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
 /// All columns of a record.
 fn everything(catalogue: &Catalogue) -> Read {
     let (index, thing) = catalogue.object_named("thing").unwrap();
@@ -321,6 +360,7 @@ fn every_kind_reads_as_it_was_written() {
     for place in runtime.block_on(Place::all()) {
         let database = runtime.block_on(place.open());
         let catalogue = runtime.block_on(with_objects(&database, vec![thing.clone()]));
+        runtime.block_on(with_a_file(&database));
         let own = Uuid::now_v7();
         let options = ReaderOptions::new(place.url.as_str(), CursorKey::new([1; 16]));
         let reader = runtime.block_on(Reader::open(&options)).unwrap();

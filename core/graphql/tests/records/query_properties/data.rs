@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use relata_app::files::{NewFile, file_create};
 use relata_app::{Caller, UserInfo};
 use relata_catalog::expression::{Datum, Path, PathColumn, Scope, SystemField, Variable, datum_of};
 use relata_catalog::{
-    Catalogue, CoerceContext, Field, FieldIndex, Key, Kind, Object, ObjectIndex, OnDelete,
+    Catalogue, CoerceContext, Field, FieldIndex, File, Key, Kind, Object, ObjectIndex, OnDelete,
     StageValue, Value, Via, coerce, coerce_operand, parse_instant,
 };
 use serde_json::{Map, Value as Json, json};
@@ -184,6 +185,8 @@ const USERS: [u128; 2] = [
 pub(crate) struct World {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) tables: Vec<Table>,
+    /// What records may hold.
+    pub(crate) files: Vec<File>,
 }
 
 /// The records of an object, in the trash or not.
@@ -326,6 +329,7 @@ fn input(choices: &mut Choices, kind: &Kind) -> Option<Json> {
         }
         Kind::Stage
         | Kind::Relation(_)
+        | Kind::File { .. }
         | Kind::User
         | Kind::Autonumber { .. }
         | Kind::Formula(_)
@@ -352,7 +356,12 @@ pub(crate) async fn write(client: &Client, choices: &mut Choices, keys: &[Key]) 
             records: Vec::new(),
         })
         .collect();
-    let mut world = World { catalogue, tables };
+    let files = files(client).await;
+    let mut world = World {
+        catalogue,
+        tables,
+        files,
+    };
     for position in 0..world.tables.len() {
         create(client, choices, &mut world, position).await;
     }
@@ -493,6 +502,39 @@ impl World {
     }
 }
 
+/// Names that differ in case and accents alone, sizes that are the same, the same file twice.
+async fn files(client: &Client) -> Vec<File> {
+    const FILES: [(&str, &[u8]); 7] = [
+        ("Ärger.txt", b"a"),
+        ("arger.TXT", b"bb"),
+        ("100%_\".csv", b"cc"),
+        ("😀.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ("王小明.pdf", b"%PDF-1.7"),
+        ("b", b"\0\x01"),
+        ("b", b"\0\x01"),
+    ];
+    let mut files = Vec::new();
+    for (name, bytes) in FILES {
+        let new = NewFile {
+            name,
+            content_type: None,
+            bytes_max: 100,
+        };
+        let content = futures_util::stream::iter([Ok(bytes.into())]);
+        let kept = file_create(&client.workspace, &client.caller, new, content)
+            .await
+            .unwrap();
+        files.push(File {
+            id: kept.id,
+            name: kept.name,
+            content_type: kept.content_type,
+            size: kept.size,
+            sha256: kept.sha256,
+        });
+    }
+    files
+}
+
 fn acting(client: &Client, user: Uuid) -> Client {
     let mut client = client.clone();
     client.caller = Caller::user(UserInfo {
@@ -556,10 +598,14 @@ fn record(choices: &mut Choices, world: &World, index: ObjectIndex) -> (Json, Ve
         let input = match &field.kind {
             Kind::Stage => stage(choices, world, object, field),
             // Numbers are given by the platform, relations when all records are there.
-            Kind::Relation(_)
-            | Kind::Autonumber { .. }
-            | Kind::Formula(_)
-            | Kind::Rollup(_) => None,
+            Kind::Relation(_) | Kind::Autonumber { .. } | Kind::Formula(_) | Kind::Rollup(_) => {
+                None
+            }
+            Kind::File { .. } if choices.one_in(4) => None,
+            Kind::File { .. } => {
+                let file = &world.files[choices.below(world.files.len())];
+                Some(file.id.to_string().into())
+            }
             kind => input(choices, kind),
         };
         let value = match (&field.kind, &input) {
@@ -567,7 +613,13 @@ fn record(choices: &mut Choices, world: &World, index: ObjectIndex) -> (Json, Ve
             (Kind::Stage | Kind::Relation(_) | Kind::Autonumber { .. }, _) | (_, None) => {
                 Value::Null
             }
-            (_, Some(input)) => coerce(field, input, &context()).unwrap(),
+            (_, Some(input)) => match coerce(field, input, &context()).unwrap() {
+                Value::File(named) => {
+                    let known = world.files.iter().find(|file| file.id == named.id);
+                    Value::File(known.unwrap().clone())
+                }
+                value => value,
+            },
         };
         if let Some(input) = input {
             inputs.insert(field.name.clone(), input);

@@ -309,7 +309,10 @@ impl<'w> Interpreter<'w> {
     }
 
     fn composite(&self, kind: &Kind, value: &Value, sets: &[&[Selection]]) -> Json {
-        let json = to_json(kind, value);
+        let mut json = to_json(kind, value);
+        if let Value::File(file) = value {
+            json["url"] = format!("/files/{}", file.id).into();
+        }
         match composite(kind) {
             Some((type_name, _)) => self.pick(&json, type_name, sets),
             None => json,

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::choices::Choices;
 
 /// Every kind but relations, stages and users, which depend on other elements.
-pub(crate) const KINDS: [&str; 28] = [
+pub(crate) const KINDS: [&str; 29] = [
     "text",
     "integer",
     "decimal",
@@ -36,6 +36,7 @@ pub(crate) const KINDS: [&str; 28] = [
     "uuid",
     "texts",
     "tags",
+    "file",
 ];
 
 /// The kinds that can name a record to people.
@@ -276,6 +277,10 @@ pub(crate) fn composite(kind: &Kind) -> Option<(&'static str, &'static [&'static
             &["city", "street", "region", "postalCode", "country"],
         ),
         Kind::GeoPoint => ("Geo_Point", &["latitude", "longitude"]),
+        Kind::File { .. } => (
+            "File_Value",
+            &["id", "name", "contentType", "size", "sha256", "url"],
+        ),
         Kind::Stage => ("StageValue", &["pipeline", "stage", "enteredAt", "options"]),
         _ => return None,
     })

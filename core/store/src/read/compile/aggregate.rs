@@ -233,7 +233,9 @@ fn amount_members(members: &[PartMember]) -> Box<[AmountOp]> {
             PartMember::Column { key, .. } => steps.member(key, AmountOp::Currency),
             PartMember::Literal { key, json } => steps.literal(key, json),
             // Not parts of money.
-            PartMember::Object { key, .. } | PartMember::List { key, .. } => {
+            PartMember::Address { key, .. }
+            | PartMember::Object { key, .. }
+            | PartMember::List { key, .. } => {
                 steps.literal(key, "null");
             }
         }

@@ -244,6 +244,11 @@ impl<'c> Compiler<'c> {
                     let cell = cell_of(column_type, kind);
                     program.member(key, Op::Cell { column, cell });
                 }
+                PartMember::Address { key, part, before } => {
+                    let (column, _) = self.part(select_of, scope, field, *part)?;
+                    let cell = Cell::Address(before);
+                    program.member(key, Op::Cell { column, cell });
+                }
                 PartMember::Object { key, members } => {
                     program.key(key);
                     let body =

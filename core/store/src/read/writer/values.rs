@@ -36,6 +36,13 @@ pub(super) fn write_cell<R: Row>(
             .boolean(column)?
             .map(|boolean| write_boolean(out, boolean)),
         Cell::Uuid => row.uuid(column)?.map(|id| write_uuid(out, id)),
+        Cell::Address(before) => row.uuid(column)?.map(|id| {
+            out.push(b'"');
+            out.extend_from_slice(before.as_bytes());
+            let mut buffer = uuid::Uuid::encode_buffer();
+            out.extend_from_slice(id.hyphenated().encode_lower(&mut buffer).as_bytes());
+            out.push(b'"');
+        }),
         Cell::Decimal(scale) => row
             .decimal(column, *scale)?
             .map(|scaled| write_decimal(out, scaled, *scale)),

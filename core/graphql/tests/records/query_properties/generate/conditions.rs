@@ -321,6 +321,30 @@ impl Generator<'_> {
                 self.part(index, at, part, operators)
             }
             Kind::GeoPoint => self.geo_point(index, at),
+            Kind::File { .. } => match self.choices.below(5) {
+                0 => Literal::Object(vec![("isNull".to_owned(), self.flag())]),
+                1 => {
+                    let size =
+                        self.operators(Operators::Ordered, "SafeInt", |generator| match generator
+                            .some_value(index, at)
+                        {
+                            Value::File(file) => generator.nearby(file.size).into(),
+                            _ => 1.into(),
+                        });
+                    Literal::Object(vec![("size".to_owned(), size)])
+                }
+                2 => self.part(index, at, "contentType", Operators::ExactText),
+                3 => {
+                    let id = self.operators(Operators::Equality, "ID", |generator| match generator
+                        .some_value(index, at)
+                    {
+                        Value::File(file) => file.id.to_string().as_str().into(),
+                        _ => UUIDS[0].into(),
+                    });
+                    Literal::Object(vec![("id".to_owned(), id)])
+                }
+                _ => self.part(index, at, "name", Operators::Text),
+            },
             Kind::Phone | Kind::Phones if self.choices.one_in(3) => {
                 self.part(index, at, "typed", Operators::ExactText)
             }
@@ -429,6 +453,8 @@ impl Generator<'_> {
                 (Value::Emails(emails), _) => Some(emails.primary.clone()),
                 (Value::Phone(phone), _) => Some(phone.typed.clone()),
                 (Value::Phones(phones), _) => Some(phones.primary.typed.clone()),
+                (Value::File(file), "name") => Some(file.name.clone()),
+                (Value::File(file), _) => Some(file.content_type.clone()),
                 (Value::Address(address), "city") => address.city.clone(),
                 (Value::Address(address), "street") => address.street.clone(),
                 (Value::Address(address), "region") => address.region.clone(),
@@ -600,6 +626,9 @@ impl Generator<'_> {
             Some(field) => (field.name.as_str(), self.world.target(&field.kind)),
             None => (system[at - orderable.len()], None),
         };
+        let is_file = orderable
+            .get(at)
+            .is_some_and(|field| matches!(field.kind, Kind::File { .. }));
         let value = match target {
             Some(target) => self.term(target, depth + 1),
             None => {
@@ -613,6 +642,12 @@ impl Generator<'_> {
                 ];
                 Literal::Enum(self.choices.of(&ways).to_owned())
             }
+        };
+        let value = if is_file {
+            let part = self.choices.of(&["name", "size"]);
+            Literal::Object(vec![(part.to_owned(), value)])
+        } else {
+            value
         };
         Literal::Object(vec![(name.to_owned(), value)])
     }

@@ -238,6 +238,19 @@ impl<'w> Interpreter<'w> {
                     _ => point.is_none() == operand.as_bool().unwrap(),
                 }
             }),
+            (Kind::File { .. }, value) => members(condition).all(|(name, operand)| {
+                let file = match value {
+                    Value::File(file) => Some(file),
+                    _ => None,
+                };
+                match name {
+                    "id" => scalars(file.map(|file| file.id), operand, id),
+                    "size" => scalars(file.map(|file| file.size), operand, integer),
+                    "contentType" => texts(file.map(|file| file.content_type.as_str()), operand),
+                    "name" => texts(file.map(|file| file.name.as_str()), operand),
+                    _ => file.is_none() == operand.as_bool().unwrap(),
+                }
+            }),
             (Kind::Phone | Kind::Phones, value) => phones(field, value, condition),
             (Kind::Stage, value) => self.stage_holds(value, condition),
             (_, Value::Text(value)) => texts(Some(value), condition),
@@ -304,7 +317,12 @@ impl<'w> Interpreter<'w> {
         term: &'t Json,
     ) -> (Option<Sorting>, &'t str) {
         let (name, way) = members(term).next().unwrap();
-        let direction = way.as_str().unwrap_or_default();
+        // Of a file, one of its parts has a direction.
+        let part = way.as_object().and_then(|way| way.iter().next());
+        let direction = part
+            .map_or(way, |(_, way)| way)
+            .as_str()
+            .unwrap_or_default();
         let system = |take: fn(&Record) -> Option<Sorting>| (record.and_then(take), direction);
         match name {
             "id" => return system(|record| Some(Sorting::Id(record.id))),
@@ -334,6 +352,10 @@ impl<'w> Interpreter<'w> {
             (Kind::Select { .. }, Value::Text(option)) => Some(Sorting::Text(option.clone())),
             (_, Value::Text(text)) => by_text(text),
             (_, Value::FullName(name)) => by_text(&name.full),
+            (_, Value::File(file)) if part.is_some_and(|(part, _)| part == "size") => {
+                Some(Sorting::Integer(file.size))
+            }
+            (_, Value::File(file)) => by_text(&file.name),
             (_, Value::Emails(emails)) => by_text(&emails.primary),
             (_, Value::Phone(phone)) => phone.e164.clone().map(Sorting::Text),
             (_, Value::Phones(phones)) => phones.primary.e164.clone().map(Sorting::Text),
