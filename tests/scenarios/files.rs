@@ -174,9 +174,9 @@ async fn a_file_goes_with_its_record(server: Server) {
         format!("bytes */{size}")
     );
 
-    // A file can't be changed into another by who holds it, and its history tells.
+    // The history tells what the file was.
     let history = server
-        .data("{ deeds { nodes { history(first: 5) { nodes { changes { field { name } new } } } } } }")
+        .data("{ deeds { nodes { history(first: 5) { nodes { fields { name new } } } } } }")
         .await;
     assert!(history.to_string().contains("Vertrag"), "{history}");
 }

@@ -56,8 +56,13 @@ pub(super) async fn resolve(
                 );
                 continue;
             };
-            draft.problems_at(&field.name, file_issues(&field.kind, &file));
-            draft.values[index.0] = Value::File(file);
+            let issues = file_issues(&field.kind, &file);
+            // What is wrong is told once, also where drafts are looked at again.
+            draft.values[index.0] = match issues.is_empty() {
+                true => Value::File(file),
+                false => Value::Null,
+            };
+            draft.problems_at(&field.name, issues);
         }
     }
     Ok(())
