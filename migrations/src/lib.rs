@@ -12,6 +12,7 @@ mod m0001_platform;
 mod m0002_requests;
 mod m0013_jobs;
 mod m0034_merges;
+mod m0036_duplicates;
 mod spelling;
 
 use sea_orm_migration::prelude::*;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_requests::Migration),
             Box::new(m0013_jobs::Migration),
             Box::new(m0034_merges::Migration),
+            Box::new(m0036_duplicates::Migration),
         ]
     }
 

@@ -2,10 +2,11 @@
 
 use crate::resolve::unique_owner;
 use crate::{
-    Blueprint, Catalogue, Field, FieldDefinition, Index, IndexDefinition, Key, Kind,
-    KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension,
-    OneOfDefinition, Pipeline, PipelineDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, Stage, StageDefinition, Unique, UniqueBy, UniqueField, plugin_prefix,
+    Blueprint, Catalogue, DuplicateRuleDefinition, DuplicatesDefinition, Field, FieldDefinition,
+    Index, IndexDefinition, Key, Kind, KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition,
+    ObjectEntry, ObjectExtension, OneOfDefinition, Pipeline, PipelineDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, Stage, StageDefinition, Unique, UniqueBy,
+    UniqueField, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -102,6 +103,7 @@ impl Exporter<'_> {
                     .collect(),
             })
             .collect::<Vec<_>>();
+        let duplicates = self.duplicates(object);
         if object.owner() == self.owner {
             Some(ObjectEntry::Define(ObjectDefinition {
                 key: object.key.local().to_owned(),
@@ -133,9 +135,15 @@ impl Exporter<'_> {
                         required: one_of.required,
                     })
                     .collect(),
+                duplicates,
                 locked_when: object.locked_when.clone(),
             }))
-        } else if fields.is_empty() && unique.is_empty() && indexes.is_empty() && rules.is_empty() {
+        } else if fields.is_empty()
+            && unique.is_empty()
+            && indexes.is_empty()
+            && rules.is_empty()
+            && duplicates.is_none()
+        {
             None
         } else {
             Some(ObjectEntry::Extend(ObjectExtension {
@@ -144,8 +152,31 @@ impl Exporter<'_> {
                 unique,
                 indexes,
                 rules,
+                duplicates,
             }))
         }
+    }
+
+    fn duplicates(&self, object: &Object) -> Option<DuplicatesDefinition> {
+        let mut all = object.duplicates.iter();
+        let own = all.find(|duplicates| duplicates.owner == self.owner)?;
+        let rules = own.rules.as_ref().map(|rules| {
+            let definitions = rules.iter().map(|rule| DuplicateRuleDefinition {
+                by: Some(rule.by),
+                fields: rule
+                    .fields
+                    .iter()
+                    .map(|key| self.field_reference(&object.key, key))
+                    .collect(),
+                weight: rule.weight,
+                otherwise: rule.otherwise,
+            });
+            definitions.collect()
+        });
+        Some(DuplicatesDefinition {
+            score: own.score,
+            rules,
+        })
     }
 
     /// Whether a unique key is written as `unique: true` at its field.

@@ -27,10 +27,11 @@ mod standard;
 mod value;
 
 pub use blueprint::{
-    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition,
-    InverseDefinition, KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension,
-    OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, options_of,
+    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, DuplicateRuleDefinition, DuplicatesDefinition,
+    FieldDefinition, IndexDefinition, InverseDefinition, KindDefinition, Limits, ObjectDefinition,
+    ObjectEntry, ObjectExtension, OneOfDefinition, PipelineDefinition, RecordsDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition,
+    UniqueField, options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_operand, coerce_text, format_autonumber, format_duration,

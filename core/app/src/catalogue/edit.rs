@@ -6,9 +6,9 @@
 //! would undo it with their next version.
 
 use relata_catalog::{
-    Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, KindDefinition, OWNER_PLATFORM,
-    OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry, PathSegment, Pipeline,
-    PipelineDefinition, StageDefinition,
+    Blueprint, Catalogue, DuplicatesDefinition, FieldDefinition, Issue, Issues, Key,
+    KindDefinition, OWNER_PLATFORM, OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry,
+    PathSegment, Pipeline, PipelineDefinition, StageDefinition,
 };
 use serde_json::{Map, Value as Json};
 
@@ -44,7 +44,8 @@ pub async fn object_create(
     .await
 }
 
-/// Changes members of an object's definition: name, labels, label field …
+/// Changes members of an object's definition: name, labels, label field … Of another owner's
+/// object the workspace says by what its records may be the same, and nothing else.
 ///
 /// # Errors
 /// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` (also for an object of another owner).
@@ -62,6 +63,15 @@ pub async fn object_update(
         &[],
         move |catalogue, blueprint| {
             let object = object_named(catalogue, &name)?;
+            if object.owner() != OWNER_WORKSPACE && is_about_duplicates(&changes) {
+                let said = &changes["duplicates"];
+                let definition = (!said.is_null())
+                    .then(|| DuplicatesDefinition::from_json(said))
+                    .transpose()
+                    .map_err(|issues| AppError::bad_input_issues(issues.under("duplicates")))?;
+                blueprint.extension_mut(object.key.as_str()).duplicates = definition;
+                return Ok(());
+            }
             let definition = own_object(blueprint, object)?;
             let merged = merged(definition.to_json(), &changes, "fields")?;
             *definition =
@@ -70,6 +80,11 @@ pub async fn object_update(
         },
     )
     .await
+}
+
+/// Whether nothing is changed but by what records may be the same.
+fn is_about_duplicates(changes: &Map<String, Json>) -> bool {
+    changes.len() == 1 && changes.contains_key("duplicates")
 }
 
 /// Removes an object with its records. What it loses is confirmed by its name.
@@ -214,6 +229,7 @@ pub async fn field_delete(
             let object = object_named(catalogue, &object)?;
             let key = own_field(blueprint, object, &field)?.key.clone();
             fields_mut(blueprint, object).retain(|definition| definition.key != key);
+            forget_rules(blueprint, object, &key);
             if let Some(definition) = blueprint.object_mut(object.key.local())
                 && object.owner() == OWNER_WORKSPACE
             {
@@ -228,6 +244,22 @@ pub async fn field_delete(
         },
     )
     .await
+}
+
+/// Rules that compare a field for duplicates go with it.
+fn forget_rules(blueprint: &mut Blueprint, object: &Object, field: &str) {
+    let duplicates = match object.owner() == OWNER_WORKSPACE {
+        true => blueprint
+            .object_mut(object.key.local())
+            .and_then(|definition| definition.duplicates.as_mut()),
+        false => blueprint
+            .extension_mut(object.key.as_str())
+            .duplicates
+            .as_mut(),
+    };
+    if let Some(rules) = duplicates.and_then(|duplicates| duplicates.rules.as_mut()) {
+        rules.retain(|rule| rule.fields.iter().all(|other| other != field));
+    }
 }
 
 /// Adds a pipeline, from an item of a blueprint's `pipelines`, to an object of any owner.

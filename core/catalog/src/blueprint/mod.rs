@@ -4,11 +4,13 @@
 //! with its path), written by [`Blueprint::to_json`] and [`Blueprint::to_yaml`]. Names in it are
 //! as the author wrote them: whether they mean anything is [`resolve`](crate::resolve)'s question.
 
+mod duplicates;
 mod limits;
 mod read;
 mod text;
 mod write;
 
+pub use duplicates::{DuplicateRuleDefinition, DuplicatesDefinition};
 pub use limits::Limits;
 pub(crate) use text::read as read_text;
 pub(crate) use write::{put_kind, put_rules};
@@ -68,6 +70,7 @@ impl Blueprint {
                 unique: Vec::new(),
                 indexes: Vec::new(),
                 rules: Vec::new(),
+                duplicates: None,
             }));
             self.objects.len() - 1
         });
@@ -132,6 +135,15 @@ impl ObjectEntry {
         }
     }
 
+    /// By what it says that records may be the same.
+    #[must_use]
+    pub fn duplicates(&self) -> Option<&DuplicatesDefinition> {
+        match self {
+            Self::Define(definition) => definition.duplicates.as_ref(),
+            Self::Extend(extension) => extension.duplicates.as_ref(),
+        }
+    }
+
     /// The unique keys over several fields that it defines.
     #[must_use]
     pub fn unique(&self) -> &[Vec<UniqueField>] {
@@ -169,6 +181,8 @@ pub struct ObjectDefinition {
     pub rules: Vec<RuleDefinition>,
     /// Relations of which one at most is filled, read together.
     pub one_of: Vec<OneOfDefinition>,
+    /// By what its records may be the same.
+    pub duplicates: Option<DuplicatesDefinition>,
     /// Which records can't be changed any more.
     pub locked_when: Option<Expression>,
 }
@@ -186,6 +200,8 @@ pub struct ObjectExtension {
     pub indexes: Vec<IndexDefinition>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
+    /// By what records may be the same: of a plugin, beside what others say.
+    pub duplicates: Option<DuplicatesDefinition>,
 }
 
 /// A field of a unique key over several.

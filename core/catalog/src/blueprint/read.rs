@@ -9,7 +9,7 @@ use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
     KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
     PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition, UniqueField,
+    StageDefinition, ThroughDefinition, UniqueField, duplicates,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
@@ -144,7 +144,7 @@ fn header(reader: &mut MapReader<'_>) {
 }
 
 /// Reads each item of a list, in its place.
-fn each<T>(
+pub(super) fn each<T>(
     reader: &mut MapReader<'_>,
     name: &'static str,
     limits: &Limits,
@@ -190,6 +190,7 @@ fn object(document: &Json, limits: &Limits) -> (ObjectDefinition, Issues) {
         indexes: each(&mut reader, "indexes", limits, index),
         rules: each(&mut reader, "rules", limits, rule),
         one_of: each(&mut reader, "oneOf", limits, one_of),
+        duplicates: duplicates::member(&mut reader, limits),
         locked_when: expression(&mut reader, "lockedWhen"),
     };
     (definition, reader.finish())
@@ -215,6 +216,7 @@ fn extension(document: &Json, limits: &Limits) -> (ObjectExtension, Issues) {
         unique: unique_keys(&mut reader),
         indexes: each(&mut reader, "indexes", limits, index),
         rules: each(&mut reader, "rules", limits, rule),
+        duplicates: duplicates::member(&mut reader, limits),
     };
     (definition, reader.finish())
 }
@@ -595,7 +597,10 @@ fn options(reader: &mut MapReader<'_>, limits: &Limits) -> Vec<SelectOption> {
     })
 }
 
-fn decimal(reader: &mut MapReader<'_>, name: &'static str) -> Option<rust_decimal::Decimal> {
+pub(super) fn decimal(
+    reader: &mut MapReader<'_>,
+    name: &'static str,
+) -> Option<rust_decimal::Decimal> {
     let value = reader.take(name)?;
     match crate::coerce::exact_decimal(value) {
         Ok(number) => Some(number),

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
-    KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension, OneOfDefinition,
-    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition, UniqueField,
+    BLUEPRINT_VERSION, Blueprint, DuplicatesDefinition, FieldDefinition, IndexDefinition,
+    InverseDefinition, KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension,
+    OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
+    RuleDefinition, StageDefinition, ThroughDefinition, UniqueField,
 };
 use crate::{
     FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType, UniqueBy,
@@ -85,6 +85,11 @@ impl ObjectDefinition {
             "oneOf",
             self.one_of.iter().map(OneOfDefinition::to_json),
         );
+        put(
+            &mut map,
+            "duplicates",
+            self.duplicates.as_ref().map(DuplicatesDefinition::to_json),
+        );
         put(&mut map, "lockedWhen", self.locked_when.as_ref());
         Json::Object(map)
     }
@@ -160,6 +165,11 @@ impl ObjectExtension {
             &mut map,
             "rules",
             self.rules.iter().map(RuleDefinition::to_json),
+        );
+        put(
+            &mut map,
+            "duplicates",
+            self.duplicates.as_ref().map(DuplicatesDefinition::to_json),
         );
         Json::Object(map)
     }
@@ -428,7 +438,7 @@ fn option_json(option: &SelectOption) -> Json {
     Json::Object(map)
 }
 
-fn put(map: &mut Map<String, Json>, name: &str, value: Option<impl serde::Serialize>) {
+pub(super) fn put(map: &mut Map<String, Json>, name: &str, value: Option<impl serde::Serialize>) {
     if let Some(value) = value {
         map.insert(name.to_owned(), json!(value));
     }

@@ -1,4 +1,5 @@
-//! The platform's own nouns: users, tokens, plugins, uploads, documents, answers, jobs, merges. Small tables, written through
+//! The platform's own nouns: users, tokens, plugins, uploads, documents, answers, jobs, merges,
+//! duplicates. Small tables, written through
 //! transactions and read outside of them.
 
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -8,6 +9,7 @@ use crate::error::StoreError;
 
 pub mod answers;
 pub mod documents;
+pub mod duplicates;
 pub mod jobs;
 pub mod merges;
 pub mod plugins;
@@ -17,6 +19,7 @@ pub mod users;
 
 pub use answers::KeptAnswer;
 pub use documents::Document;
+pub use duplicates::{Distinct, DuplicateRun, DuplicateSet};
 pub use jobs::{Job, JobLease};
 pub use merges::Merge;
 pub use plugins::Plugin;
