@@ -13,6 +13,7 @@ mod m0002_requests;
 mod m0013_jobs;
 mod m0034_merges;
 mod m0035_files;
+mod m0036_duplicates;
 mod spelling;
 
 use sea_orm_migration::prelude::*;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_jobs::Migration),
             Box::new(m0034_merges::Migration),
             Box::new(m0035_files::Migration),
+            Box::new(m0036_duplicates::Migration),
         ]
     }
 

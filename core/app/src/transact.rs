@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use relata_catalog::{Catalogue, CoerceContext};
-use relata_store::{Backend, Transaction, Turn};
+use relata_store::{Backend, Record, Transaction, Turn};
 use tracing::Instrument as _;
 
 use crate::{AppError, Caller, State, Workspace};
@@ -30,6 +30,7 @@ pub struct Unit {
     shared: Arc<Shared>,
     caller: Arc<Caller>,
     chain: Chain,
+    expected: Option<Arc<Record>>,
 }
 
 struct Shared {
@@ -124,6 +125,24 @@ impl Unit {
             shared: Arc::clone(&self.shared),
             caller: Arc::new(caller),
             chain,
+            expected: self.expected.clone(),
+        }
+    }
+
+    /// The same transaction, in which rules see this record as it is about to become: who changes
+    /// what points at it must write that before the record itself.
+    pub(crate) fn expecting(&self, record: Record) -> Self {
+        Self {
+            expected: Some(Arc::new(record)),
+            ..self.clone()
+        }
+    }
+
+    /// A record that was read, or what is expected of it.
+    pub(crate) fn expected(&self, record: Record) -> Record {
+        match &self.expected {
+            Some(expected) if expected.id == record.id => Record::clone(expected),
+            _ => record,
         }
     }
 
@@ -259,6 +278,7 @@ impl Session {
             shared: Arc::clone(&self.shared),
             caller: Arc::new(caller.clone()),
             chain: Arc::from([]),
+            expected: None,
         }
     }
 

@@ -210,6 +210,12 @@ fn changed_object(before: &Object, after: &Object, steps: &mut Vec<Step>) {
     compare(&mut changes, "oneOf", &before.one_of, &after.one_of);
     compare(
         &mut changes,
+        "duplicates",
+        &before.duplicates,
+        &after.duplicates,
+    );
+    compare(
+        &mut changes,
         "lockedWhen",
         &before.locked_when,
         &after.locked_when,

@@ -2,11 +2,11 @@
 
 use crate::resolve::unique_owner;
 use crate::{
-    Blueprint, Catalogue, Field, FieldDefinition, Index, IndexDefinition, Key, Kind,
-    KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition, ObjectEntry, ObjectExtension,
-    ObjectMembers, OneOfDefinition, Pipeline, PipelineDefinition, RelationDefinition,
-    RollupDefinition, RuleDefinition, Stage, StageDefinition, Unique, UniqueBy, UniqueField,
-    plugin_prefix,
+    Blueprint, Catalogue, DuplicateRuleDefinition, DuplicatesDefinition, Field, FieldDefinition,
+    Index, IndexDefinition, Key, Kind, KindDefinition, OWNER_PLATFORM, Object, ObjectDefinition,
+    ObjectEntry, ObjectExtension, ObjectMembers, OneOfDefinition, Pipeline, PipelineDefinition,
+    RelationDefinition, RollupDefinition, RuleDefinition, Stage, StageDefinition, Unique, UniqueBy,
+    UniqueField, plugin_prefix,
 };
 
 /// What `owner` brought, as a document that resolves to the same catalogue. Configuration records
@@ -98,6 +98,7 @@ impl Exporter<'_> {
             unique,
             indexes: indexes.collect(),
             rules: rules.collect(),
+            duplicates: self.duplicates(object),
         };
         if object.owner() == self.owner {
             Some(ObjectEntry::Define(ObjectDefinition {
@@ -137,6 +138,28 @@ impl Exporter<'_> {
                 members,
             }))
         }
+    }
+
+    fn duplicates(&self, object: &Object) -> Option<DuplicatesDefinition> {
+        let mut all = object.duplicates.iter();
+        let own = all.find(|duplicates| duplicates.owner == self.owner)?;
+        let rules = own.rules.as_ref().map(|rules| {
+            let definitions = rules.iter().map(|rule| DuplicateRuleDefinition {
+                by: Some(rule.by),
+                fields: rule
+                    .fields
+                    .iter()
+                    .map(|key| self.field_reference(&object.key, key))
+                    .collect(),
+                weight: rule.weight,
+                otherwise: rule.otherwise,
+            });
+            definitions.collect()
+        });
+        Some(DuplicatesDefinition {
+            score: own.score,
+            rules,
+        })
     }
 
     /// Whether a unique key is written as `unique: true` at its field.

@@ -28,10 +28,11 @@ mod standard;
 mod value;
 
 pub use blueprint::{
-    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition,
-    InverseDefinition, KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension,
-    ObjectMembers, OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition,
-    RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, options_of,
+    BLUEPRINT_SCHEMA, BLUEPRINT_VERSION, Blueprint, DuplicateRuleDefinition, DuplicatesDefinition,
+    FieldDefinition, IndexDefinition, InverseDefinition, KindDefinition, Limits, ObjectDefinition,
+    ObjectEntry, ObjectExtension, ObjectMembers, OneOfDefinition, PipelineDefinition,
+    RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition, StageDefinition,
+    ThroughDefinition, UniqueField, options_of,
 };
 pub use coerce::{
     CoerceContext, coerce, coerce_geo_point, coerce_near, coerce_operand, coerce_text, file_issues,

@@ -5,6 +5,7 @@
 
 mod columns;
 mod derived;
+mod duplicates;
 mod options;
 mod relations;
 mod rules;
@@ -12,6 +13,9 @@ mod uniques;
 
 pub use columns::{Column, ColumnType};
 pub use derived::{Formula, Rollup, RollupFunction};
+pub use duplicates::{
+    DUPLICATE_SCORE, DUPLICATE_SCORES, DUPLICATE_WEIGHT_MAX, DuplicateBy, DuplicateRule, Duplicates,
+};
 pub use options::{OptionColor, SelectOption};
 pub use relations::{Inverse, OnDelete, OneOf, Relation, Through, ToMany, Towards, Tree, Via};
 pub use rules::{FieldRules, Rule};
@@ -199,6 +203,10 @@ pub struct Object {
     /// Relations of which one at most is filled, read together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub one_of: Vec<OneOf>,
+    /// By what its records may be the same, as each owner says it; see
+    /// [`Object::duplicate_rules`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<Duplicates>,
     /// Refuses every change of a record, its deletion included, of which this holds: `old` is the
     /// record as it was, `record` as it would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ const PHYSICAL_BYTES_MAX: usize = 48;
 
 /// Names that the record schema gives a meaning of its own: operators of filters, members that
 /// every record has, root fields.
-pub const RESERVED_NAMES: [&str; 22] = [
+pub const RESERVED_NAMES: [&str; 23] = [
     "and",
     "or",
     "not",
@@ -37,6 +37,7 @@ pub const RESERVED_NAMES: [&str; 22] = [
     "createdBy",
     "updatedBy",
     "deletedAt",
+    "mergedInto",
 ];
 
 /// Endings of the types and root fields that the record schema derives from an object.
@@ -64,7 +65,7 @@ pub const RESERVED_OBJECT_SUFFIXES: [&str; 18] = [
 /// Types of the record schema that do not come from the catalogue: those that it has, and those
 /// that the API names for later. An object's type or a select's enum may not be called so. (All
 /// others that are added later contain `_`.)
-pub const PLATFORM_TYPES: [&str; 155] = [
+pub const PLATFORM_TYPES: [&str; 156] = [
     "Actor",
     "Actor_Filter",
     "Actor_IdFilter",
@@ -104,6 +105,7 @@ pub const PLATFORM_TYPES: [&str; 155] = [
     "Decimal_Having",
     "Decimal_Order",
     "Deleted",
+    "Duplicate_Pair",
     "Duration",
     "DurationAggregate",
     "DurationFilter",

@@ -119,32 +119,60 @@ impl Index {
         common: u32,
         limit: usize,
     ) -> Result<Vec<Uuid>, SearchError> {
+        let asked = [(Uuid::max(), keys.to_vec())];
+        let found = self.with_keys_before(object, &asked, common, limit)?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The same for many at once, each among the records whose ids are smaller: so a walk over all
+    /// of them meets each pair once.
+    ///
+    /// # Errors
+    /// What the index says.
+    pub fn with_keys_before(
+        &self,
+        object: &str,
+        asked: &[(Uuid, Vec<String>)],
+        common: u32,
+        limit: usize,
+    ) -> Result<Vec<Vec<Uuid>>, SearchError> {
         let number = object_number(object);
-        let mut counts: HashMap<Uuid, u32> = HashMap::new();
+        let mut counts: Vec<HashMap<Uuid, u32>> = vec![HashMap::new(); asked.len()];
         for segment in self.searcher().segment_readers() {
             let inverted = segment.inverted_index(self.fields.keys)?;
             let columns = Columns::of(segment)?;
-            for key in keys {
-                let term = Term::from_field_text(self.fields.keys, key);
-                let Some(info) = inverted.get_term_info(&term)? else {
-                    continue;
-                };
-                if info.doc_freq > common {
-                    continue;
-                }
-                let postings =
-                    inverted.read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
-                walk(postings, |doc| {
-                    if columns.is_there(doc) && columns.object.get_val(doc) == number {
-                        *counts.entry(columns.id(doc)).or_default() += 1;
+            for ((before, keys), counts) in asked.iter().zip(&mut counts) {
+                for key in keys {
+                    let term = Term::from_field_text(self.fields.keys, key);
+                    let Some(info) = inverted.get_term_info(&term)? else {
+                        continue;
+                    };
+                    if info.doc_freq > common {
+                        continue;
                     }
-                });
+                    let postings = inverted
+                        .read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
+                    walk(postings, |doc| {
+                        if columns.is_there(doc) && columns.object.get_val(doc) == number {
+                            let id = columns.id(doc);
+                            if id < *before {
+                                *counts.entry(id).or_default() += 1;
+                            }
+                        }
+                    });
+                }
             }
         }
-        let mut found: Vec<(u32, Uuid)> = counts.into_iter().map(|(id, n)| (n, id)).collect();
-        found.sort_unstable_by_key(|found| Reverse(*found));
-        found.truncate(limit);
-        Ok(found.into_iter().map(|(_, id)| id).collect())
+        Ok(counts
+            .into_iter()
+            .map(|counts| {
+                let mut found: Vec<(u32, Uuid)> =
+                    counts.into_iter().map(|(id, n)| (n, id)).collect();
+                found.sort_unstable_by_key(|found| Reverse(*found));
+                found.truncate(limit);
+                found.into_iter().map(|(_, id)| id).collect()
+            })
+            .collect())
     }
 }
 

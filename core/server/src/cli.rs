@@ -117,6 +117,8 @@ pub(crate) enum Command {
     Import(ImportFlags),
     /// Write records to a file
     Export(ExportFlags),
+    /// Look for records that may be the same, and print them
+    Duplicates(DuplicatesFlags),
     /// Take an import back
     UndoImport {
         /// Job, as `relata import` has printed it
@@ -372,6 +374,21 @@ pub(crate) struct ExportFlags {
     /// Write to this file [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DuplicatesFlags {
+    /// Name of the object: company
+    pub(crate) object: String,
+    /// Print what the last search has found; do not look again
+    #[arg(long)]
+    pub(crate) last: bool,
+    /// Sets to print, at most; the likeliest are the first
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) first: u64,
+    /// Only sets that are at least so likely, 0 to 1 [default: the object's own score]
+    #[arg(long, value_name = "SCORE")]
+    pub(crate) min_score: Option<f64>,
 }
 
 /// What a row does.

@@ -8,9 +8,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use relata_catalog::{
-    Blueprint, Catalogue, FieldDefinition, Issue, Issues, Key, KindDefinition, OWNER_PLATFORM,
-    OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry, ObjectMembers, PathSegment, Pipeline,
-    PipelineDefinition, StageDefinition,
+    Blueprint, Catalogue, DuplicatesDefinition, FieldDefinition, Issue, Issues, Key,
+    KindDefinition, OWNER_PLATFORM, OWNER_WORKSPACE, Object, ObjectDefinition, ObjectEntry,
+    ObjectMembers, PathSegment, Pipeline, PipelineDefinition, StageDefinition,
 };
 use serde_json::{Map, Value as Json};
 
@@ -46,7 +46,8 @@ pub async fn object_create(
     .await
 }
 
-/// Changes members of an object's definition: name, labels, label field …
+/// Changes members of an object's definition: name, labels, label field … Of another owner's
+/// object the workspace says by what its records may be the same, and nothing else.
 ///
 /// # Errors
 /// `FORBIDDEN`, `NOT_FOUND`, `BAD_INPUT` (also for an object of another owner).
@@ -64,6 +65,18 @@ pub async fn object_update(
         &[],
         move |catalogue, blueprint| {
             let object = object_named(catalogue, &name)?;
+            if object.owner() != OWNER_WORKSPACE && is_about_duplicates(&changes) {
+                let said = &changes["duplicates"];
+                let definition = (!said.is_null())
+                    .then(|| DuplicatesDefinition::from_json(said))
+                    .transpose()
+                    .map_err(|issues| AppError::bad_input_issues(issues.under("duplicates")))?;
+                blueprint
+                    .extension_mut(object.key.as_str())
+                    .members
+                    .duplicates = definition;
+                return Ok(());
+            }
             let definition = own_object(blueprint, object)?;
             let merged = merged(definition.to_json(), &changes, "fields")?;
             *definition =
@@ -72,6 +85,11 @@ pub async fn object_update(
         },
     )
     .await
+}
+
+/// Whether nothing is changed but by what records may be the same.
+fn is_about_duplicates(changes: &Map<String, Json>) -> bool {
+    changes.len() == 1 && changes.contains_key("duplicates")
 }
 
 /// Removes an object with its records. What it loses is confirmed by its name.
@@ -215,14 +233,7 @@ pub async fn field_delete(
         move |catalogue, blueprint| {
             let object = object_named(catalogue, &object)?;
             let key = own_field(blueprint, object, &field)?.key.clone();
-            let members = members_mut(blueprint, object);
-            members.fields.retain(|definition| definition.key != key);
-            members
-                .unique
-                .retain(|unique| unique.iter().all(|part| part.field != key));
-            members
-                .indexes
-                .retain(|index| !index.fields.contains(&key) && !index.include.contains(&key));
+            forget_field(members_mut(blueprint, object), &key);
             if let Some(definition) = blueprint.object_mut(object.key.local())
                 && object.owner() == OWNER_WORKSPACE
                 && definition.label.as_ref() == Some(&key)
@@ -233,6 +244,26 @@ pub async fn field_delete(
         },
     )
     .await
+}
+
+/// A field goes with what is said of it alone or with others: unique keys, indexes, and by what
+/// records may be the same.
+fn forget_field(members: &mut ObjectMembers, key: &str) {
+    let is_it = |other: &String| other == key;
+    members.fields.retain(|definition| definition.key != key);
+    members
+        .unique
+        .retain(|unique| !unique.iter().any(|part| is_it(&part.field)));
+    members
+        .indexes
+        .retain(|index| !index.fields.iter().chain(&index.include).any(is_it));
+    if let Some(rules) = members
+        .duplicates
+        .as_mut()
+        .and_then(|said| said.rules.as_mut())
+    {
+        rules.retain(|rule| !rule.fields.iter().any(is_it));
+    }
 }
 
 /// Adds a pipeline, from an item of a blueprint's `pipelines`, to an object of any owner.

@@ -386,16 +386,21 @@ fn alike(left: &str, right: &str) -> f64 {
     if left == right {
         return 1.0;
     }
-    let shorter = left.chars().count().min(right.chars().count());
+    let (left_count, right_count) = (left.chars().count(), right.chars().count());
+    let (shorter, longer) = (left_count.min(right_count), left_count.max(right_count));
     if shorter < 5 {
         return 0.0;
     }
-    let typos = strsim::osa_distance(left, right);
     let may_have = if shorter >= 8 { 2 } else { 1 };
-    if typos <= may_have {
+    // Each character more is a typo at least.
+    if longer - shorter <= may_have && strsim::osa_distance(left, right) <= may_have {
         // The beginning is what people get right.
         let starts_alike = left.chars().next() == right.chars().next();
         return if starts_alike { 0.95 } else { 0.8 };
+    }
+    // With less than three fifths of the characters in common it is at most 0.92.
+    if shorter * 5 < longer * 3 {
+        return 0.0;
     }
     let near = jaro_winkler(left, right);
     if near >= 0.95 { 0.85 } else { 0.0 }

@@ -1,32 +1,36 @@
 //! Records that may be the same party, with a score and the reasons.
 //!
-//! Who may be meant at all is told by *keys* ([`rules::keys`]): short texts that two spellings of
-//! one party share, kept in the index of search beside its words. How likely it is, is told by
-//! comparing ([`rules::compare`]): each rule adds what it is worth or takes it away, as the
-//! logarithm of odds, and the sum becomes a probability.
+//! Who may be meant at all is told by *keys* ([`rules::Rules::keys`]): short texts that two
+//! spellings of one party share, kept in the index of search beside its words. How likely it is, is
+//! told by comparing ([`rules::Rules::compare`]): each rule adds what it is worth or takes it away,
+//! as the logarithm of odds, and the sum becomes a probability.
 //!
-//! Pure but for [`duplicates`], which asks the index and reads the records.
+//! Asked for a record, or before one is made ([`duplicates`]); over a whole object by a job
+//! ([`job`]), which keeps the sets that it finds. Whoever reads those ([`sets`]) is shown what the
+//! records are by now, compared again. Invariant: what a person has said to be different
+//! ([`distinct`]) is shown by none of them.
 
 pub mod companies;
+pub mod distinct;
+pub mod job;
 pub mod people;
 pub mod rules;
+pub mod sets;
 
 use std::sync::Arc;
 
-use relata_catalog::{CoerceContext, Issues, Kind, Object, ObjectIndex, Value, coerce};
+use relata_catalog::{CoerceContext, FieldIndex, Issues, Object, ObjectIndex, Value, coerce};
 use relata_store::Lock;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::{AppError, Caller, State, Workspace};
-use rules::{Profile, Reason, compare, keys};
+use rules::{Reason, Rules};
 
 /// Candidates that are compared.
 const CANDIDATES_MAX: usize = 500;
 /// A key that so many records share says nothing.
 const COMMON: u32 = 300;
-/// Below it, nobody would look twice.
-pub const SCORE_MIN: f64 = 0.5;
 /// Most records that are answered.
 pub const FIRST_MAX: usize = 100;
 
@@ -63,6 +67,10 @@ pub async fn duplicates(
     first: usize,
 ) -> Result<Vec<Match>, AppError> {
     let described = state.catalogue.object(object);
+    let rules = Rules::of(described);
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
     let unit = workspace.snapshot(caller).await?;
     if unit.state().revision != state.revision {
         return Err(AppError::Conflict);
@@ -73,21 +81,28 @@ pub async fn duplicates(
             let Some(record) = found.filter(|record| record.deleted_at.is_none()) else {
                 return Ok(Vec::new());
             };
-            (Some(*id), Profile::of(described, &record.values))
+            (Some(*id), rules.profile(described, &record.values))
         }
-        Of::Data(data) => (
-            None,
-            Profile::of(described, &values(described, data, unit.coercion())?),
-        ),
+        Of::Data(data) => {
+            let values = values(described, &rules, data, unit.coercion())?;
+            (None, rules.profile(described, &values))
+        }
     };
-    let keys = keys(&mine);
+    let keys = rules.keys(&mine);
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let ids = workspace
         .with_search_keys(described.key.as_str(), keys, COMMON, CANDIDATES_MAX)
         .await?;
-    let ids: Vec<Uuid> = ids.into_iter().filter(|id| Some(*id) != own).collect();
+    let different = match own {
+        Some(own) => unit.transaction().distinct_from(own).await?,
+        None => Vec::new(),
+    };
+    let ids: Vec<Uuid> = ids
+        .into_iter()
+        .filter(|id| Some(*id) != own && !different.contains(id))
+        .collect();
     let records = unit
         .transaction()
         .get_many(described, &ids, Lock::None)
@@ -96,8 +111,9 @@ pub async fn duplicates(
         .iter()
         .filter(|record| record.deleted_at.is_none())
         .filter_map(|record| {
-            let (score, reasons) = compare(&mine, &Profile::of(described, &record.values));
-            (score >= SCORE_MIN).then_some(Match {
+            let theirs = rules.profile(described, &record.values);
+            let (score, reasons) = rules.compare(&mine, &theirs);
+            (score >= rules.score).then_some(Match {
                 id: record.id,
                 score,
                 reasons,
@@ -117,6 +133,7 @@ pub async fn duplicates(
 /// Data as a record would hold it; what says nothing about who it is, is left out.
 fn values(
     object: &Object,
+    rules: &Rules,
     data: &Map<String, Json>,
     context: &CoerceContext,
 ) -> Result<Vec<Value>, AppError> {
@@ -124,18 +141,9 @@ fn values(
     let values = object
         .fields
         .iter()
-        .map(|field| {
-            let is_compared = matches!(
-                field.kind,
-                Kind::Text { .. }
-                    | Kind::Email
-                    | Kind::Emails
-                    | Kind::Phone
-                    | Kind::Phones
-                    | Kind::Url
-                    | Kind::FullName
-                    | Kind::Address
-            );
+        .enumerate()
+        .map(|(position, field)| {
+            let is_compared = rules.has(FieldIndex(position));
             match data.get(&field.name) {
                 Some(json) if is_compared && !json.is_null() => coerce(field, json, context)
                     .unwrap_or_else(|wrong| {

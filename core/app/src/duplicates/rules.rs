@@ -1,9 +1,12 @@
 //! What of two records is compared, what it is worth, and the keys that they may share.
 //!
-//! Rules follow from kinds: e-mail addresses, phone numbers, domains, names, addresses. Their
-//! weights are the logarithms of odds; those of names are in their modules.
+//! The rules are data ([`DuplicateRule`]), those that follow from kinds included; here stands what
+//! they mean. Weights are the logarithms of odds; those of names are in their modules.
 
-use relata_catalog::{Kind, Object, Phone, Value, folded};
+use relata_catalog::{
+    Address, DuplicateBy, DuplicateRule, FieldIndex, Kind, Object, Value, folded, to_json,
+};
+use rust_decimal::prelude::ToPrimitive as _;
 
 use super::{
     companies::{CompanyName, company_keys, company_name, compare_companies},
@@ -12,14 +15,24 @@ use super::{
 
 /// Odds before anything is known, of two records that share a key.
 const PRIOR: f64 = -1.6;
-const EMAIL: f64 = 6.0;
-const SHARED_EMAIL: f64 = 1.2;
-const PHONE: f64 = 2.6;
-const DOMAIN: f64 = 2.2;
-const OTHER_DOMAIN: f64 = -1.2;
+/// Of what the same address is worth, what one is worth that a whole house reads.
+const SHARED_EMAIL: f64 = 0.2;
+/// Of what the same address is worth, what the same city is; the rest is the country.
 const CITY: f64 = 0.8;
-const OTHER_COUNTRY: f64 = -1.5;
-const COUNTRY: f64 = 0.2;
+/// Characters of a value by which those with the same one are found.
+const KEY_CHARACTERS_MAX: usize = 64;
+
+/// What a rule is worth where nobody says it: the same values, and others.
+fn worth(by: DuplicateBy, is_person: bool) -> (f64, f64) {
+    match by {
+        DuplicateBy::Email | DuplicateBy::Equal => (6.0, 0.0),
+        DuplicateBy::Phone => (2.6, 0.0),
+        DuplicateBy::Domain => (2.2, -1.2),
+        DuplicateBy::Name if is_person => (3.0, -5.0),
+        DuplicateBy::Name => (4.5, -5.0),
+        DuplicateBy::Address => (1.0, -1.5),
+    }
+}
 
 /// Addresses that everybody in a house reads.
 const SHARED: &[&str] = &[
@@ -89,7 +102,7 @@ const PROVIDERS: &[&str] = &[
 /// Why two records may be the same, or may not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
-    /// `EMAIL`, `PHONE`, `DOMAIN`, `NAME`, `ADDRESS`.
+    /// `EMAIL`, `PHONE`, `DOMAIN`, `NAME`, `ADDRESS`, `EQUAL`.
     pub rule: &'static str,
     /// Logarithm of the odds that it adds; below 0 it speaks against.
     pub score: f64,
@@ -99,200 +112,406 @@ pub struct Reason {
     pub theirs: String,
 }
 
-/// What is compared of a record.
+/// The rules of an object at one revision.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// From how probable on records are shown.
+    pub score: f64,
+    rules: Vec<Rule>,
+    is_person: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Rule {
+    by: DuplicateBy,
+    fields: Vec<FieldIndex>,
+    /// Its weight, by what it is worth where nobody says it.
+    factor: f64,
+    otherwise: f64,
+}
+
+impl Rules {
+    /// Those that hold for an object.
+    #[must_use]
+    pub fn of(object: &Object) -> Self {
+        let all = object.duplicate_rules();
+        let compiled = |rule: &DuplicateRule| {
+            let fields: Vec<_> = rule
+                .fields
+                .iter()
+                .filter_map(|key| object.field_keyed(key))
+                // Another's field may have become another kind since.
+                .filter(|(_, field)| rule.by.takes(&field.kind))
+                .collect();
+            if fields.is_empty()
+                || rule.by == DuplicateBy::Equal && fields.len() < rule.fields.len()
+            {
+                return None;
+            }
+            let is_person = fields
+                .iter()
+                .any(|(_, field)| matches!(field.kind, Kind::FullName));
+            let (weight, otherwise) = worth(rule.by, is_person);
+            let said =
+                |weight: Option<rust_decimal::Decimal>| weight.and_then(|said| said.to_f64());
+            Some(Rule {
+                by: rule.by,
+                fields: fields.into_iter().map(|(index, _)| index).collect(),
+                factor: said(rule.weight).map_or(1.0, |said| said / weight),
+                otherwise: said(rule.otherwise).unwrap_or(otherwise),
+            })
+        };
+        let rules: Vec<Rule> = all.iter().filter_map(compiled).collect();
+        let is_person = rules
+            .iter()
+            .filter(|rule| rule.by == DuplicateBy::Name)
+            .any(|rule| matches!(object.field(rule.fields[0]).kind, Kind::FullName));
+        Self {
+            score: object.duplicate_score().to_f64().unwrap_or(1.0),
+            rules,
+            is_person,
+        }
+    }
+
+    /// Whether there are none: then no two records are the same.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether a field is compared at all.
+    pub(super) fn has(&self, field: FieldIndex) -> bool {
+        self.rules.iter().any(|rule| rule.fields.contains(&field))
+    }
+
+    /// What decides by which keys the records of an object are found.
+    #[must_use]
+    pub fn form(object: &Object) -> String {
+        let mut form = String::new();
+        for rule in object.duplicate_rules() {
+            form.push_str(rule.by.name());
+            for field in &rule.fields {
+                form.push(' ');
+                form.push_str(field.as_str());
+            }
+            form.push(';');
+        }
+        form
+    }
+
+    /// What is compared of a record, by its values in the order of the object's fields.
+    #[must_use]
+    pub fn profile(&self, object: &Object, values: &[Value]) -> Profile {
+        let part = |rule: &Rule| {
+            let found = rule.fields.iter().map(|index| &values[index.0]);
+            match rule.by {
+                DuplicateBy::Email => Part::Texts(emails(found)),
+                DuplicateBy::Phone => Part::Texts(phones(found)),
+                DuplicateBy::Domain => Part::Texts(domains(object, rule, values)),
+                DuplicateBy::Name => match &values[rule.fields[0].0] {
+                    Value::Text(text) => Part::Company(text.clone(), company_name(text)),
+                    Value::FullName(name) => {
+                        Part::Person(name.full.clone(), person_name(&name.full))
+                    }
+                    _ => Part::Nothing,
+                },
+                DuplicateBy::Address => Part::Places(
+                    found
+                        .filter_map(|value| match value {
+                            Value::Address(address) => Some(Place::of(address)),
+                            _ => None,
+                        })
+                        .collect(),
+                ),
+                DuplicateBy::Equal => equal(object, rule, values),
+            }
+        };
+        Profile {
+            parts: self.rules.iter().map(part).collect(),
+        }
+    }
+
+    /// What two records that are the same share at least one of.
+    #[must_use]
+    pub fn keys(&self, profile: &Profile) -> Vec<String> {
+        let mut keys = Vec::new();
+        for (position, (rule, part)) in self.rules.iter().zip(&profile.parts).enumerate() {
+            match (rule.by, part) {
+                (DuplicateBy::Email, Part::Texts(all)) => {
+                    keys.extend(all.iter().map(|email| format!("e:{email}")));
+                }
+                (DuplicateBy::Phone, Part::Texts(all)) => {
+                    keys.extend(all.iter().map(|phone| format!("p:{phone}")));
+                }
+                (DuplicateBy::Domain, Part::Texts(all)) => {
+                    keys.extend(all.iter().map(|domain| format!("d:{domain}")));
+                }
+                (_, Part::Company(_, name)) => company_keys(name, &mut keys),
+                (_, Part::Person(_, name)) => person_keys(name, &mut keys),
+                (_, Part::Equal { compared, .. }) => {
+                    let beginning: String = compared.chars().take(KEY_CHARACTERS_MAX).collect();
+                    keys.push(format!("q{position}:{beginning}"));
+                }
+                // Whole towns share one.
+                (_, Part::Places(_) | Part::Texts(_) | Part::Nothing) => {}
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// How likely two profiles are of the same, 0 to 1, and why; the weightiest reason first.
+    #[must_use]
+    pub fn compare(&self, mine: &Profile, theirs: &Profile) -> (f64, Vec<Reason>) {
+        let mut reasons = Vec::new();
+        for (rule, (left, right)) in self.rules.iter().zip(mine.parts.iter().zip(&theirs.parts)) {
+            self.judge(rule, left, right, &mut reasons);
+        }
+        reasons.sort_by(|left, right| right.score.abs().total_cmp(&left.score.abs()));
+        let odds = PRIOR + reasons.iter().map(|reason| reason.score).sum::<f64>();
+        (1.0 / (1.0 + (-odds).exp()), reasons)
+    }
+
+    fn judge(&self, rule: &Rule, mine: &Part, theirs: &Part, reasons: &mut Vec<Reason>) {
+        let (weight, otherwise) = worth(rule.by, matches!(mine, Part::Person(..)));
+        // Nothing is said by what is worth nothing.
+        let mut add = |score: f64, mine: &str, theirs: &str| {
+            if score != 0.0 {
+                reasons.push(Reason {
+                    rule: rule.by.name(),
+                    score,
+                    mine: mine.to_owned(),
+                    theirs: theirs.to_owned(),
+                });
+            }
+        };
+        match (mine, theirs) {
+            (Part::Texts(left), Part::Texts(right)) => {
+                match left.iter().find(|text| right.contains(text)) {
+                    Some(same) => {
+                        let is_shared = rule.by == DuplicateBy::Email
+                            && self.is_person
+                            && same
+                                .split('@')
+                                .next()
+                                .is_some_and(|it| SHARED.contains(&it));
+                        let share = if is_shared { SHARED_EMAIL } else { 1.0 };
+                        add(weight * share * rule.factor, same, same);
+                    }
+                    None if !left.is_empty() && !right.is_empty() => {
+                        add(rule.otherwise, &left[0], &right[0]);
+                    }
+                    None => {}
+                }
+            }
+            (Part::Company(left, mine), Part::Company(right, theirs)) => {
+                let score = graded(rule, otherwise, compare_companies(mine, theirs));
+                add(score, left, right);
+            }
+            (Part::Person(left, mine), Part::Person(right, theirs)) => {
+                let score = graded(rule, otherwise, compare_people(mine, theirs));
+                add(score, left, right);
+            }
+            (Part::Places(left), Part::Places(right)) => {
+                let pairs = left
+                    .iter()
+                    .flat_map(|one| right.iter().map(move |other| (one, other)));
+                // Of several addresses the two that say most for it.
+                let best = pairs
+                    .map(|(one, other)| one.beside(other, rule, weight))
+                    .max_by(|one, other| total(one).total_cmp(&total(other)));
+                for (score, left, right) in best.into_iter().flatten() {
+                    add(score, left, right);
+                }
+            }
+            (
+                Part::Equal { shown, compared },
+                Part::Equal {
+                    shown: other_shown,
+                    compared: other,
+                },
+            ) => {
+                let is_same = compared == other;
+                let score = if is_same {
+                    weight * rule.factor
+                } else {
+                    rule.otherwise
+                };
+                add(score, shown, other_shown);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A grade of likeness as this rule weighs it.
+fn graded(rule: &Rule, otherwise: f64, grade: f64) -> f64 {
+    if grade > 0.0 {
+        grade * rule.factor
+    } else {
+        grade * (rule.otherwise / otherwise)
+    }
+}
+
+fn total(said: &[(f64, &str, &str)]) -> f64 {
+    said.iter().map(|(score, ..)| score).sum()
+}
+
+/// What is compared of a record, by rule.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profile {
-    label: String,
-    company: Option<CompanyName>,
-    person: Option<PersonName>,
-    emails: Vec<String>,
-    phones: Vec<String>,
-    domains: Vec<String>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Nothing,
+    /// Of which one that both have is enough.
+    Texts(Vec<String>),
+    Company(String, CompanyName),
+    Person(String, PersonName),
+    Places(Vec<Place>),
+    Equal {
+        shown: String,
+        compared: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Place {
     city: Option<String>,
     country: Option<String>,
 }
 
-impl Profile {
-    /// Of a record's values, in the order of the object's fields.
-    #[must_use]
-    pub fn of(object: &Object, values: &[Value]) -> Self {
-        let mut profile = Self::default();
-        // What has neither an address nor a person's name is no party: deals may be called alike.
-        let is_party = object.fields.iter().any(|field| {
-            matches!(
-                field.kind,
-                Kind::Email
-                    | Kind::Emails
-                    | Kind::Phone
-                    | Kind::Phones
-                    | Kind::Url
-                    | Kind::FullName
-            )
-        });
-        if !is_party {
-            return profile;
+impl Place {
+    fn of(address: &Address) -> Self {
+        Self {
+            city: address.city.as_deref().map(folded),
+            country: address.country.as_deref().map(folded),
         }
-        for (field, value) in object.fields.iter().zip(values) {
-            let is_label = object.label_field.as_ref() == Some(&field.key);
-            match (&field.kind, value) {
-                (Kind::Text { .. }, Value::Text(text)) if is_label => {
-                    profile.label.clone_from(text);
-                    profile.company = Some(company_name(text));
-                }
-                (Kind::FullName, Value::FullName(name)) if is_label => {
-                    profile.label.clone_from(&name.full);
-                    profile.person = Some(person_name(&name.full));
-                }
-                (Kind::Email, Value::Text(address)) => profile.add_email(address),
-                (_, Value::Emails(emails)) => {
-                    profile.add_email(&emails.primary);
-                    emails
-                        .additional
-                        .iter()
-                        .for_each(|email| profile.add_email(email));
-                }
-                (_, Value::Phone(phone)) => profile.add_phone(phone),
-                (_, Value::Phones(phones)) => {
-                    profile.add_phone(&phones.primary);
-                    phones
-                        .additional
-                        .iter()
-                        .for_each(|phone| profile.add_phone(phone));
-                }
-                (Kind::Url, Value::Text(url)) => profile.add_domain(host_of(url)),
-                (_, Value::Address(address)) => {
-                    profile.city = address.city.as_deref().map(folded);
-                    profile.country = address.country.as_deref().map(folded);
-                }
-                _ => {}
+    }
+
+    fn beside<'p>(
+        &'p self,
+        other: &'p Self,
+        rule: &Rule,
+        weight: f64,
+    ) -> Vec<(f64, &'p str, &'p str)> {
+        let mut said = Vec::new();
+        match (&self.country, &other.country) {
+            (Some(left), Some(right)) if left != right => {
+                said.push((rule.otherwise, left.as_str(), right.as_str()));
             }
+            (Some(left), Some(right)) => {
+                said.push((
+                    weight * (1.0 - CITY) * rule.factor,
+                    left.as_str(),
+                    right.as_str(),
+                ));
+            }
+            _ => {}
         }
-        profile
-    }
-
-    /// Of parts as they are typed, for who has no record: a name, and what else is known.
-    #[must_use]
-    pub fn of_texts(is_person: bool, name: &str, email: &str, phone: &str, city: &str) -> Self {
-        let mut profile = Self {
-            label: name.to_owned(),
-            company: (!is_person).then(|| company_name(name)),
-            person: is_person.then(|| person_name(name)),
-            city: (!city.is_empty()).then(|| folded(city)),
-            ..Self::default()
-        };
-        if !email.is_empty() {
-            profile.add_email(email);
+        if let (Some(left), Some(right)) = (&self.city, &other.city)
+            && left == right
+        {
+            said.push((weight * CITY * rule.factor, left.as_str(), right.as_str()));
         }
-        if !phone.is_empty() {
-            profile.phones.push(phone.to_owned());
+        said
+    }
+}
+
+fn emails<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<String> {
+    let mut all = Vec::new();
+    for value in values {
+        match value {
+            Value::Text(address) => all.push(folded(address.trim())),
+            Value::Emails(emails) => {
+                let addresses = std::iter::once(&emails.primary).chain(&emails.additional);
+                all.extend(addresses.map(|address| folded(address.trim())));
+            }
+            _ => {}
         }
-        profile
     }
+    all
+}
 
-    fn add_email(&mut self, address: &str) {
-        let address = folded(address.trim());
-        if let Some((_, domain)) = address.rsplit_once('@') {
-            self.add_domain(domain);
+fn phones<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<String> {
+    let mut all = Vec::new();
+    for value in values {
+        match value {
+            Value::Phone(phone) => all.extend(phone.e164.clone()),
+            Value::Phones(phones) => {
+                let numbers = std::iter::once(&phones.primary).chain(&phones.additional);
+                all.extend(numbers.filter_map(|phone| phone.e164.clone()));
+            }
+            _ => {}
         }
-        self.emails.push(address);
     }
+    all
+}
 
-    fn add_phone(&mut self, phone: &Phone) {
-        self.phones.extend(phone.e164.clone());
-    }
-
-    fn add_domain(&mut self, host: &str) {
+fn domains(object: &Object, rule: &Rule, values: &[Value]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut add = |host: &str| {
         let host = folded(host);
         let registered = psl::domain_str(&host).unwrap_or(&host).to_owned();
-        if !PROVIDERS.contains(&registered.as_str()) && !self.domains.contains(&registered) {
-            self.domains.push(registered);
+        if !PROVIDERS.contains(&registered.as_str()) && !all.contains(&registered) {
+            all.push(registered);
+        }
+    };
+    for index in &rule.fields {
+        let value = &values[index.0];
+        if let (Kind::Url, Value::Text(url)) = (&object.field(*index).kind, value) {
+            add(host_of(url));
+        } else {
+            for address in emails(std::iter::once(value)) {
+                if let Some((_, domain)) = address.rsplit_once('@') {
+                    add(domain);
+                }
+            }
         }
     }
+    all
+}
+
+/// All of the fields, or nothing.
+fn equal(object: &Object, rule: &Rule, values: &[Value]) -> Part {
+    let mut shown = Vec::with_capacity(rule.fields.len());
+    let mut compared = Vec::with_capacity(rule.fields.len());
+    for index in &rule.fields {
+        let value = &values[index.0];
+        if value.is_null() {
+            return Part::Nothing;
+        }
+        let text = match to_json(&object.field(*index).kind, value) {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        compared.push(match value {
+            Value::Text(text) => plain(text),
+            _ => text.clone(),
+        });
+        shown.push(text);
+    }
+    Part::Equal {
+        shown: shown.join(", "),
+        compared: compared.join("\u{1f}"),
+    }
+}
+
+/// Letters and digits alone: `DE 123 456` is `de123456`. Signs alone are what they are.
+fn plain(text: &str) -> String {
+    let folded = folded(text);
+    let plain: String = folded
+        .chars()
+        .filter(|sign| sign.is_alphanumeric())
+        .collect();
+    if plain.is_empty() { folded } else { plain }
 }
 
 fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     host.split_once(':').map_or(host, |(host, _)| host)
-}
-
-/// What two records of one party share at least one of.
-#[must_use]
-pub fn keys(profile: &Profile) -> Vec<String> {
-    let mut keys: Vec<String> = profile
-        .emails
-        .iter()
-        .map(|email| format!("e:{email}"))
-        .collect();
-    keys.extend(profile.phones.iter().map(|phone| format!("p:{phone}")));
-    if let Some(name) = &profile.company {
-        keys.extend(profile.domains.iter().map(|domain| format!("d:{domain}")));
-        company_keys(name, &mut keys);
-    }
-    if let Some(name) = &profile.person {
-        person_keys(name, &mut keys);
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
-/// How likely two profiles are of one party, 0 to 1, and why; the weightiest reason first.
-#[must_use]
-pub fn compare(mine: &Profile, theirs: &Profile) -> (f64, Vec<Reason>) {
-    let mut reasons = Vec::new();
-    let mut add = |rule, score: f64, mine: &str, theirs: &str| {
-        reasons.push(Reason {
-            rule,
-            score,
-            mine: mine.to_owned(),
-            theirs: theirs.to_owned(),
-        });
-    };
-    let common = |left: &[String], right: &[String]| -> Option<String> {
-        left.iter().find(|item| right.contains(item)).cloned()
-    };
-    if let Some(email) = common(&mine.emails, &theirs.emails) {
-        let local = email.split('@').next().unwrap_or_default();
-        let is_shared = SHARED.contains(&local) && mine.person.is_some();
-        add(
-            "EMAIL",
-            if is_shared { SHARED_EMAIL } else { EMAIL },
-            &email,
-            &email,
-        );
-    }
-    if let Some(phone) = common(&mine.phones, &theirs.phones) {
-        add("PHONE", PHONE, &phone, &phone);
-    }
-    if mine.company.is_some() {
-        match common(&mine.domains, &theirs.domains) {
-            Some(domain) => add("DOMAIN", DOMAIN, &domain, &domain),
-            None if !mine.domains.is_empty() && !theirs.domains.is_empty() => {
-                add("DOMAIN", OTHER_DOMAIN, &mine.domains[0], &theirs.domains[0]);
-            }
-            None => {}
-        }
-    }
-    let name = match (&mine.company, &theirs.company, &mine.person, &theirs.person) {
-        (Some(left), Some(right), ..) => Some(compare_companies(left, right)),
-        (.., Some(left), Some(right)) => Some(compare_people(left, right)),
-        _ => None,
-    };
-    if let Some(score) = name {
-        add("NAME", score, &mine.label, &theirs.label);
-    }
-    match (&mine.country, &theirs.country) {
-        (Some(left), Some(right)) if left != right => add("ADDRESS", OTHER_COUNTRY, left, right),
-        (Some(left), Some(right)) => add("ADDRESS", COUNTRY, left, right),
-        _ => {}
-    }
-    if let (Some(left), Some(right)) = (&mine.city, &theirs.city)
-        && left == right
-    {
-        add("ADDRESS", CITY, left, right);
-    }
-    reasons.sort_by(|left, right| right.score.abs().total_cmp(&left.score.abs()));
-    let odds = PRIOR + reasons.iter().map(|reason| reason.score).sum::<f64>();
-    (1.0 / (1.0 + (-odds).exp()), reasons)
 }

@@ -1,4 +1,5 @@
-//! Jobs: work that outlives the request that asked for it (imports, exports, what undoes them).
+//! Jobs: work that outlives the request that asked for it (imports, exports, what
+//! undoes them, duplicates).
 //!
 //! A job stands in the database from the moment it is asked for; a [runner](runner) in one of the
 //! processes takes it, and another one does where the first has died. What a step of a job does and
@@ -14,7 +15,7 @@ use std::sync::{
 use jiff::tz::TimeZone;
 use relata_catalog::{Issue, Issues};
 use relata_store::{
-    Turn,
+    Transaction, Turn,
     platform::jobs::{Job, JobEnd, QUEUED, RUNNING},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -39,6 +40,8 @@ pub enum JobKind {
     Undo,
     /// Writes records to a file.
     Export,
+    /// Looks for records that may be the same.
+    Duplicates,
 }
 
 impl JobKind {
@@ -47,11 +50,12 @@ impl JobKind {
             Self::Import => "IMPORT",
             Self::Undo => "UNDO",
             Self::Export => "EXPORT",
+            Self::Duplicates => "DUPLICATES",
         }
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Import, Self::Undo, Self::Export]
+        [Self::Import, Self::Undo, Self::Export, Self::Duplicates]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -463,6 +467,19 @@ impl Task {
     ) -> Result<(), AppError> {
         let is_ours = unit
             .transaction()
+            .advance_job(self.job.id, self.job.claim, position, &counts.to_string())
+            .await?;
+        if is_ours { Ok(()) } else { Err(lost()) }
+    }
+
+    /// As [`Task::advance`], of a transaction that writes nothing but the platform's own tables.
+    pub(crate) async fn advance_in(
+        &self,
+        transaction: &Transaction,
+        position: i64,
+        counts: &Json,
+    ) -> Result<(), AppError> {
+        let is_ours = transaction
             .advance_job(self.job.id, self.job.claim, position, &counts.to_string())
             .await?;
         if is_ours { Ok(()) } else { Err(lost()) }

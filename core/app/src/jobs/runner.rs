@@ -16,7 +16,7 @@ use relata_store::{
 };
 
 use super::{End, JobError, JobKind, JobState, Running, Task, caller_of, text_of};
-use crate::{AppError, Workspace, clock, exports, imports};
+use crate::{AppError, Workspace, clock, duplicates, exports, imports};
 
 /// How long a job belongs to who has taken it, unless it says so again.
 const LEASE: Duration = Duration::from_secs(15);
@@ -119,6 +119,7 @@ async fn work(workspace: &Workspace, job: &Arc<Job>, running: Running) -> Result
         Some(JobKind::Import) => imports::carry_out(&task).await,
         Some(JobKind::Undo) => imports::carry_out_undo(&task).await,
         Some(JobKind::Export) => exports::carry_out(&task).await,
+        Some(JobKind::Duplicates) => duplicates::job::carry_out(&task).await,
         None => Err(AppError::broken("a job of a kind that is not known")),
     }
 }

@@ -4,7 +4,7 @@
 use relata_catalog::{
     CoerceContext, Field, Key, Kind, Object, StageValue, Value, coerce, parse_instant, to_json,
 };
-use relata_store::log::{Change, FieldChange, HistoryEntry, Log, OutboxEntry};
+use relata_store::log::{Change, FieldChange, HistoryEntry, Log, MERGED, OutboxEntry};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -58,6 +58,7 @@ pub(super) fn of_entries(unit: &Unit, object: &Object, change: Change, entries: 
             fields: entry
                 .fields
                 .iter()
+                .filter(|field| field.field.as_str() != MERGED)
                 .map(|field| field.field.clone())
                 .collect(),
         })

@@ -282,9 +282,11 @@ impl Related {
                     .transaction()
                     .find(catalogue, &Find::new(target, filter))
                     .await?;
-                related
-                    .0
-                    .extend(found.into_iter().map(|record| (record.id, record)));
+                related.0.extend(
+                    found
+                        .into_iter()
+                        .map(|record| (record.id, unit.expected(record))),
+                );
             }
         }
         Ok(related)

@@ -628,6 +628,17 @@ pub(super) async fn put(
     members: &[Member],
     next: Vec<Record>,
 ) -> Result<(), AppError> {
+    put_noting(unit, change, members, next, &[]).await
+}
+
+/// As [`put`], with more in the history than follows from the records.
+pub(super) async fn put_noting(
+    unit: &Unit,
+    change: Change,
+    members: &[Member],
+    next: Vec<Record>,
+    noted: &[FieldChange],
+) -> Result<(), AppError> {
     let mut next = next.into_iter();
     for run in members.chunk_by(|one, next| one.object == next.object) {
         let object = unit.catalogue().object(run[0].object);
@@ -648,6 +659,7 @@ pub(super) async fn put(
                         old: changes::history_json(object.field(*index), before.value(*index)),
                         new: changes::history_json(object.field(*index), record.value(*index)),
                     })
+                    .chain(noted.iter().cloned())
                     .collect(),
             });
             versions.push(Next { record, changed });

@@ -5,7 +5,7 @@ use relata_catalog::{Field, Kind, Object, Phone, Value, format_autonumber};
 use relata_search::{Document, Part, Weight};
 use relata_store::Record;
 
-use crate::duplicates::rules::{Profile, keys};
+use crate::duplicates::rules::Rules;
 
 /// A text of a field, as it is shown.
 pub(super) struct Text {
@@ -15,7 +15,7 @@ pub(super) struct Text {
 }
 
 /// A record as the index knows it.
-pub(super) fn document(object: &Object, record: &Record) -> Document {
+pub(super) fn document(object: &Object, rules: &Rules, record: &Record) -> Document {
     let mut parts = Vec::new();
     let mut phones = Vec::new();
     for (field, value) in object.fields.iter().zip(&record.values) {
@@ -35,7 +35,7 @@ pub(super) fn document(object: &Object, record: &Record) -> Document {
         object: object.key.as_str().to_owned(),
         parts,
         phones,
-        keys: keys(&Profile::of(object, &record.values)),
+        keys: rules.keys(&rules.profile(object, &record.values)),
     }
 }
 
@@ -101,6 +101,7 @@ fn phone(phone: &Phone) -> Text {
 
 /// What decides how records of an object are indexed. Where it changes, they are indexed again.
 pub(super) fn form_of(object: &Object) -> String {
+    let rules = Rules::form(object);
     let label = object.label_field.iter().map(|key| key.as_str());
     let fields = object.fields.iter().flat_map(|field| {
         let prefix = match &field.kind {
@@ -109,7 +110,7 @@ pub(super) fn form_of(object: &Object) -> String {
         };
         [field.key.as_str(), field.kind.name(), prefix]
     });
-    fingerprint(label.chain(["/"]).chain(fields))
+    fingerprint(label.chain(["/"]).chain(fields).chain([rules.as_str()]))
 }
 
 /// A short name for these texts.

@@ -26,8 +26,8 @@ use relata_store::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Searchable, chain, documents};
-use crate::{AppError, Caller, State, Workspace};
+use super::{Searchable, Settled, chain, documents};
+use crate::{AppError, Caller, State, Workspace, duplicates::rules::Rules};
 
 /// Entries of the outbox that are read at once.
 const PAGE: u64 = 1_000;
@@ -228,6 +228,12 @@ impl<'w> Keeper<'w> {
             self.commit().await?;
         }
         let is_complete = self.note.walk.is_empty() && self.note.old.is_empty();
+        self.searchable.settle(
+            (is_complete && self.dirty == Dirty::Nothing).then(|| Settled {
+                revision: state.revision,
+                position: self.note.position(),
+            }),
+        );
         self.searchable
             .is_complete
             .store(is_complete, Ordering::Relaxed);
@@ -403,8 +409,9 @@ impl<'w> Keeper<'w> {
                 writer.remove(id);
             }
             if let Some(object) = object {
+                let rules = Rules::of(&object);
                 for record in records.iter().filter(|record| record.deleted_at.is_none()) {
-                    let document: Document = documents::document(&object, record);
+                    let document: Document = documents::document(&object, &rules, record);
                     writer.put(&document, generation)?;
                 }
             }

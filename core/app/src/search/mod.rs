@@ -11,7 +11,7 @@ mod highlight;
 mod keeper;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use relata_catalog::{Issue, Issues, ObjectIndex};
 use relata_search::{
     Find, Index, Place, QUERY_CHARACTERS_MAX, QUERY_WORDS_MAX, Query, QueryError, SearchError,
 };
+use relata_store::log::Position;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -62,6 +63,26 @@ pub(crate) struct Searchable {
     permits: Semaphore,
     /// Whether all records are in it.
     is_complete: AtomicBool,
+    settled: Mutex<Option<Settled>>,
+}
+
+/// What the index knows while nothing waits to be put into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// Of the catalogue.
+    revision: u64,
+    /// In the outbox.
+    position: Position,
+}
+
+impl Searchable {
+    fn settle(&self, settled: Option<Settled>) {
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = settled;
+    }
+
+    fn settled(&self) -> Option<Settled> {
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Opens the index. Where there can be none, the workspace does without: nothing else needs it.
@@ -74,6 +95,7 @@ pub(crate) fn open(options: &WorkspaceOptions) -> Option<Arc<Searchable>> {
             index: Arc::new(index),
             permits: Semaphore::new(options.search.concurrent_max.max(1)),
             is_complete: AtomicBool::new(false),
+            settled: Mutex::default(),
         })),
         Err(error) => {
             tracing::error!(error = %chain(&error), "there is no search");
@@ -203,6 +225,54 @@ impl Workspace {
         found
             .map_err(|error| AppError::internal(&error))?
             .map_err(|error| AppError::internal(&error))
+    }
+}
+
+impl Workspace {
+    /// As [`Workspace::with_search_keys`] for many at once, each among the records with smaller
+    /// ids.
+    pub(crate) async fn with_search_keys_before(
+        &self,
+        object: &str,
+        asked: Vec<(Uuid, Vec<String>)>,
+        common: u32,
+        limit: usize,
+    ) -> Result<Vec<Vec<Uuid>>, AppError> {
+        let searchable = self.searchable().ok_or_else(no_index)?;
+        let permit = searchable.permits.acquire().await;
+        let index = Arc::clone(&searchable.index);
+        let object = object.to_owned();
+        let found = tokio::task::spawn_blocking(move || {
+            index.with_keys_before(&object, &asked, common, limit)
+        })
+        .await;
+        drop(permit);
+        found
+            .map_err(|error| AppError::internal(&error))?
+            .map_err(|error| AppError::internal(&error))
+    }
+
+    /// Waits until everything that is committed by now is in the index; false when it is told not
+    /// to wait any longer.
+    pub(crate) async fn is_indexed(
+        &self,
+        goes_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, AppError> {
+        /// The keeper tells nobody; it looks about as often itself.
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        let searchable = self.searchable().ok_or_else(no_index)?;
+        let revision = self.state().revision;
+        let newest = self.database().outbox_newest().await?;
+        let newest = newest.map_or_else(Position::default, |row| row.position);
+        loop {
+            let is_there = searchable
+                .settled()
+                .is_some_and(|settled| settled.revision >= revision && settled.position >= newest);
+            if is_there || !goes_on() {
+                return Ok(is_there);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Limits {
     pub unique_fields_max: usize,
     /// Rules of one object.
     pub rules_max: usize,
+    /// Rules of one owner by which records of one object may be the same. Each is compared of
+    /// every pair of records that is looked at.
+    pub duplicate_rules_max: usize,
     /// Pipelines in the workspace.
     pub pipelines_max: usize,
     /// Stages of one pipeline.
@@ -49,6 +52,7 @@ impl Default for Limits {
             indexes_max: 32,
             unique_fields_max: 8,
             rules_max: 50,
+            duplicate_rules_max: 20,
             pipelines_max: 200,
             stages_max: 50,
             languages_max: 40,

@@ -4,11 +4,13 @@
 //! with its path), written by [`Blueprint::to_json`] and [`Blueprint::to_yaml`]. Names in it are
 //! as the author wrote them: whether they mean anything is [`resolve`](crate::resolve)'s question.
 
+mod duplicates;
 mod limits;
 mod read;
 mod text;
 mod write;
 
+pub use duplicates::{DuplicateRuleDefinition, DuplicatesDefinition};
 pub use limits::Limits;
 pub(crate) use text::read as read_text;
 pub(crate) use write::{put_kind, put_rules};
@@ -124,6 +126,8 @@ pub struct ObjectMembers {
     pub indexes: Vec<IndexDefinition>,
     /// What must hold of every record.
     pub rules: Vec<RuleDefinition>,
+    /// By what records may be the same: of a plugin, beside what others say.
+    pub duplicates: Option<DuplicatesDefinition>,
 }
 
 impl ObjectMembers {

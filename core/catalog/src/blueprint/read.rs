@@ -9,7 +9,7 @@ use super::{
     BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
     KindDefinition, Limits, ObjectDefinition, ObjectEntry, ObjectExtension, ObjectMembers,
     OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition,
-    RuleDefinition, StageDefinition, ThroughDefinition, UniqueField,
+    RuleDefinition, StageDefinition, ThroughDefinition, UniqueField, duplicates,
 };
 use crate::expression::Expression;
 use crate::names::{did_you_mean, nearest};
@@ -144,7 +144,7 @@ fn header(reader: &mut MapReader<'_>) {
 }
 
 /// Reads each item of a list, in its place.
-fn each<T>(
+pub(super) fn each<T>(
     reader: &mut MapReader<'_>,
     name: &'static str,
     limits: &Limits,
@@ -219,6 +219,7 @@ fn members(reader: &mut MapReader<'_>, limits: &Limits) -> ObjectMembers {
         unique: unique_keys(reader),
         indexes: each(reader, "indexes", limits, index),
         rules: each(reader, "rules", limits, rule),
+        duplicates: duplicates::member(reader, limits),
     }
 }
 
@@ -605,7 +606,10 @@ fn options(reader: &mut MapReader<'_>, limits: &Limits) -> Vec<SelectOption> {
     })
 }
 
-fn decimal(reader: &mut MapReader<'_>, name: &'static str) -> Option<rust_decimal::Decimal> {
+pub(super) fn decimal(
+    reader: &mut MapReader<'_>,
+    name: &'static str,
+) -> Option<rust_decimal::Decimal> {
     let value = reader.take(name)?;
     match crate::coerce::exact_decimal(value) {
         Ok(number) => Some(number),

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    BLUEPRINT_VERSION, Blueprint, FieldDefinition, IndexDefinition, InverseDefinition,
-    KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension, ObjectMembers, OneOfDefinition,
-    PipelineDefinition, RecordsDefinition, RelationDefinition, RollupDefinition, RuleDefinition,
-    StageDefinition, ThroughDefinition, UniqueField,
+    BLUEPRINT_VERSION, Blueprint, DuplicatesDefinition, FieldDefinition, IndexDefinition,
+    InverseDefinition, KindDefinition, ObjectDefinition, ObjectEntry, ObjectExtension,
+    ObjectMembers, OneOfDefinition, PipelineDefinition, RecordsDefinition, RelationDefinition,
+    RollupDefinition, RuleDefinition, StageDefinition, ThroughDefinition, UniqueField,
 };
 use crate::{
     FieldRules, Inverse, Key, Kind, Labels, OnDelete, Relation, SelectOption, StageType, UniqueBy,
@@ -147,6 +147,14 @@ fn put_members(map: &mut Map<String, Json>, members: &ObjectMembers) {
         map,
         "rules",
         members.rules.iter().map(RuleDefinition::to_json),
+    );
+    put(
+        map,
+        "duplicates",
+        members
+            .duplicates
+            .as_ref()
+            .map(DuplicatesDefinition::to_json),
     );
 }
 
@@ -418,7 +426,7 @@ fn option_json(option: &SelectOption) -> Json {
     Json::Object(map)
 }
 
-fn put(map: &mut Map<String, Json>, name: &str, value: Option<impl serde::Serialize>) {
+pub(super) fn put(map: &mut Map<String, Json>, name: &str, value: Option<impl serde::Serialize>) {
     if let Some(value) = value {
         map.insert(name.to_owned(), json!(value));
     }

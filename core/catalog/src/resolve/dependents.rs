@@ -44,6 +44,21 @@ impl Resolver<'_> {
                     }
                 }
             }
+            for duplicates in &object.duplicates {
+                let rules = duplicates.rules.iter().flatten();
+                for key in rules.flat_map(|rule| &rule.fields) {
+                    if object.field_keyed(key).is_none() {
+                        self.depended_on(
+                            &element(&object.key, key),
+                            format!(
+                                "a rule of {} for duplicates of {}",
+                                duplicates.owner, object.key
+                            ),
+                            &duplicates.owner,
+                        );
+                    }
+                }
+            }
             for unique in &object.uniques {
                 for key in &unique.fields {
                     if object.field_keyed(key).is_none() {

@@ -10,6 +10,7 @@
 //! that one run finds everything; the target of a run with issues is thrown away.
 
 mod dependents;
+mod duplicates;
 mod expressions;
 mod fields;
 mod kinds;

@@ -63,6 +63,7 @@ impl Resolver<'_> {
         self.place_uniques(&mut result, asked, &object.uniques);
         result.rules = self.rules_of(&object.key, &object.rules);
         result.indexes = self.indexes_of(&result, &object.indexes);
+        result.duplicates = self.duplicates_of(&result, &object.duplicates);
         result
     }
 
@@ -87,6 +88,7 @@ impl Resolver<'_> {
         self.place_uniques(&mut object, asked, &existing.uniques);
         object.rules = self.rules_of(&existing.key, &existing.rules);
         object.indexes = self.indexes_of(&object, &existing.indexes);
+        object.duplicates = self.duplicates_of(&object, &existing.duplicates);
         object
     }
 
@@ -106,6 +108,7 @@ impl Resolver<'_> {
         self.place_uniques(&mut object, asked, &[]);
         object.rules = self.rules_of(&object.key, &[]);
         object.indexes = self.indexes_of(&object, &[]);
+        object.duplicates = self.duplicates_of(&object, &[]);
         object
     }
 
@@ -146,6 +149,7 @@ impl Resolver<'_> {
             indexes: Vec::new(),
             rules: Vec::new(),
             one_of,
+            duplicates: Vec::new(),
             locked_when: definition.locked_when.clone(),
             rolled_up_by: Vec::new(),
         }

@@ -3,16 +3,40 @@
 use proptest::prelude::*;
 use relata_catalog::expression::Expression;
 use relata_catalog::{
-    Blueprint, Catalogue, CoerceContext, FieldDefinition, FieldRules, Formula, InverseDefinition,
-    Issues, Kind, KindDefinition, Labels, Limits, OWNER_PLATFORM, ObjectDefinition, ObjectEntry,
-    ObjectMembers, OnDelete, PipelineDefinition, RelationDefinition, RuleDefinition, STANDARD,
-    StageDefinition, TakenNames, UniqueBy, UniqueField, coerce, coerce_operand, coerce_text, diff,
-    export, folded, format_instant, options_of, parse_instant, resolve, resolve_document,
-    resolve_text, to_json, validate,
+    Blueprint, Catalogue, CoerceContext, DuplicateBy, DuplicateRuleDefinition,
+    DuplicatesDefinition, FieldDefinition, FieldRules, Formula, InverseDefinition, Issues, Kind,
+    KindDefinition, Labels, Limits, OWNER_PLATFORM, ObjectDefinition, ObjectEntry, ObjectMembers,
+    OnDelete, PipelineDefinition, RelationDefinition, RuleDefinition, STANDARD, StageDefinition,
+    TakenNames, UniqueBy, UniqueField, coerce, coerce_operand, coerce_text, diff, export, folded,
+    format_instant, options_of, parse_instant, resolve, resolve_document, resolve_text, to_json,
+    validate,
 };
 use serde_json::{Map, Value as Json, json};
 
 use crate::coercion::{field, kinds};
+
+/// What an object says of duplicates: nothing, another score, no rules, or some.
+fn duplicates(number: usize, label: &Option<String>) -> Option<DuplicatesDefinition> {
+    let rule = |by, field: &String| DuplicateRuleDefinition {
+        by: Some(by),
+        fields: vec![field.clone()],
+        weight: Some(rust_decimal::Decimal::new(25, 1)),
+        otherwise: Some(rust_decimal::Decimal::new(-2, 0)),
+    };
+    let rules = || {
+        let label = label.iter();
+        label.flat_map(|label| {
+            [
+                rule(DuplicateBy::Name, label),
+                rule(DuplicateBy::Equal, label),
+            ]
+        })
+    };
+    (!number.is_multiple_of(4)).then(|| DuplicatesDefinition {
+        score: (!number.is_multiple_of(2)).then(|| rust_decimal::Decimal::new(7, 1)),
+        rules: (number % 4 > 1).then(|| rules().collect()),
+    })
+}
 
 proptest! {
     #[test]
@@ -450,8 +474,8 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                         labels: labels.clone(),
                         plural_labels: labels,
                         description: Labels::new(),
-                        label,
                         members: ObjectMembers {
+                            duplicates: duplicates(usize::from(number), &label),
                             fields,
                             unique,
                             indexes: Vec::new(),
@@ -463,6 +487,7 @@ fn blueprint() -> impl Strategy<Value = Blueprint> {
                                 fields: Vec::new(),
                             }],
                         },
+                        label,
                         locked_when: (number > 2).then(|| Expression::new("old.version > 3")),
                     }));
             }

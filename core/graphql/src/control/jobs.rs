@@ -20,7 +20,7 @@ impl Job {
         ID::from(self.0.id)
     }
 
-    /// `IMPORT`, `UNDO` or `EXPORT`.
+    /// `IMPORT`, `UNDO`, `EXPORT` or `DUPLICATES`.
     async fn kind(&self) -> JsonScalar {
         JsonScalar(json!(self.0.kind))
     }
@@ -46,7 +46,8 @@ impl Job {
     }
 
     /// How far it is. Of an import: `{rows, done, skipped, created, updated, unchanged, related,
-    /// bad, errors}`; of an export `{records, done}`.
+    /// bad, errors}`; of an export `{records, done}`; of a search for duplicates `{records, done,
+    /// pairs, sets}`.
     async fn counts(&self) -> JsonScalar {
         JsonScalar(self.0.counts.clone())
     }

@@ -10,6 +10,7 @@
 mod blueprint;
 mod dead_letters;
 mod documents;
+mod duplicates;
 mod error;
 mod exports;
 mod fields;
@@ -55,6 +56,7 @@ struct Query(
     blueprint::BlueprintQuery,
     imports::ImportQuery,
     jobs::JobQuery,
+    duplicates::DuplicateQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -71,6 +73,7 @@ struct Mutation(
     imports::ImportMutation,
     exports::ExportMutation,
     jobs::JobMutation,
+    duplicates::DuplicateMutation,
 );
 
 /// The control plane of one workspace. Cheap to clone.

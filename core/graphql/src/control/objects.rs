@@ -7,6 +7,7 @@ use relata_app::{State, catalogue, indexes::IndexState};
 use relata_catalog as catalog;
 
 use super::blueprint::Plan;
+use super::duplicates::DuplicateRules;
 use super::error::graphql;
 use super::fields::Field;
 use super::pipelines::Pipeline;
@@ -137,6 +138,11 @@ impl ObjectType {
             .collect())
     }
 
+    /// By what its records may be the same.
+    async fn duplicates(&self) -> DuplicateRules {
+        DuplicateRules(Arc::clone(&self.object))
+    }
+
     /// Pipelines of its stage fields.
     async fn pipelines(&self) -> Vec<Pipeline> {
         Pipeline::all(&self.state)
@@ -264,7 +270,8 @@ impl ObjectMutation {
         there(context, &data.name_or(""))
     }
 
-    /// Changes an object of the workspace: members of `data` replace what they name.
+    /// Changes an object of the workspace: members of `data` replace what they name. Of another
+    /// owner's object, `duplicates` alone is taken.
     async fn update_object(
         &self,
         context: &Context<'_>,

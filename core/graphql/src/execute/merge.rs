@@ -31,14 +31,9 @@ impl Run<'_> {
         object: ObjectIndex,
         arguments: &MergeArguments,
     ) -> Result<MergeRequest, AppError> {
-        let id = |given: &Json| self.id_in(object, given);
         let rendered = |template: &Template| template.render(self.variables).unwrap_or_default();
-        let ids = match rendered(&arguments.ids) {
-            Json::Array(ids) => ids.iter().map(id).collect::<Result<_, _>>()?,
-            // One value stands for a list of one.
-            single => vec![id(&single)?],
-        };
-        let keep = id(&rendered(&arguments.keep))?;
+        let ids = self.ids_of(object, &arguments.ids)?;
+        let keep = self.id_in(object, &rendered(&arguments.keep))?;
         let data = match arguments.data.as_ref().map(rendered) {
             Some(Json::Object(data)) => data,
             _ => Map::new(),
@@ -214,6 +209,7 @@ pub(super) fn json_of_undone(undone: &Unmerged) -> Json {
     json!({
         "survivor": undone.survivor.to_string(),
         "restored": undone.restored.iter().map(Uuid::to_string).collect::<Vec<_>>(),
+        "gone": undone.gone.iter().map(Uuid::to_string).collect::<Vec<_>>(),
         "left": undone.left.iter().map(|left| json!({
             "object": left.object,
             "id": left.id.to_string(),

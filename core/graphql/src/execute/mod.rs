@@ -6,6 +6,7 @@
 //! Rows become bytes in the store; here they are only put one after the other.
 
 mod bulk;
+mod duplicates;
 mod merge;
 mod search;
 mod work;
@@ -181,9 +182,12 @@ impl Run<'_> {
                 Step::Introspection(step) => self.introspection(root, step).await,
                 Step::Search(step) => self.search(root, step).await,
                 Step::Duplicates(step) => self.duplicates(root, step).await,
+                Step::DuplicateSets(step) => self.duplicate_sets(root, step).await,
                 Step::Plugin(step) => self.plugin_query(root, step, &mut snapshot).await?,
                 Step::MergePreview(step) => self.merge_preview(root, step).await,
-                Step::Write(_) | Step::Bulk(_) | Step::Unmerge(_) => Err(lost(root)),
+                Step::Write(_) | Step::Bulk(_) | Step::Unmerge(_) | Step::Dismiss(_) => {
+                    Err(lost(root))
+                }
             };
             outcomes.push(outcome);
         }
@@ -426,6 +430,17 @@ impl Run<'_> {
                         object: step.object,
                         id,
                         picked: step.picked.clone(),
+                    },
+                    Err(error) => {
+                        early.push(GraphqlError::of_app(&error, &root.key, root.at));
+                        continue;
+                    }
+                },
+                Step::Dismiss(step) => match self.ids_of(step.object, &step.ids) {
+                    Ok(ids) => Job::Dismiss {
+                        object: step.object,
+                        ids,
+                        is_taken_back: step.is_taken_back,
                     },
                     Err(error) => {
                         early.push(GraphqlError::of_app(&error, &root.key, root.at));

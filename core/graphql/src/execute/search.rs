@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use relata_app::{
     AppError,
-    duplicates::{self, FIRST_MAX, Match, Of},
+    duplicates::{self, FIRST_MAX, Match, Of, rules::Reason},
     search::{Highlight, SearchHit, SearchPage, SearchRequest, highlights, search},
 };
 use relata_catalog::Issues;
@@ -106,7 +106,7 @@ impl Run<'_> {
     }
 
     /// Reads what is selected of hits, within the limit of rows.
-    async fn hits_read(
+    pub(super) async fn hits_read(
         &self,
         root: &Root,
         reads: Vec<Reading>,
@@ -169,7 +169,7 @@ impl Run<'_> {
                     }
                     MatchMemberKind::Score => out.json(&rounded(found.score)),
                     MatchMemberKind::Reasons(picked) => {
-                        out.json(&picked.apply(&reasons_of(found)));
+                        out.json(&picked.apply(&reasons_of(&found.reasons)));
                     }
                     MatchMemberKind::Literal(name) => out.json(&name.as_str().into()),
                 }
@@ -247,13 +247,12 @@ impl Run<'_> {
 const FIRST_DEFAULT: usize = 20;
 
 /// Two digits are as exact as such a figure is.
-fn rounded(score: f64) -> Json {
+pub(super) fn rounded(score: f64) -> Json {
     ((score * 100.0).round() / 100.0).into()
 }
 
-fn reasons_of(found: &Match) -> Json {
-    found
-        .reasons
+pub(super) fn reasons_of(reasons: &[Reason]) -> Json {
+    reasons
         .iter()
         .map(|reason| {
             json!({
@@ -356,35 +355,44 @@ fn json_of(highlight: &Highlight) -> Json {
 
 /// JSON that has parts which are written already.
 #[derive(Default)]
-struct Writing {
+pub(super) struct Writing {
     bytes: Vec<u8>,
 }
 
 impl Writing {
-    fn open(&mut self, bracket: u8) {
+    pub(super) fn open(&mut self, bracket: u8) {
         self.bytes.push(bracket);
     }
 
-    fn close(&mut self, bracket: u8) {
+    pub(super) fn close(&mut self, bracket: u8) {
         self.bytes.push(bracket);
     }
 
     /// A comma, unless it is the first of its list or object.
-    fn item(&mut self) {
+    pub(super) fn item(&mut self) {
         if !matches!(self.bytes.last(), Some(b'[' | b'{')) {
             self.bytes.push(b',');
         }
     }
 
     /// A response key is a name: nothing in it needs escaping.
-    fn key(&mut self, key: &str) {
+    pub(super) fn key(&mut self, key: &str) {
         self.item();
         self.bytes.push(b'"');
         self.bytes.extend_from_slice(key.as_bytes());
         self.bytes.extend_from_slice(b"\":");
     }
 
-    fn json(&mut self, json: &Json) {
+    /// JSON as it is written already.
+    pub(super) fn raw(&mut self, json: &[u8]) {
+        self.bytes.extend_from_slice(json);
+    }
+
+    pub(super) fn bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(super) fn json(&mut self, json: &Json) {
         self.bytes.extend_from_slice(json.to_string().as_bytes());
     }
 }

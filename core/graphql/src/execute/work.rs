@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use relata_app::{
     AppError, Unit,
+    duplicates::distinct::{duplicates_dismiss, duplicates_undismiss},
     idempotency::{self, Repeatable},
     operations,
     records::{
@@ -59,6 +60,11 @@ pub(super) enum Job {
         object: ObjectIndex,
         id: Uuid,
         picked: pick::Picked,
+    },
+    Dismiss {
+        object: ObjectIndex,
+        ids: Vec<Uuid>,
+        is_taken_back: bool,
     },
     Plugin {
         field: String,
@@ -134,7 +140,7 @@ impl Job {
     /// wait for it.
     pub(super) fn may_take_long(&self) -> bool {
         match self {
-            Self::Known(_) => false,
+            Self::Known(_) | Self::Dismiss { .. } => false,
             Self::Bulk(_) | Self::Plugin { .. } | Self::Unmerge { .. } => true,
             // Others may go with it.
             Self::Write { write, .. } => {
@@ -151,6 +157,17 @@ impl Job {
                 let undone = record_unmerge(unit, *object, *id).await?;
                 let json = picked.apply(&super::merge::json_of_undone(&undone));
                 Ok(Bytes::from(json.to_string()))
+            }
+            Self::Dismiss {
+                object,
+                ids,
+                is_taken_back,
+            } => {
+                let pairs = match is_taken_back {
+                    false => duplicates_dismiss(unit, *object, ids).await?,
+                    true => duplicates_undismiss(unit, *object, ids).await?,
+                };
+                Ok(Bytes::from(pairs.to_string()))
             }
             Self::Plugin {
                 field,

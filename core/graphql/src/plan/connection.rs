@@ -305,6 +305,7 @@ impl<'v> Draft<'_, 'v> {
                         key,
                         members: self.actor(member),
                     },
+                    "merged" => HistoryMember::Merged { key },
                     "fields" => HistoryMember::Fields {
                         key,
                         members: self

@@ -15,6 +15,7 @@ pub(crate) mod coercer;
 mod connection;
 pub(crate) mod cost;
 mod draft;
+pub(crate) mod duplicates;
 mod filter;
 mod groups;
 pub(crate) mod inputs;
@@ -89,6 +90,10 @@ pub(crate) enum Step {
     Search(Box<search::SearchStep>),
     /// Records that may be the same.
     Duplicates(Box<search::DuplicatesStep>),
+    /// Records of a whole object that may be the same.
+    DuplicateSets(Box<duplicates::DuplicateSetsStep>),
+    /// Records are said to be different, or no longer.
+    Dismiss(Box<duplicates::DismissStep>),
     /// What a merge would do.
     MergePreview(Box<merge::MergePreviewStep>),
     /// A merge is undone.
@@ -248,6 +253,8 @@ impl<'v> Planner<'v> {
                     (self.write(draft, field)?, false)
                 } else if let Some(step) = self.duplicates(draft, field)? {
                     (step, false)
+                } else if let Some(step) = self.duplicate_sets(draft, field)? {
+                    (step, false)
                 } else if let Some(step) = self.merge_preview(draft, field) {
                     (step, false)
                 } else {
@@ -382,6 +389,9 @@ impl<'v> Planner<'v> {
         });
         let Some((verb, object)) = found else {
             if let Some(step) = self.bulk(draft, field)? {
+                return Ok(step);
+            }
+            if let Some(step) = self.dismiss(draft, field) {
                 return Ok(step);
             }
             if let Some(step) = self.merge(draft, field)? {

@@ -93,6 +93,7 @@ impl<'p, 'v> Draft<'p, 'v> {
             "updatedAt" => system(key, SystemColumn::UpdatedAt),
             "deletedAt" => system(key, SystemColumn::DeletedAt),
             "label" => Member::Label { key },
+            "mergedInto" => Member::MergedInto { key },
             "createdBy" => self.actor_member(key, SystemColumn::CreatedBy, selected),
             "updatedBy" => self.actor_member(key, SystemColumn::UpdatedBy, selected),
             "owner" => self.actor_member(key, SystemColumn::Owner, selected),

@@ -238,7 +238,7 @@ impl<'v> Planner<'v> {
     }
 
     /// The same of a record of one object.
-    fn hit_of(
+    pub(super) fn hit_of(
         &self,
         draft: &mut Draft<'_, 'v>,
         object: ObjectIndex,
@@ -255,7 +255,11 @@ impl<'v> Planner<'v> {
     }
 }
 
-fn picks<'v>(draft: &mut Draft<'_, 'v>, sets: &[&'v SelectionSet], type_name: &str) -> Vec<Pick> {
+pub(super) fn picks<'v>(
+    draft: &mut Draft<'_, 'v>,
+    sets: &[&'v SelectionSet],
+    type_name: &str,
+) -> Vec<Pick> {
     draft
         .selected(sets, type_name, &[])
         .iter()
@@ -265,6 +269,7 @@ fn picks<'v>(draft: &mut Draft<'_, 'v>, sets: &[&'v SelectionSet], type_name: &s
             picked: match member.name() {
                 "__typename" => Picked::Literal(type_name.to_owned()),
                 "ranges" => Picked::Object(picks(draft, &member.sets, "Search_Range")),
+                "reasons" => Picked::Object(picks(draft, &member.sets, "Match_Reason")),
                 _ => Picked::Leaf,
             },
         })

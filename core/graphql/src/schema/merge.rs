@@ -55,8 +55,9 @@ pub(super) fn write_platform(writer: &mut SchemaWriter) {
         vec![
             Out::new("survivor", "ID!").about("The record that had stayed."),
             Out::new("restored", "[ID!]!").about("The others, which are there again."),
+            Out::new("gone", "[ID!]!").about("Those that were destroyed since, and stay so."),
             Out::new("left", "[Unmerge_Left!]!")
-                .about("What somebody has changed since, and was left as it is."),
+                .about("What somebody has changed since, and what is of those that are gone: left as it is."),
         ],
     );
     writer.object(

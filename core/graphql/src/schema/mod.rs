@@ -10,6 +10,7 @@
 
 pub(crate) mod aggregates;
 pub(crate) mod bulk;
+mod duplicates;
 mod filters;
 pub(crate) mod groups;
 mod merge;
@@ -33,6 +34,7 @@ use moka::sync::Cache;
 use relata_catalog::{Catalogue, ObjectIndex};
 
 use crate::overlooked;
+pub(crate) use duplicates::dismissing;
 use names::Names;
 pub(crate) use operations::PluginOperation;
 use operations::ResultType;
@@ -88,6 +90,7 @@ impl Source {
         platform::write(&mut writer);
         bulk::write_platform(&mut writer);
         merge::write_platform(&mut writer);
+        duplicates::write_platform(&mut writer);
         let operations = operations::write(&mut writer, &self.plugin_operations);
         (writer, operations)
     }
@@ -101,6 +104,7 @@ impl Source {
         platform::write(&mut writer);
         bulk::write_platform(&mut writer);
         merge::write_platform(&mut writer);
+        duplicates::write_platform(&mut writer);
         for index in objects {
             objects::write(&mut writer, &self.catalogue, &self.names, index);
         }

@@ -3,7 +3,7 @@
 use relata_catalog::{Catalogue, Field, FieldIndex, Kind, Labels, Object, ObjectIndex, Via};
 
 use super::{
-    aggregates, bulk, groups, merge,
+    aggregates, bulk, duplicates, groups, merge,
     names::Names,
     platform,
     writer::{EnumValue, InputDefinition as In, InputForm, OutputDefinition as Out, SchemaWriter},
@@ -34,6 +34,7 @@ pub(super) fn write(
     root_fields(writer, object, type_name);
     bulk::write(writer, object, type_name);
     merge::write(writer, object, type_name);
+    duplicates::write(writer, object, type_name);
 }
 
 /// `Label. What it is for.`

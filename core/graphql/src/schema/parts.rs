@@ -15,7 +15,7 @@ use async_graphql::{
 use async_graphql_value::Value;
 use relata_catalog::{Catalogue, Kind, ObjectIndex, Via, capitalised};
 
-use super::names::Names;
+use super::{duplicates::dismissing, names::Names};
 
 /// What the names of mutations begin with.
 const VERBS: [&str; 8] = [
@@ -53,7 +53,18 @@ pub(super) fn named(
     for (position, object) in catalogue.objects.iter().enumerate() {
         let duplicates = format!("{}Duplicates", object.singular);
         let preview = format!("{}MergePreview", object.singular);
-        let read = [&object.singular, &object.plural, &duplicates, &preview];
+        let sets = format!("{}Duplicates", object.plural);
+        let dismiss = dismissing("dismiss", object);
+        let undismiss = dismissing("undismiss", object);
+        let read = [
+            &object.singular,
+            &object.plural,
+            &duplicates,
+            &sets,
+            &dismiss,
+            &undismiss,
+            &preview,
+        ];
         if read
             .iter()
             .any(|name| words.members.contains(name.as_str()))

@@ -163,6 +163,8 @@ pub(super) fn record_fields() -> Vec<Out> {
         Out::new("updatedBy", "Actor!"),
         Out::new("owner", "Owner"),
         Out::new("deletedAt", "DateTime").about("When it went to the trash."),
+        Out::new("mergedInto", "ID")
+            .about("Of a record that is in the trash because of a merge: the one that stayed."),
         Out::new("history", "HistoryConnection!")
             .about("Its changes, newest first.")
             .arguments(vec![In::new("first", "Int"), In::new("after", "String")]),
@@ -456,6 +458,9 @@ fn history(writer: &mut SchemaWriter) {
             Out::new("change", "HistoryChange!"),
             Out::new("by", "Actor!"),
             Out::new("fields", "[HistoryField!]!"),
+            Out::new("merged", "JSON").about(
+                "Of a MERGE: the records that went into this one, [{id, label}], as they were called then.",
+            ),
         ],
     );
     writer.object(
@@ -519,7 +524,7 @@ fn search(writer: &mut SchemaWriter) {
         Some("Why two records may be the same, or may not.".to_owned()),
         &[],
         vec![
-            Out::new("rule", "String!").about("EMAIL, PHONE, DOMAIN, NAME or ADDRESS."),
+            Out::new("rule", "String!").about("EMAIL, PHONE, DOMAIN, NAME, ADDRESS or EQUAL."),
             Out::new("score", "Float!")
                 .about("Logarithm of the odds that it adds; below 0 it speaks against."),
             Out::new("mine", "String!").about("Of what was asked about."),

@@ -6,6 +6,7 @@
 mod blueprint;
 mod demo;
 mod documents;
+mod duplicates;
 mod export;
 mod import;
 mod plugin;
@@ -78,6 +79,7 @@ async fn carry_out(command: Command, common: &Common) -> Result<()> {
         Command::Plugin(command) => plugin::run(common, command).await,
         Command::Import(flags) => import::run(common, flags).await,
         Command::Export(flags) => export::run(common, flags).await,
+        Command::Duplicates(flags) => duplicates::run(common, flags).await,
         Command::UndoImport {
             job,
             force,

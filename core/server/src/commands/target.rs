@@ -28,6 +28,7 @@ pub(super) enum Target {
 pub(super) struct Local {
     pub(super) workspace: Workspace,
     control: ControlPlane,
+    records: Records,
 }
 
 /// A running server.
@@ -73,8 +74,10 @@ impl Target {
 
     /// A workspace that is open already.
     pub(super) fn of(workspace: Workspace) -> Self {
+        let records = Records::new(workspace.clone());
         Self::Local(Box::new(Local {
-            control: ControlPlane::new(workspace.clone(), Records::new(workspace.clone())),
+            control: ControlPlane::new(workspace.clone(), records.clone()),
+            records,
             workspace,
         }))
     }
@@ -91,6 +94,15 @@ impl Target {
         let answer = match self {
             Self::Local(local) => local.control(query, variables).await?,
             Self::Remote(remote) => remote.graphql("/metadata", query, variables).await?,
+        };
+        data_of(answer)
+    }
+
+    /// Asks the records' endpoint; the answer's `data`.
+    pub(super) async fn records(&self, query: &str, variables: Json) -> Result<Json> {
+        let answer = match self {
+            Self::Local(local) => local.records(query, variables).await?,
+            Self::Remote(remote) => remote.graphql("/graphql", query, variables).await?,
         };
         data_of(answer)
     }
@@ -133,20 +145,34 @@ impl Target {
 
 impl Local {
     async fn control(&self, query: &str, variables: Json) -> Result<Json> {
-        let request = GraphqlRequest {
-            query: Some(query.to_owned()),
-            variables: as_map(variables),
-            ..GraphqlRequest::default()
-        };
-        let context = RequestContext {
-            request_id: uuid::Uuid::now_v7().simple().to_string(),
-        };
+        let (request, context) = request(query, variables);
         let response = self
             .control
             .execute(request, &Caller::system(), &context)
             .await;
         serde_json::from_slice(&response.body).context("the control plane did not answer in JSON")
     }
+
+    async fn records(&self, query: &str, variables: Json) -> Result<Json> {
+        let (request, context) = request(query, variables);
+        let response = self
+            .records
+            .execute(request, &Caller::system(), &context)
+            .await;
+        serde_json::from_slice(&response.body).context("the records did not answer in JSON")
+    }
+}
+
+fn request(query: &str, variables: Json) -> (GraphqlRequest, RequestContext) {
+    let request = GraphqlRequest {
+        query: Some(query.to_owned()),
+        variables: as_map(variables),
+        ..GraphqlRequest::default()
+    };
+    let context = RequestContext {
+        request_id: uuid::Uuid::now_v7().simple().to_string(),
+    };
+    (request, context)
 }
 
 fn as_map(variables: Json) -> Map<String, Json> {

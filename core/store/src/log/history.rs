@@ -43,6 +43,18 @@ pub struct FieldChange {
     pub new: Json,
 }
 
+/// Under which key of a `MERGE` entry's fields the records stand that went into the survivor:
+/// `new` is a list of `{id, label}`. No field has such a key; a column of its own would be one more
+/// value in every write.
+pub const MERGED: &str = "relata/_merged";
+
+/// [`MERGED`] as a key.
+#[must_use]
+pub fn merged_key() -> Key {
+    let (owner, local) = MERGED.split_once('/').unwrap_or((MERGED, ""));
+    Key::new(owner, local)
+}
+
 pub(super) const COLUMNS: [&str; 7] = [
     "object", "record", "version", "at", "actor", "change", "fields",
 ];

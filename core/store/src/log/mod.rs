@@ -7,7 +7,7 @@ pub mod outbox;
 pub mod passages;
 
 pub use deliveries::{DeadLetter, Delivery};
-pub use history::{FieldChange, HistoryEntry};
+pub use history::{FieldChange, HistoryEntry, MERGED, merged_key};
 pub use outbox::{OutboxEntry, OutboxRow, Position};
 pub use passages::Passage;
 

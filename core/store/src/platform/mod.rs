@@ -1,5 +1,5 @@
-//! The platform's own nouns: users, tokens, plugins, files, documents, answers, jobs, merges. Small
-//! tables, written through transactions and read outside of them.
+//! The platform's own nouns: users, tokens, plugins, files, documents, answers, jobs, merges,
+//! duplicates. Small tables, written through transactions and read outside of them.
 
 use sea_orm::{ConnectionTrait as _, Statement};
 
@@ -8,6 +8,7 @@ use crate::error::StoreError;
 
 pub mod answers;
 pub mod documents;
+pub mod duplicates;
 pub mod files;
 pub mod jobs;
 pub mod merges;
@@ -17,6 +18,7 @@ pub mod users;
 
 pub use answers::KeptAnswer;
 pub use documents::Document;
+pub use duplicates::{Distinct, DuplicateRun, DuplicateSet};
 pub use files::{FileSeen, StoredFile};
 pub use jobs::{Job, JobLease};
 pub use merges::Merge;

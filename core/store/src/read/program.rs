@@ -51,6 +51,8 @@ pub(crate) enum Op {
     Cursor { level: usize },
     /// What changed, from the history's JSON.
     Changes(Box<ChangesProgram>),
+    /// What was merged into the record, from the same.
+    Merged { column: usize },
     /// A sum of whole numbers.
     SumInteger(Halves),
     /// A sum of lengths of time.

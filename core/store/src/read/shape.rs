@@ -213,6 +213,12 @@ pub enum Member {
         /// Response key.
         key: String,
     },
+    /// The id of the record into which this one was merged, as long as it is in the trash because
+    /// of that; else `null`.
+    MergedInto {
+        /// Response key.
+        key: String,
+    },
     /// A composite value (money, full name, e-mails, phone, phones, address): `null` when it is
     /// empty, else an object of some of its parts.
     Composite {
@@ -571,6 +577,11 @@ pub enum HistoryMember {
         key: String,
         /// What is written of it, by what it is.
         members: ActorMembers,
+    },
+    /// `merged`: what was merged into the record, as JSON.
+    Merged {
+        /// Response key.
+        key: String,
     },
     /// `fields`: a list of what changed.
     Fields {

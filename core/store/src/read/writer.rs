@@ -27,6 +27,7 @@ use super::program::{
 };
 use super::rows::{Flow, Row, Source, unexpected};
 use crate::StoreError;
+use crate::log::MERGED;
 
 /// Writes the answers of one read. Buffers are kept from row to row.
 pub(crate) struct Writer<'a> {
@@ -336,6 +337,14 @@ impl<'a> Writer<'a> {
                 Op::List { level, body } => self.list(out, source, row, *level, body)?,
                 Op::Cursor { level } => self.cursor(out, *level, row)?,
                 Op::Changes(program) => self.changes(out, row, program)?,
+                Op::Merged { column } => {
+                    let changes = stored_objects(row, *column)?;
+                    let merged = changes.iter().find(|change| is_merged(change));
+                    match merged.and_then(|merged| merged.get("new")) {
+                        Some(merged) => write_json(out, Some(merged))?,
+                        None => out.extend_from_slice(b"null"),
+                    }
+                }
                 Op::SumInteger(sum) => write_sum_integer(out, row, *sum)?,
                 Op::SumDuration(sum) => write_sum_duration(out, row, *sum)?,
                 Op::MeanDuration { sum, count } => write_mean_duration(out, row, *sum, *count)?,
@@ -479,7 +488,9 @@ impl<'a> Writer<'a> {
         program: &ChangesProgram,
     ) -> Result<(), StoreError> {
         out.push(b'[');
-        for (index, change) in stored_objects(row, program.column)?.iter().enumerate() {
+        let changes = stored_objects(row, program.column)?;
+        let fields = changes.iter().filter(|change| !is_merged(change));
+        for (index, change) in fields.enumerate() {
             if index > 0 {
                 out.push(b',');
             }
@@ -505,6 +516,11 @@ impl<'a> Writer<'a> {
         out.push(b']');
         Ok(())
     }
+}
+
+/// Whether this says what was merged, and nothing of a field.
+fn is_merged(change: &Json) -> bool {
+    change.get("field").and_then(Json::as_str) == Some(MERGED)
 }
 
 fn field_key(text: &str) -> Option<relata_catalog::Key> {

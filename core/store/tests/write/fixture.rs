@@ -124,6 +124,7 @@ pub fn object(key: &str, fields: Vec<Field>) -> Object {
         uniques: Vec::new(),
         rules: Vec::new(),
         one_of: Vec::new(),
+        duplicates: Vec::new(),
         indexes: Vec::new(),
         locked_when: None,
         rolled_up_by: Vec::new(),

@@ -169,6 +169,22 @@ fn united(mine: &Value, theirs: &Value) -> Option<Value> {
 }
 
 impl Origins {
+    /// The fields that hold something of a loser, and of which.
+    pub(super) fn taken(&self, object: &Object, set: &Set) -> Vec<(Key, Vec<Uuid>)> {
+        let losers = set.loser_ids();
+        let mut taken: Vec<(Key, Vec<Uuid>)> = self
+            .fields
+            .iter()
+            .map(|(index, from)| {
+                let from = from.iter().filter(|id| losers.contains(id));
+                (object.field(*index).key.clone(), from.copied().collect())
+            })
+            .filter(|(_, from): &(Key, Vec<Uuid>)| !from.is_empty())
+            .collect();
+        taken.sort();
+        taken
+    }
+
     /// The fields of the survivor that are filled.
     pub(super) fn filled(
         &self,

@@ -14,12 +14,12 @@ mod undo;
 
 use std::collections::HashSet;
 
-use relata_catalog::{FieldIndex, Issue, Issues, Object, ObjectIndex};
+use relata_catalog::{FieldIndex, Issue, Issues, Object, ObjectIndex, Value, to_json};
 use relata_store::{
     Lock, Record,
-    log::{Change, FieldChange},
+    log::{Change, FieldChange, merged_key},
 };
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::{
@@ -242,7 +242,11 @@ async fn carry_out(unit: &Unit, set: &Set, request: &MergeRequest) -> Result<Mer
     let described = unit.catalogue().object(set.object).clone();
     let mut errors = Vec::new();
     let moves = moves::referring(unit, set).await?;
-    for (of_move, error) in moves::carry_out(unit, &moves).await? {
+    // They are judged by the survivor as it will be: it can't be so yet, because what it takes
+    // may be unique, and the losers still have it.
+    let filled = as_it_will_be(unit, &described, set, request).await?;
+    let expecting = unit.expecting(filled);
+    for (of_move, error) in moves::carry_out(&expecting, &moves).await? {
         errors.push(error.at(set.place_of(of_move.from)).at("ids"));
     }
     let moves_failed = !errors.is_empty();
@@ -253,12 +257,45 @@ async fn carry_out(unit: &Unit, set: &Set, request: &MergeRequest) -> Result<Mer
         .await?;
     let origins = change_survivor(unit, &described, set, request, &mut errors).await?;
     if errors.is_empty() {
-        note(unit, &described, set, merge, &moves).await?;
+        note(unit, &described, set, merge, &moves, &origins).await?;
     }
     Ok(Merged {
         moves,
         origins,
         errors,
+    })
+}
+
+/// The survivor with what it takes from the others and from the data, as far as that says so
+/// without writing anything.
+async fn as_it_will_be(
+    unit: &Unit,
+    described: &Object,
+    set: &Set,
+    request: &MergeRequest,
+) -> Result<Record, AppError> {
+    let mut draft = Draft::of(set.keep.clone());
+    fields::fill(described, &mut draft, set, request);
+    let filled = (draft.values.clone(), draft.owner);
+    let laid_over = attempt(
+        unit,
+        nested::laid_over(
+            unit,
+            set.object,
+            draft,
+            &request.data,
+            fields::without_itself,
+        ),
+    );
+    // What is wrong with the data is told when it is written.
+    let (values, owner) = match laid_over.await? {
+        Ok(draft) => (draft.values, draft.owner),
+        Err(_) => filled,
+    };
+    Ok(Record {
+        values,
+        owner,
+        ..set.keep.clone()
     })
 }
 
@@ -346,10 +383,12 @@ async fn note(
     set: &Set,
     merge: Uuid,
     moves: &[Move],
+    origins: &Origins,
 ) -> Result<(), AppError> {
     let record = live(unit, described, set.keep.id).await?;
     let trace = Trace {
         losers: set.loser_ids(),
+        taken: origins.taken(described, set),
         owner: (set.keep.owner, record.owner),
         fields: (0..described.fields.len())
             .map(FieldIndex)
@@ -384,5 +423,35 @@ async fn note(
         object: set.object,
         record,
     };
-    trash::put(unit, Change::Merge, &[member], vec![next]).await
+    let losers: Vec<Json> = set
+        .losers
+        .iter()
+        .map(|loser| json!({"id": loser.id.to_string(), "label": label_of(described, loser)}))
+        .collect();
+    let merged = FieldChange {
+        field: merged_key(),
+        old: Json::Null,
+        new: Json::Array(losers),
+    };
+    trash::put_noting(unit, Change::Merge, &[member], vec![next], &[merged]).await
+}
+
+/// What people call a record: what the read says as its `label`.
+fn label_of(object: &Object, record: &Record) -> String {
+    let field = object
+        .label_field
+        .as_ref()
+        .and_then(|key| object.field_keyed(key));
+    let text = field.and_then(|(index, field)| match record.value(index) {
+        Value::Null => None,
+        Value::FullName(name) => Some(name.full.clone()),
+        Value::Emails(emails) => Some(emails.primary.clone()),
+        Value::Phone(phone) => Some(phone.typed.clone()),
+        Value::Phones(phones) => Some(phones.primary.typed.clone()),
+        value => Some(match to_json(field.shown(), value) {
+            Json::String(text) => text,
+            other => other.to_string(),
+        }),
+    });
+    text.unwrap_or_else(|| record.id.to_string())
 }

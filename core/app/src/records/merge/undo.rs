@@ -1,7 +1,9 @@
 //! A merge that is taken back: the survivor's fields and the relations go back unless somebody has
 //! changed them since, and the losers come out of the trash.
 //!
-//! It can be undone as long as all losers are there, in the trash or restored already. The survivor
+//! It can be undone as long as one of the losers is there, in the trash or restored already. What
+//! was destroyed is not made again: what the survivor has of it stays, and so does what points at
+//! the survivor in its stead. The survivor
 //! changes first, because it may hold unique keys that were the losers'; relations go last, because
 //! what they point at must be there.
 
@@ -20,7 +22,7 @@ use super::{
 use crate::{
     AppError, access,
     records::{
-        Draft, absent, attempt,
+        Draft, attempt,
         bulk::{together, with_issue},
         changes, live,
         trash::{self, Member},
@@ -33,6 +35,9 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Trace {
     pub(super) losers: Vec<Uuid>,
+    /// The survivor's fields that hold something of losers, and of which.
+    #[serde(default)]
+    pub(super) taken: Vec<(Key, Vec<Uuid>)>,
     /// The survivor's owner before and after.
     pub(super) owner: (Option<Uuid>, Option<Uuid>),
     /// The survivor's fields before and after.
@@ -56,7 +61,9 @@ pub struct Unmerged {
     pub survivor: Uuid,
     /// The others, which are there again.
     pub restored: Vec<Uuid>,
-    /// What somebody has changed since, and what is gone.
+    /// Those that were destroyed since, and stay so.
+    pub gone: Vec<Uuid>,
+    /// What somebody has changed since, what is gone, and what is of those that are.
     pub left: Vec<UnmergeLeft>,
 }
 
@@ -92,7 +99,7 @@ impl MovedBack {
 /// Undoes the merge in which this record was lost.
 ///
 /// # Errors
-/// `NOT_FOUND` where it was lost in none, or not all of its records are there any more; what
+/// `NOT_FOUND` where it was lost in none, or its survivor is not there any more; what
 /// refuses one of the writes that undo it, with a path of plural name and id of the record.
 pub async fn record_unmerge(
     unit: &Unit,
@@ -122,10 +129,10 @@ pub async fn record_unmerge(
         )));
     }
     let survivor = live(unit, &described, merge.survivor).await?;
-    let losers = in_trash(unit, object, &trace).await?;
+    let (losers, gone) = in_trash(unit, object, &trace).await?;
     let mut left = Vec::new();
     let mut errors = Vec::new();
-    let changed = change_survivor(unit, object, survivor, &trace, &mut left);
+    let changed = change_survivor(unit, object, survivor, &trace, &gone, &mut left);
     if let Err(error) = attempt(unit, changed).await? {
         let error = with_issue(error).at(merge.survivor.to_string());
         errors.push(error.at(described.plural.as_str()));
@@ -137,7 +144,7 @@ pub async fn record_unmerge(
     {
         errors.push(error);
     }
-    let moves = moves_back(unit, merge.survivor, &trace, &mut left).await?;
+    let moves = moves_back(unit, merge.survivor, &trace, &gone, &mut left).await?;
     let refused = moves::carry_out(unit, &moves).await?;
     errors.extend(refused.into_iter().map(|(_, error)| error));
     if !errors.is_empty() {
@@ -145,7 +152,12 @@ pub async fn record_unmerge(
     }
     Ok(Unmerged {
         survivor: merge.survivor,
-        restored: trace.losers,
+        restored: trace
+            .losers
+            .into_iter()
+            .filter(|id| !gone.contains(id))
+            .collect(),
+        gone,
         left,
     })
 }
@@ -155,6 +167,7 @@ async fn change_survivor(
     object: ObjectIndex,
     survivor: Record,
     trace: &Trace,
+    gone: &[Uuid],
     left: &mut Vec<UnmergeLeft>,
 ) -> Result<(), AppError> {
     let described = unit.catalogue().object(object).clone();
@@ -165,7 +178,11 @@ async fn change_survivor(
             continue;
         };
         let is_as_it_was_left = changes::history_json(field, draft.value(index)) == change.new;
-        if is_as_it_was_left {
+        let is_of_gone = trace
+            .taken
+            .iter()
+            .any(|(taken, from)| *taken == change.field && from.iter().any(|id| gone.contains(id)));
+        if is_as_it_was_left && !is_of_gone {
             draft.values[index.0] = changes::value_from_history(field, &change.old);
         } else {
             left.push(UnmergeLeft {
@@ -193,25 +210,27 @@ async fn change_survivor(
     Ok(())
 }
 
-/// The losers that are in the trash; others were restored alone.
+/// The losers that are in the trash, and those that are gone; others were restored alone.
 async fn in_trash(
     unit: &Unit,
     object: ObjectIndex,
     trace: &Trace,
-) -> Result<Vec<Member>, AppError> {
+) -> Result<(Vec<Member>, Vec<Uuid>), AppError> {
     let described = unit.catalogue().object(object).clone();
     let mut members = Vec::with_capacity(trace.losers.len());
+    let mut gone = Vec::new();
     for id in &trace.losers {
-        let record = unit
+        let found = unit
             .transaction()
             .get(&described, *id, Lock::Update)
-            .await?
-            .ok_or_else(|| absent(&described, *id))?;
-        if record.deleted_at.is_some() {
-            members.push(Member { object, record });
+            .await?;
+        match found {
+            Some(record) if record.deleted_at.is_some() => members.push(Member { object, record }),
+            Some(_) => {}
+            None => gone.push(*id),
         }
     }
-    Ok(members)
+    Ok((members, gone))
 }
 
 async fn restore(unit: &Unit, object: ObjectIndex, losers: Vec<Member>) -> Result<(), AppError> {
@@ -236,6 +255,7 @@ async fn moves_back(
     unit: &Unit,
     survivor: Uuid,
     trace: &Trace,
+    gone: &[Uuid],
     left: &mut Vec<UnmergeLeft>,
 ) -> Result<Vec<Move>, AppError> {
     let catalogue = unit.catalogue().clone();
@@ -262,14 +282,18 @@ async fn moves_back(
             .collect();
         for moved in run {
             match there.get(&moved.record) {
-                Some(record) if points_at(record, field, survivor) => moves.push(Move {
-                    object,
-                    field,
-                    record: moved.record,
-                    from: survivor,
-                    to: moved.from,
-                    is_in_trash: record.deleted_at.is_some(),
-                }),
+                Some(record)
+                    if points_at(record, field, survivor) && !gone.contains(&moved.from) =>
+                {
+                    moves.push(Move {
+                        object,
+                        field,
+                        record: moved.record,
+                        from: survivor,
+                        to: moved.from,
+                        is_in_trash: record.deleted_at.is_some(),
+                    })
+                }
                 _ => left.push(UnmergeLeft {
                     object: described.singular.clone(),
                     id: moved.record,

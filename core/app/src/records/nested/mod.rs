@@ -82,6 +82,21 @@ pub(super) async fn put_over(
     Ok(())
 }
 
+/// What [`put_over`] would put there, as far as that says so without writing anything: records
+/// inside it are left out.
+pub(super) async fn laid_over(
+    unit: &Unit,
+    object: ObjectIndex,
+    mut draft: Draft,
+    data: &Map<String, Json>,
+    settle: impl FnOnce(&mut Draft),
+) -> Result<Draft, AppError> {
+    let parts = taken_apart(unit, object, data, None);
+    input::overlay(unit, object, &mut draft, &parts.own).await?;
+    settle(&mut draft);
+    Ok(draft)
+}
+
 /// Boxed: what is created inside a record may have records inside.
 fn create_in<'u>(
     unit: &'u Unit,

@@ -16,6 +16,82 @@ on_each_database! {
     what_the_survivor_pointed_at_holds_nothing_back
     the_survivor_answers_for_the_others
     who_loses_a_survivor_for_good_answers_again
+    a_record_says_where_it_went_and_what_came_to_it
+    rules_see_the_survivor_as_it_will_be
+}
+
+/// The survivor takes what a rule on what moves to it asks for: from another, and from the data.
+async fn rules_see_the_survivor_as_it_will_be(client: Client) {
+    blueprint(
+        &client,
+        json!([
+            {"key": "firm", "plural": "firms", "label": "name", "fields": [
+                {"key": "name", "kind": "text", "required": true},
+                {"key": "code", "kind": "text", "unique": true},
+                {"key": "size", "kind": "integer"},
+            ]},
+            {"key": "order", "plural": "orders", "label": "name",
+             "rules": [{"key": "small", "must": "record.firm.size < 100",
+                        "message": {"en": "The firm is too large"}, "fields": ["firm"]},
+                       {"key": "coded", "must": "record.firm.code != null",
+                        "message": {"en": "The firm has no code"}, "fields": ["firm"]}],
+             "fields": [
+                {"key": "name", "kind": "text"},
+                {"key": "firm", "kind": "relation", "to": "firm", "inverse": "orders"},
+            ]},
+        ]),
+    )
+    .await;
+    let a = client
+        .create("firm", json!({"name": "A", "size": 200}))
+        .await;
+    let b = client
+        .create("firm", json!({"name": "B", "code": "b", "size": 5}))
+        .await;
+    let order = client
+        .create(
+            "order",
+            json!({"name": "of B", "firm": {"connect": {"id": b}}}),
+        )
+        .await;
+    let variables = json!({"ids": [a, b], "keep": a});
+    // It stays as large as it is, and the order may not belong to it.
+    let refused = client.errors(FIRM_MERGE, variables).await;
+    assert_eq!(refused[0], "VALIDATION_FAILED");
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(
+        refused[1].ends_with(&format!("{order}.firm RULE")),
+        "{refused:?}"
+    );
+    let variables = json!({"ids": [a, b], "keep": a, "data": {"size": 9}});
+    client.data(FIRM_MERGE, variables).await;
+    let query = "query Q($id: ID!) { order(id: $id) { firm { id code size } } }";
+    let is = client.data(query, json!({"id": order})).await;
+    assert_eq!(
+        is["order"]["firm"],
+        json!({"id": a, "code": "b", "size": 9})
+    );
+}
+
+async fn a_record_says_where_it_went_and_what_came_to_it(client: Client) {
+    let ids = companies(&client, &["A", "B", "C"]).await;
+    let (a, b, c) = (&ids[0], &ids[1], &ids[2]);
+    delete(&client, "Company", c).await;
+    merge(&client, &[a, b], a, "id").await;
+    let trash = "{ companies(deleted: ONLY, orderBy: [{name: ASC}]) { nodes { id mergedInto } } }";
+    assert_eq!(
+        client.data(trash, json!({})).await["companies"]["nodes"],
+        json!([{"id": b, "mergedInto": a}, {"id": c, "mergedInto": null}])
+    );
+    let history = "query H($id: ID!) { company(id: $id) { mergedInto
+        history(first: 2) { nodes { change merged fields { name } } } } }";
+    assert_eq!(
+        client.data(history, json!({"id": a})).await["company"],
+        json!({"mergedInto": null, "history": {"nodes": [
+            {"change": "MERGE", "merged": [{"id": b, "label": "B"}], "fields": []},
+            {"change": "CREATE", "merged": null, "fields": [{"name": "name"}]},
+        ]}})
+    );
 }
 
 const MERGE: &str = "mutation M($ids: [ID!]!, $keep: ID!, $data: CompanyUpdate) { mergeCompanies(ids: $ids, keep: $keep, data: $data) { id } }";

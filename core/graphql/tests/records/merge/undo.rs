@@ -13,6 +13,7 @@ on_each_database! {
     what_refuses_an_undoing_is_told_at_once
     lists_go_back_to_what_they_were
     what_is_not_there_can_not_be_undone
+    what_is_gone_stays_and_the_others_come_back
 }
 
 /// Companies and what points at them, without versions and times.
@@ -379,14 +380,65 @@ async fn what_is_not_there_can_not_be_undone(client: Client) {
     assert_eq!(undo().await, ["NOT_FOUND"]);
     let restore = "mutation R($id: ID!) { restoreCompany(id: $id) { id } }";
     client.data(restore, json!({"id": a})).await;
-    // When one of the others has gone for good.
+    // When the others have gone for good.
     let destroy = "mutation D($id: ID!) { destroyCompany(id: $id) }";
-    client.data(destroy, json!({"id": c})).await;
+    client.data(destroy, json!({"id": b})).await;
     assert_eq!(undo().await, ["NOT_FOUND"]);
     assert_eq!(
         client.errors(UNMERGE, json!({"id": a})).await,
         ["NOT_FOUND"]
     );
-    client.data(restore, json!({"id": b})).await;
+    client.data(restore, json!({"id": c})).await;
     assert_eq!(client.count("companies").await, json!(2));
+}
+
+async fn what_is_gone_stays_and_the_others_come_back(client: Client) {
+    let ids = companies(&client, &["A", "B", "C"]).await;
+    let (a, b, c) = (&ids[0], &ids[1], &ids[2]);
+    let update = "mutation U($id: ID!, $data: CompanyUpdate!) { updateCompany(id: $id, data: $data) { id } }";
+    for (id, data) in [
+        (b, json!({"employees": 7})),
+        (c, json!({"website": "https://c.example"})),
+    ] {
+        client.data(update, json!({"id": id, "data": data})).await;
+    }
+    let of_b = client
+        .create(
+            "note",
+            json!({"title": "of B", "company": {"connect": {"id": b}}}),
+        )
+        .await;
+    let of_c = client
+        .create(
+            "note",
+            json!({"title": "of C", "company": {"connect": {"id": c}}}),
+        )
+        .await;
+    merge(&client, &[a, b, c], a, "id").await;
+    let destroy = "mutation D($id: ID!) { destroyCompany(id: $id) }";
+    client.data(destroy, json!({"id": c})).await;
+
+    let undo = UNMERGE.replace("restored", "restored gone");
+    let mut undone = client.data(&undo, json!({"id": b})).await["unmergeCompany"].take();
+    let left = undone["left"].as_array_mut().unwrap();
+    left.sort_by_key(Json::to_string);
+    assert_eq!(
+        undone,
+        json!({"survivor": a, "restored": [b], "gone": [c], "left": [
+            {"object": "company", "id": a, "field": "website"},
+            {"object": "note", "id": of_c, "field": "company"},
+        ]})
+    );
+    let query = "query Q($a: ID!, $b: ID!, $n: ID!, $m: ID!) {
+        a: company(id: $a) { employees website } b: company(id: $b) { employees mergedInto }
+        n: note(id: $n) { company { id } } m: note(id: $m) { company { id } } }";
+    let is = client
+        .data(query, json!({"a": a, "b": b, "n": of_b, "m": of_c}))
+        .await;
+    assert_eq!(
+        is,
+        json!({"a": {"employees": null, "website": "https://c.example"},
+               "b": {"employees": 7, "mergedInto": null},
+               "n": {"company": {"id": b}}, "m": {"company": {"id": a}}})
+    );
 }

@@ -124,6 +124,10 @@ impl<'c> Compiler<'c> {
                     }));
                     program.member(key, op);
                 }
+                HistoryMember::Merged { key } => {
+                    let column = select_of.column("t", "fields");
+                    program.member(key, Op::Merged { column });
+                }
                 HistoryMember::Literal { key, json } => program.literal(key, json),
             }
         }

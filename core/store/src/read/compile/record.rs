@@ -51,6 +51,15 @@ impl<'c> Compiler<'c> {
                 let op = self.cell(select_of, scope, *column)?;
                 program.member(key, op);
             }
+            Member::MergedInto { key } => {
+                let text = format!(
+                    "(SELECT l.survivor FROM relata_merge_loser AS l WHERE l.loser = {}.\"id\")",
+                    scope.alias
+                );
+                let column = select_of.expression(text);
+                let cell = Cell::Uuid;
+                program.member(key, Op::Cell { column, cell });
+            }
             Member::Label { key } => {
                 let op = self.label(select_of, scope)?;
                 program.member(key, op);
