@@ -1,6 +1,6 @@
 //! Jobs: work that outlives the request that asked for it.
 
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Enum, ID, Object, Result};
 use relata_app::imports::{self, ERRORS_MAX};
 use relata_app::jobs::{self, JobInfo};
 use serde_json::json;
@@ -8,6 +8,38 @@ use serde_json::json;
 use super::error::graphql;
 use super::scalars::{DateTime, JsonScalar};
 use super::{Administrator, caller, uuid, workspace};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "jobs::JobKind")]
+enum JobKind {
+    /// Brings a file in.
+    Import,
+    /// Takes an import back.
+    Undo,
+    /// Writes records to a file.
+    Export,
+    /// Looks for records that may be the same.
+    Duplicates,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "jobs::JobState")]
+enum JobState {
+    /// It waits: jobs are done one after the other.
+    Queued,
+    /// Somebody works on it.
+    Running,
+    /// It has done what it could.
+    Done,
+    /// It has done nothing more since something was wrong.
+    Failed,
+    /// Somebody has stopped it. What it had done until then stays.
+    Cancelled,
+    /// What it had done was taken back.
+    Undone,
+}
 
 /// Work that outlives the request that asked for it.
 pub(super) struct Job(pub(super) JobInfo);
@@ -20,14 +52,14 @@ impl Job {
         ID::from(self.0.id)
     }
 
-    /// `IMPORT`, `UNDO`, `EXPORT` or `DUPLICATES`.
-    async fn kind(&self) -> JsonScalar {
-        JsonScalar(json!(self.0.kind))
+    /// What it does.
+    async fn kind(&self) -> JobKind {
+        self.0.kind.into()
     }
 
-    /// `QUEUED`, `RUNNING`, `DONE`, `FAILED`, `CANCELLED` or `UNDONE`.
-    async fn state(&self) -> JsonScalar {
-        JsonScalar(json!(self.0.state))
+    /// Where it stands.
+    async fn state(&self) -> JobState {
+        self.0.state.into()
     }
 
     /// Who asked for it: `user:<id>`, `token:<id>` or `system`.

@@ -391,7 +391,7 @@ async fn places(client: &Client) {
         // A float, with more digits than mean anything.
         (
             "Potsdam",
-            json!({"latitude": 52.399_999_999_999_999_f64, "longitude": 13.066_666_666_666_666_f64}),
+            json!({"latitude": 52.399_999_999_999_99_f64, "longitude": 13.066_666_666_666_67_f64}),
         ),
         (
             "Suva",
