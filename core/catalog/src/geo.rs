@@ -113,6 +113,8 @@ impl Near {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn point(latitude: &str, longitude: &str) -> GeoPoint {
