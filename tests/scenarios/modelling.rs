@@ -114,7 +114,9 @@ async fn import(server: &Server, name: &str, bytes: Vec<u8>) -> Answer {
     let file = server
         .send_bytes(&format!("/files?name={name}"), bytes, &[])
         .await;
-    assert_eq!(file.status, 201, "{name}: {}", file.body);
+    if file.status != 201 {
+        return file;
+    }
     server
         .metadata(
             "mutation($file: ID!) { importRecords(object: \"parcel\", file: $file, options: {}) }",
@@ -152,8 +154,6 @@ scenario!(
             ("utf-8.csv", b"name,weight\nM\xC3\xBCnchen,1.5\n".to_vec()),
             ("utf-16.csv", utf_16("name;weight\r\nKraków;1.5\r\n")),
             ("gb.csv", chinese),
-            // What a file is, its bytes say.
-            ("lie.xlsx", b"name,weight\nxlsx,1.5\n".to_vec()),
             ("wide.csv", format!("{wide}\n{cells}\n").into_bytes()),
         ] {
             let answer = import(&server, name, bytes).await;
@@ -168,7 +168,6 @@ scenario!(
                 {"name": "Kraków", "weight": "1.5000"},
                 {"name": "München", "weight": "1.5000"},
                 {"name": "wide", "weight": null},
-                {"name": "xlsx", "weight": "1.5000"},
                 {"name": "北京", "weight": "1.5000"},
             ])
         );
@@ -199,7 +198,10 @@ scenario!(files_that_are_none_are_told, |server: Server| async move {
             format!("{}\n", columns.join(",")).into_bytes(),
             "2000",
         ),
-        ("lie.csv", b"PK\x03\x04rubbish".to_vec(), "[\"file\"]"),
+        // What a file is, its bytes say.
+        ("lie.csv", b"PK\x03\x04rubbish".to_vec(), "CONTENT_TYPE"),
+        ("lie.xlsx", b"name,weight\nA,1\n".to_vec(), "CONTENT_TYPE"),
+        ("broken.xlsx", b"PK\x03\x04rubbish".to_vec(), "[\"file\"]"),
         ("binary.csv", vec![0, 159, 146, 150, 0, 1, 2, 3], ""),
         ("empty.csv", b"\n\n".to_vec(), ""),
         ("row.csv", b"name,weight\nA,heavy\n".to_vec(), "\"line\":2"),
